@@ -1,0 +1,264 @@
+from django.contrib.postgres.constraints import ExclusionConstraint
+from django.contrib.postgres.fields import DateTimeRangeField, RangeBoundary, RangeOperators
+from django.db import models
+from django.db.models import F, Func, Q
+
+QUANTITY = {"max_digits": 38, "decimal_places": 12}
+UNIT_PRICE = {"max_digits": 24, "decimal_places": 12}
+
+
+class BillingProfile(models.Model):
+    """Who pays for an account, and whose midnight ends its months."""
+
+    account = models.OneToOneField("metering.Account", models.PROTECT, primary_key=True, related_name="+")
+    legal_name = models.CharField(max_length=200)
+    email = models.EmailField(blank=True)
+    time_zone = models.CharField(max_length=60, default="UTC")
+
+    def __str__(self) -> str:
+        return self.legal_name
+
+
+class Plan(models.Model):
+    """A named offer. What it costs is in its versions."""
+
+    slug = models.SlugField(max_length=60, unique=True)
+    name = models.CharField(max_length=120)
+    rank = models.PositiveIntegerField(unique=True, help_text="Order of the plans, smallest first.")
+
+    class Meta:
+        ordering = ["rank"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class PlanVersion(models.Model):
+    """Prices and limits as once published. Immutable by trigger from then on; subscribers stay on theirs."""
+
+    plan = models.ForeignKey(Plan, models.PROTECT, related_name="versions")
+    number = models.PositiveIntegerField()
+    currency = models.CharField(max_length=3)
+    published_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["plan", "number"], name="plan_version_numbered_once")]
+
+    def __str__(self) -> str:
+        return f"{self.plan} v{self.number}"
+
+
+class PriceModel(models.TextChoices):
+    FLAT = "flat", "flat fee"
+    PER_UNIT = "per_unit", "per unit"
+    GRADUATED = "graduated", "graduated"
+
+
+class Price(models.Model):
+    """One charge of a plan version."""
+
+    version = models.ForeignKey(PlanVersion, models.CASCADE, related_name="prices")
+    position = models.PositiveIntegerField()
+    description = models.CharField(max_length=120)
+    model = models.CharField(max_length=20, choices=PriceModel.choices)
+    meter = models.ForeignKey("metering.Meter", models.PROTECT, null=True, blank=True, related_name="+")
+    unit_amount = models.DecimalField(**UNIT_PRICE, null=True, blank=True)
+    included_units = models.DecimalField(**QUANTITY, default=0)
+
+    class Meta:
+        ordering = ["position"]
+        constraints = [
+            models.UniqueConstraint(fields=["version", "position"], name="price_position_once"),
+            models.CheckConstraint(
+                condition=Q(model="flat", meter__isnull=True, unit_amount__isnull=False, included_units=0)
+                | Q(model="per_unit", meter__isnull=False, unit_amount__isnull=False)
+                | Q(model="graduated", meter__isnull=False, unit_amount__isnull=True),
+                name="price_has_the_fields_of_its_model",
+            ),
+            models.CheckConstraint(condition=Q(included_units__gte=0), name="price_included_units_not_negative"),
+            models.CheckConstraint(
+                condition=Q(unit_amount__isnull=True) | Q(unit_amount__gte=0), name="price_amount_not_negative"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.description
+
+
+class Tier(models.Model):
+    """One step of a graduated price; `up_to` is inclusive and counts from the first unit."""
+
+    price = models.ForeignKey(Price, models.CASCADE, related_name="tiers")
+    position = models.PositiveIntegerField()
+    up_to = models.DecimalField(**QUANTITY, null=True, blank=True)
+    unit_amount = models.DecimalField(**UNIT_PRICE)
+    flat_amount = models.DecimalField(**UNIT_PRICE, default=0)
+
+    class Meta:
+        ordering = ["position"]
+        constraints = [models.UniqueConstraint(fields=["price", "position"], name="tier_position_once")]
+
+    def __str__(self) -> str:
+        return f"up to {self.up_to}" if self.up_to is not None else "and above"
+
+
+class PlanLimit(models.Model):
+    """How much of one meter a plan version allows in a period."""
+
+    version = models.ForeignKey(PlanVersion, models.CASCADE, related_name="limits")
+    meter = models.ForeignKey("metering.Meter", models.PROTECT, related_name="+")
+    quantity = models.DecimalField(**QUANTITY)
+    is_hard = models.BooleanField(default=False)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["version", "meter"], name="plan_limit_one_per_meter"),
+            models.CheckConstraint(condition=Q(quantity__gte=0), name="plan_limit_not_negative"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.meter_id}: {self.quantity}"
+
+
+class SubscriptionState(models.TextChoices):
+    ACTIVE = "active"
+    ENDED = "ended"
+
+
+class Subscription(models.Model):
+    """An account on a plan version, billed by calendar month in the account's time zone."""
+
+    account = models.ForeignKey("metering.Account", models.PROTECT, related_name="+")
+    version = models.ForeignKey(PlanVersion, models.PROTECT, related_name="subscriptions")
+    state = models.CharField(max_length=10, choices=SubscriptionState.choices, default=SubscriptionState.ACTIVE)
+    started_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["account"], condition=Q(state="active"), name="subscription_one_active_per_account"
+            ),
+            models.CheckConstraint(
+                condition=Q(state="active", ended_at__isnull=True) | Q(state="ended", ended_at__isnull=False),
+                name="subscription_has_an_end_exactly_when_ended",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.account_id} on {self.version_id}"
+
+
+class Period(models.Model):
+    """One billing period [starts_at, ends_at) of a subscription."""
+
+    subscription = models.ForeignKey(Subscription, models.PROTECT, related_name="periods")
+    starts_at = models.DateTimeField()
+    ends_at = models.DateTimeField()
+    closed_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(starts_at__lt=F("ends_at")), name="period_is_positive"),
+            ExclusionConstraint(
+                name="periods_do_not_overlap",
+                expressions=[
+                    (Func("subscription_id", "subscription_id", template="int8range(%(expressions)s, '[]')"), "&&"),
+                    (
+                        Func(
+                            "starts_at",
+                            "ends_at",
+                            RangeBoundary(),
+                            function="TSTZRANGE",
+                            output_field=DateTimeRangeField(),
+                        ),
+                        RangeOperators.OVERLAPS,
+                    ),
+                ],
+            ),
+        ]
+        indexes = [models.Index(fields=["ends_at"], condition=Q(closed_at__isnull=True), name="period_open_by_end")]
+
+    def __str__(self) -> str:
+        return f"{self.starts_at:%Y-%m-%d} – {self.ends_at:%Y-%m-%d}"
+
+
+class InvoiceState(models.TextChoices):
+    DRAFT = "draft"
+    ISSUED = "issued"
+    PAID = "paid"
+    UNCOLLECTIBLE = "uncollectible"
+    VOID = "void"
+
+
+class InvoiceSeries(models.Model):
+    """The counter behind gap-free numbers; its row is locked while one is taken."""
+
+    prefix = models.CharField(max_length=20, unique=True)
+    last_number = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        verbose_name_plural = "invoice series"
+
+    def __str__(self) -> str:
+        return self.prefix
+
+
+class Invoice(models.Model):
+    """What an account owes for one period. Frozen by trigger once issued; corrected only by another document."""
+
+    account = models.ForeignKey("metering.Account", models.PROTECT, related_name="+")
+    subscription = models.ForeignKey(Subscription, models.PROTECT, related_name="invoices")
+    period = models.ForeignKey(Period, models.PROTECT, related_name="invoices")
+    state = models.CharField(max_length=14, choices=InvoiceState.choices, default=InvoiceState.DRAFT)
+    series = models.ForeignKey(InvoiceSeries, models.PROTECT, null=True)
+    sequence = models.PositiveIntegerField(null=True)
+    number = models.CharField(max_length=40, null=True, unique=True)
+    currency = models.CharField(max_length=3)
+    total_minor = models.BigIntegerField()
+    period_start = models.DateTimeField()
+    period_end = models.DateTimeField()
+    customer_name = models.CharField(max_length=200)
+    plan_name = models.CharField(max_length=140)
+    time_zone = models.CharField(max_length=60)
+    issued_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["period"], condition=~Q(state="void"), name="invoice_one_per_period"),
+            models.UniqueConstraint(fields=["series", "sequence"], name="invoice_sequence_once_per_series"),
+            models.CheckConstraint(condition=Q(period_start__lt=F("period_end")), name="invoice_period_is_positive"),
+            models.CheckConstraint(
+                condition=Q(state="draft", number__isnull=True, issued_at__isnull=True)
+                | (
+                    ~Q(state="draft")
+                    & Q(number__isnull=False, series__isnull=False, sequence__isnull=False, issued_at__isnull=False)
+                ),
+                name="invoice_numbered_exactly_once_issued",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.number or "draft"
+
+
+class InvoiceLine(models.Model):
+    """One rounded amount of an invoice, with the steps that led to it."""
+
+    invoice = models.ForeignKey(Invoice, models.PROTECT, related_name="lines")
+    position = models.PositiveIntegerField()
+    description = models.CharField(max_length=200)
+    meter = models.ForeignKey("metering.Meter", models.PROTECT, null=True, related_name="+")
+    quantity = models.DecimalField(**QUANTITY)
+    unit = models.CharField(max_length=40, blank=True)
+    event_count = models.BigIntegerField(null=True, help_text="How many events the line prices.")
+    steps = models.JSONField(default=list, help_text="Tier, quantity, unit price and exact amount of each step.")
+    amount_exact = models.DecimalField(max_digits=38, decimal_places=24, help_text="Before the one rounding.")
+    amount_minor = models.BigIntegerField()
+
+    class Meta:
+        ordering = ["position"]
+        constraints = [models.UniqueConstraint(fields=["invoice", "position"], name="invoice_line_position_once")]
+
+    def __str__(self) -> str:
+        return self.description
