@@ -1,59 +1,83 @@
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
 
 
 class RepProfile(models.Model):
     """A salesperson: who may be given leads, and whether they are here today."""
 
     user = models.OneToOneField(settings.AUTH_USER_MODEL, models.CASCADE, related_name="rep_profile")
-    is_present = models.BooleanField(default=True)
+    is_present = models.BooleanField(default=True, help_text=_("Here today: may be given new leads."))
+    last_given_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text=_("When the last lead was given. Who waited longest is next.")
+    )
+
+    class Meta:
+        verbose_name = _("sales rep")
+        verbose_name_plural = _("sales reps")
 
     def __str__(self) -> str:
         return str(self.user)
 
 
 class Stage(models.TextChoices):
-    NEW = "new"
-    CONTACTED = "contacted"
-    QUALIFIED = "qualified"
-    PROPOSAL = "proposal"
-    WON = "won"
-    LOST = "lost"
+    NEW = "new", _("new")
+    CONTACTED = "contacted", _("contacted")
+    QUALIFIED = "qualified", _("qualified")
+    PROPOSAL = "proposal", _("proposal")
+    WON = "won", _("won")
+    LOST = "lost", _("lost")
 
 
 CLOSED_STAGES = (Stage.WON, Stage.LOST)
+IS_OPEN = ~Q(stage__in=["won", "lost"])
 
 
 class Lead(models.Model):
-    """An account worth a call. One open lead per account, by constraint; later signals join it."""
+    """An account worth a call. One open lead per account, by constraint; later signals join it.
 
-    account = models.ForeignKey("metering.Account", models.PROTECT, related_name="+")
-    stage = models.CharField(max_length=12, choices=Stage.choices, default=Stage.NEW)
-    rep = models.ForeignKey(RepProfile, models.PROTECT, null=True, blank=True, related_name="leads")
-    severity = models.DecimalField(max_digits=7, decimal_places=2, help_text="The highest level reached, in percent.")
-    lost_reason = models.CharField(max_length=200, blank=True)
-    opened_at = models.DateTimeField()
-    closed_at = models.DateTimeField(null=True, blank=True)
+    A closed lead stays closed, by trigger: what comes after it opens a new one.
+    """
+
+    account = models.ForeignKey("metering.Account", models.PROTECT, related_name="+", verbose_name=_("account"))
+    stage = models.CharField(_("stage"), max_length=12, choices=Stage.choices, default=Stage.NEW)
+    rep = models.ForeignKey(
+        RepProfile, models.PROTECT, null=True, blank=True, related_name="leads", verbose_name=_("rep")
+    )
+    severity = models.DecimalField(
+        _("severity"), max_digits=7, decimal_places=2, help_text=_("The highest level reached, in percent.")
+    )
+    lost_reason = models.CharField(_("reason of loss"), max_length=200, blank=True)
+    opened_at = models.DateTimeField(_("opened"))
+    closed_at = models.DateTimeField(_("closed"), null=True, blank=True)
 
     class Meta:
+        verbose_name = _("lead")
+        verbose_name_plural = _("leads")
+        permissions = [
+            ("view_all_leads", "Can view the leads of every rep"),
+            ("assign_lead", "Can give leads to any rep"),
+        ]
         constraints = [
-            models.UniqueConstraint(
-                fields=["account"], condition=~Q(stage__in=["won", "lost"]), name="lead_one_open_per_account"
-            ),
+            models.UniqueConstraint(fields=["account"], condition=IS_OPEN, name="lead_one_open_per_account"),
             models.CheckConstraint(
-                condition=Q(stage__in=["won", "lost"], closed_at__isnull=False)
-                | (~Q(stage__in=["won", "lost"]) & Q(closed_at__isnull=True)),
+                condition=Q(stage__in=["won", "lost"], closed_at__isnull=False) | (IS_OPEN & Q(closed_at__isnull=True)),
                 name="lead_has_an_end_exactly_when_closed",
             ),
             models.CheckConstraint(
-                condition=~Q(stage="lost") | ~Q(lost_reason=""), name="lead_is_lost_for_a_reason"
+                condition=(Q(stage="lost") & ~Q(lost_reason="")) | (~Q(stage="lost") & Q(lost_reason="")),
+                name="lead_has_a_reason_exactly_when_lost",
             ),
         ]
-        indexes = [models.Index(fields=["rep", "stage"], name="lead_by_rep_and_stage")]
+        indexes = [
+            models.Index(fields=["rep", "stage"], name="lead_by_rep_and_stage"),
+            models.Index(fields=["-severity", "opened_at"], condition=IS_OPEN, name="lead_open_by_severity"),
+            models.Index(fields=["opened_at"], condition=IS_OPEN & Q(rep__isnull=True), name="lead_queued"),
+        ]
 
     def __str__(self) -> str:
-        return f"lead {self.pk}"
+        return str(self.account)
 
 
 class Signal(models.Model):
@@ -61,7 +85,7 @@ class Signal(models.Model):
 
     lead = models.ForeignKey(Lead, models.PROTECT, related_name="signals")
     alert = models.OneToOneField("metering.Alert", models.PROTECT, related_name="+")
-    evidence = models.JSONField(help_text="Meter, level, usage, limit, series, plan and cost when the level was seen.")
+    evidence = models.JSONField(help_text=_("Meter, level, usage, limit, series, plan and cost when it was taken up."))
     created_at = models.DateTimeField()
 
     def __str__(self) -> str:
@@ -78,13 +102,21 @@ class Transition(models.Model):
     reason = models.CharField(max_length=200, blank=True)
     moved_at = models.DateTimeField()
 
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=~Q(from_stage=F("to_stage")), name="transition_goes_somewhere"),
+            models.CheckConstraint(
+                condition=~Q(to_stage="lost") | ~Q(reason=""), name="transition_to_lost_has_a_reason"
+            ),
+        ]
+
     def __str__(self) -> str:
         return f"{self.from_stage} → {self.to_stage}"
 
 
 class ActivityKind(models.TextChoices):
-    NOTE = "note"
-    ASSIGNMENT = "assignment"
+    NOTE = "note", _("note")
+    ASSIGNMENT = "assignment", _("assignment")
 
 
 class Activity(models.Model):
@@ -93,11 +125,24 @@ class Activity(models.Model):
     lead = models.ForeignKey(Lead, models.PROTECT, related_name="activities")
     kind = models.CharField(max_length=12, choices=ActivityKind.choices)
     actor = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
-    text = models.TextField(max_length=5000)
+    rep = models.ForeignKey(
+        RepProfile,
+        models.PROTECT,
+        null=True,
+        related_name="+",
+        help_text=_("Who was given the lead; nobody: the queue."),
+    )
+    text = models.TextField(max_length=5000, blank=True)
     created_at = models.DateTimeField()
 
     class Meta:
-        verbose_name_plural = "activities"
+        verbose_name_plural = _("activities")
+        constraints = [
+            models.CheckConstraint(
+                condition=(Q(kind="note", rep__isnull=True) & ~Q(text="")) | Q(kind="assignment", text=""),
+                name="activity_has_the_fields_of_its_kind",
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.text[:60]
