@@ -1,0 +1,168 @@
+"""Limits: what an account may use of a meter within a window, handed over by billing and counted by ingestion."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import ROUND_DOWN, Decimal
+
+from django.db import IntegrityError, transaction
+
+from metering.alerts import find_next_crossing, keep_raised_limit_quiet, record_crossings
+from metering.locks import hold_limits_for_change, hold_limits_for_opening
+from metering.models import Limit
+from metering.quantities import EXACT
+from metering.usage import read_totals
+
+HUNDREDTH = Decimal("0.01")
+
+
+@dataclass(frozen=True, slots=True)
+class LimitTerms:
+    """What a plan grants of one meter. A quantity of None is unlimited."""
+
+    meter_id: int
+    quantity: Decimal | None
+    is_hard: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LimitReading:
+    """How far a limit is used. `percent` has two decimals, rounded down, so that 80 is never read before it is reached.
+
+    A limit of zero reads 0 % until its first use and 100 % from then on. `remaining` is never below zero.
+    """
+
+    limit_id: int
+    meter_id: int
+    meter_key: str
+    meter_name: str
+    unit: str
+    used: Decimal
+    quantity: Decimal | None
+    remaining: Decimal | None
+    percent: Decimal | None
+    is_hard: bool
+    start: datetime
+    resets_at: datetime
+    epoch: int
+
+
+class LimitWindowConflict(Exception):
+    """The window overlaps another one of the same account and meter, or begins with it and ends elsewhere."""
+
+
+class LimitWindowClosed(Exception):
+    """The window's period is final: its terms no longer change."""
+
+
+@transaction.atomic
+def hand_over_limits(
+    *, account_id: int, terms: Sequence[LimitTerms], start: datetime, end: datetime, at: datetime
+) -> None:
+    """Make the window [start, end) of each meter, or bring its terms up to date. A second call changes nothing.
+
+    A new window starts with what the account already used in it; opening one makes ingestion wait until the caller's
+    transaction ends, so keep that short, and hand over before touching limits otherwise. A changed quantity grows the
+    epoch. Raises LimitWindowConflict, LimitWindowClosed.
+    """
+    wanted = {item.meter_id: item for item in terms}
+    standing = Limit.objects.filter(account_id=account_id, meter_id__in=wanted, starts_at=start)
+    if standing.count() < len(wanted):
+        hold_limits_for_opening()
+    else:
+        hold_limits_for_change()
+    for limit in standing.select_for_update(of=("self",)).order_by("pk"):
+        change_terms(limit, wanted.pop(limit.meter_id), end=end, at=at)
+    if wanted:
+        open_windows(account_id=account_id, terms=list(wanted.values()), start=start, end=end)
+
+
+def open_windows(*, account_id: int, terms: Sequence[LimitTerms], start: datetime, end: datetime) -> None:
+    """Create windows that count from what is stored. Only under `hold_limits_for_opening`."""
+    used = {total.meter_id: total.quantity for total in read_totals(account_id=account_id, start=start, end=end)}
+    limits = [
+        Limit(
+            account_id=account_id,
+            meter_id=item.meter_id,
+            starts_at=start,
+            ends_at=end,
+            quantity=item.quantity,
+            is_hard=item.is_hard,
+            used=used.get(item.meter_id, Decimal(0)),
+            next_crossing=find_next_crossing(item.quantity),
+            needs_check=True,
+        )
+        for item in terms
+    ]
+    try:
+        with transaction.atomic():
+            Limit.objects.bulk_create(limits)
+    except IntegrityError as error:
+        if "limit_windows_do_not_overlap" not in str(error):
+            raise
+        raise LimitWindowConflict(f"account {account_id} has a limit whose window overlaps {start} – {end}") from error
+
+
+def change_terms(limit: Limit, terms: LimitTerms, *, end: datetime, at: datetime) -> None:
+    if limit.ends_at != end:
+        raise LimitWindowConflict(f"the window of limit {limit.pk} ends {limit.ends_at}, not {end}")
+    if (limit.quantity, limit.is_hard) == (terms.quantity, terms.is_hard):
+        return
+    if limit.closed_at is not None:
+        raise LimitWindowClosed(f"the window of limit {limit.pk} was closed {limit.closed_at}")
+    limit.is_hard = terms.is_hard
+    if limit.quantity != terms.quantity:
+        change_quantity(limit, terms.quantity, at=at)
+    limit.save(update_fields=["is_hard", "quantity", "epoch", "next_crossing", "needs_check"])
+
+
+def change_quantity(limit: Limit, quantity: Decimal | None, *, at: datetime) -> None:
+    """Begin a new epoch. The next check alerts by the new quantity, also for what was used before."""
+    was_raised = limit.quantity is not None and quantity is not None and quantity > limit.quantity
+    limit.quantity, limit.epoch, limit.needs_check = quantity, limit.epoch + 1, True
+    limit.next_crossing = find_next_crossing(quantity)
+    if was_raised:
+        keep_raised_limit_quiet(limit, at=at)
+
+
+def read_limits(*, account_id: int, at: datetime) -> list[LimitReading]:
+    """The limits whose window contains `at`, by meter key."""
+    limits = Limit.objects.filter(account_id=account_id, starts_at__lte=at, ends_at__gt=at).select_related("meter")
+    return [state_limit(limit) for limit in limits.order_by("meter__key")]
+
+
+def state_limit(limit: Limit) -> LimitReading:
+    quantity = limit.quantity
+    return LimitReading(
+        limit_id=limit.pk,
+        meter_id=limit.meter_id,
+        meter_key=limit.meter.key,
+        meter_name=limit.meter.name,
+        unit=limit.meter.unit,
+        used=limit.used,
+        quantity=quantity,
+        remaining=None if quantity is None else max(EXACT.subtract(quantity, limit.used), Decimal(0)),
+        percent=None if quantity is None else find_percent(limit.used, quantity),
+        is_hard=limit.is_hard,
+        start=limit.starts_at,
+        resets_at=limit.ends_at,
+        epoch=limit.epoch,
+    )
+
+
+def find_percent(used: Decimal, quantity: Decimal) -> Decimal:
+    if quantity == 0:
+        return Decimal(100) if used > 0 else Decimal(0)
+    exact = EXACT.divide(EXACT.multiply(used, Decimal(100)), quantity)
+    return exact.quantize(HUNDREDTH, rounding=ROUND_DOWN, context=EXACT)
+
+
+@transaction.atomic
+def close_window(*, account_id: int, start: datetime, end: datetime, at: datetime) -> None:
+    """The period is final: what arrives from now on is late, and alerts nobody. A second call is quiet.
+
+    What a changed limit still had to say is recorded first.
+    """
+    windows = Limit.objects.filter(account_id=account_id, starts_at=start, ends_at=end, closed_at=None)
+    record_crossings(windows.values_list("pk", flat=True), at=at)
+    windows.update(closed_at=at, needs_check=False)

@@ -1,0 +1,198 @@
+"""What an account used of a meter. Read from hourly rollups: the cost is bound by hours, never by events.
+
+Windows are `[start, end)`. Where a boundary falls inside an hour (a time zone at half an hour, a change at 10:17), the
+events of that hour alone are read, by their time; on hour boundaries no statement names the events' table.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Literal, NamedTuple
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from django.db import connection
+
+from metering.meters import UnknownMeter
+
+HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
+NOTHING = Decimal(0)
+
+Bucket = Literal["hour", "day"]
+
+# What one event is worth to one meter.
+EVENT_VALUE = "CASE WHEN meter.aggregation = 'count' THEN 1 ELSE (event.data ->> meter.value_property)::numeric END"
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What one account used of one meter over [start, end)."""
+
+    meter_id: int
+    meter_key: str
+    meter_name: str
+    unit: str
+    quantity: Decimal
+    event_count: int
+    start: datetime
+    end: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """What was used from `start` to the start of the next point, or to the end of the series."""
+
+    start: datetime
+    quantity: Decimal
+
+
+class UnknownTimeZone(ValueError):
+    """No time zone has this name."""
+
+
+def read_usage(*, account_id: int, meter_key: str, start: datetime, end: datetime) -> Reading:
+    """One meter of one account over [start, end), in one query. Raises UnknownMeter."""
+    readings = read_readings(account_id=account_id, meter_key=meter_key, start=start, end=end)
+    if not readings:
+        raise UnknownMeter(meter_key)
+    return readings[0]
+
+
+def read_totals(*, account_id: int, start: datetime, end: datetime) -> list[Reading]:
+    """Every meter of one account over [start, end), by key and with those that count nothing, in one query."""
+    return read_readings(account_id=account_id, meter_key=None, start=start, end=end)
+
+
+def read_series(
+    *, account_id: int, meter_key: str, start: datetime, end: datetime, bucket: Bucket, time_zone: str = "UTC"
+) -> list[Point]:
+    """One meter over [start, end) by UTC hour or by calendar day of `time_zone`, zero-filled, in one query.
+
+    The first and the last bucket are cut at the window's bounds. Raises UnknownMeter, UnknownTimeZone.
+    """
+    starts = list(split_hours(start, end) if bucket == "hour" else split_days(start, end, find_time_zone(time_zone)))
+    rows = sum_buckets(account_id=account_id, meter_key=meter_key, bounds=[*starts, end])
+    if not rows:
+        raise UnknownMeter(meter_key)
+    sums = {row.bucket: row.total for row in rows}
+    return [Point(start=moment, quantity=sums.get(position, NOTHING)) for position, moment in enumerate(starts, 1)]
+
+
+def read_readings(*, account_id: int, meter_key: str | None, start: datetime, end: datetime) -> list[Reading]:
+    return [
+        Reading(
+            meter_id=row.meter_id,
+            meter_key=row.meter_key,
+            meter_name=row.meter_name,
+            unit=row.unit,
+            quantity=row.total,
+            event_count=row.event_count,
+            start=start,
+            end=end,
+        )
+        for row in sum_buckets(account_id=account_id, meter_key=meter_key, bounds=[start, end])
+    ]
+
+
+class BucketSum(NamedTuple):
+    """`bucket` counts from one in the order of the bounds; it is zero for a meter that counted nothing."""
+
+    meter_id: int
+    meter_key: str
+    meter_name: str
+    unit: str
+    bucket: int
+    total: Decimal
+    event_count: int
+
+
+def sum_buckets(*, account_id: int, meter_key: str | None, bounds: Sequence[datetime]) -> list[BucketSum]:
+    """Sum between each bound and the next, for one meter or for all; a meter that counted nothing has one row of zero.
+
+    Bounds ascend; a single one encloses nothing. Raises ValueError when the first bound is after the last.
+    """
+    if bounds[0] > bounds[-1]:
+        raise ValueError("a window cannot end before it starts")
+    split = sorted({floor_hour(bound) for bound in bounds if floor_hour(bound) != bound})
+    values = {
+        "account": account_id,
+        "meter": meter_key,
+        "bounds": list(bounds),
+        "first": floor_hour(bounds[0]),
+        "start": bounds[0],
+        "end": bounds[-1],
+        "split": split,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(
+            SUM_BUCKETS.format(parts=f"{WHOLE_HOURS} UNION ALL {SPLIT_HOURS}" if split else WHOLE_HOURS), values
+        )
+        return [BucketSum(*row) for row in cursor.fetchall()]
+
+
+SUM_BUCKETS = """
+    SELECT meter.id, meter.key, meter.name, meter.unit,
+        coalesce(part.bucket, 0), coalesce(sum(part.total), 0), coalesce(sum(part.event_count), 0)::bigint
+    FROM metering_meter AS meter
+    LEFT JOIN LATERAL ({parts}) AS part ON true
+    WHERE %(meter)s::text IS NULL OR meter.key = %(meter)s
+    GROUP BY meter.id, part.bucket
+    ORDER BY meter.key, part.bucket
+"""
+
+# By the rollups' key, an index range for each meter.
+WHOLE_HOURS = """
+    SELECT width_bucket(rollup.hour, %(bounds)s::timestamptz[]) AS bucket, rollup.total, rollup.event_count
+    FROM metering_hourlyrollup AS rollup
+    WHERE rollup.account_id = %(account)s AND rollup.meter_id = meter.id
+        AND rollup.hour >= %(first)s AND rollup.hour < %(end)s AND rollup.hour <> ALL(%(split)s::timestamptz[])
+"""
+
+# Only hours in which something was counted are looked up among the events, through the BRIN index on their time.
+SPLIT_HOURS = f"""
+    SELECT width_bucket(event.happened_at, %(bounds)s::timestamptz[]), {EVENT_VALUE}, 1
+    FROM metering_hourlyrollup AS rollup
+    JOIN metering_event AS event ON event.account_id = rollup.account_id AND event.type = meter.event_type
+        AND event.happened_at >= rollup.hour AND event.happened_at < rollup.hour + interval '1 hour'
+    WHERE rollup.account_id = %(account)s AND rollup.meter_id = meter.id
+        AND rollup.hour = ANY(%(split)s::timestamptz[])
+        AND event.happened_at >= %(start)s AND event.happened_at < %(end)s
+"""  # noqa: S608
+
+
+def floor_hour(moment: datetime) -> datetime:
+    return moment.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+
+
+def split_hours(start: datetime, end: datetime) -> Iterator[datetime]:
+    """`start`, then every UTC hour before `end`."""
+    moment = start
+    while moment < end:
+        yield moment
+        moment = floor_hour(moment) + HOUR
+
+
+def split_days(start: datetime, end: datetime, zone: ZoneInfo) -> Iterator[datetime]:
+    """`start`, then every local midnight before `end`, in UTC. A day that was skipped is none.
+
+    Days last 23 to 25 hours. Where midnight does not exist the day begins when the clock jumps; where it exists twice, at the first.
+    """
+    moment, day = start, start.astimezone(zone).date()
+    while moment < end:
+        yield moment
+        day += DAY
+        while (midnight := find_midnight(day, zone)) <= moment:
+            day += DAY
+        moment = midnight
+
+
+def find_midnight(day: date, zone: ZoneInfo) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC)
+
+
+def find_time_zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:  # a name like "../x" or that of a folder
+        raise UnknownTimeZone(f"no time zone is called {name!r}") from error
