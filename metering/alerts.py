@@ -22,7 +22,7 @@ STEP = Decimal(1).scaleb(-12)  # the smallest quantity the database keeps
 
 @dataclass(frozen=True, slots=True)
 class AlertFact:
-    """One level that was reached; `used` and `quantity` as seen then. `crossed_at` is event time, `detected_at` clock."""
+    """One level that was reached; `used` and `quantity` as seen then. `crossed_at` is event time, `detected_at` not."""
 
     id: int
     account_id: int

@@ -176,7 +176,8 @@ def split_hours(start: datetime, end: datetime) -> Iterator[datetime]:
 def split_days(start: datetime, end: datetime, zone: ZoneInfo) -> Iterator[datetime]:
     """`start`, then every local midnight before `end`, in UTC. A day that was skipped is none.
 
-    Days last 23 to 25 hours. Where midnight does not exist the day begins when the clock jumps; where it exists twice, at the first.
+    Days last 23 to 25 hours. Where midnight does not exist the day begins when the clock jumps; where it exists twice,
+    at the first.
     """
     moment, day = start, start.astimezone(zone).date()
     while moment < end:
