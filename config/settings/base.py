@@ -7,10 +7,13 @@ from urllib.parse import unquote
 import environ
 from csp.constants import NONE, SELF
 
-BASE_DIR = Path(__file__).resolve().parents[2]
-VAR_DIR = BASE_DIR / "var"
+from config.logs import build_logging
+from config.secrets import read_stripe_secrets
 
 env = environ.Env()
+
+BASE_DIR = Path(__file__).resolve().parents[2]
+VAR_DIR = Path(env.str("PALIER_VAR_DIR", "") or BASE_DIR / "var")
 
 DEBUG = False
 ALLOWED_HOSTS = ["localhost", "127.0.0.1", "[::1]"]
@@ -39,9 +42,10 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "csp.middleware.CSPMiddleware",  # first, so that redirects, static files and errors carry the policy too
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "csp.middleware.CSPMiddleware",
+    "config.request_log.RequestLogMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -50,7 +54,6 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "django_structlog.middlewares.RequestMiddleware",
 ]
 
 TEMPLATES: list[dict[str, Any]] = [
@@ -121,7 +124,16 @@ X_FRAME_OPTIONS = "DENY"
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 SESSION_COOKIE_HTTPONLY = True
+CSRF_FAILURE_VIEW = "config.errors.refuse_csrf"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 6 * 1024 * 1024  # the ingestion view refuses earlier, at its own limit
+
+# Logs: one line for a person here, one JSON object in production
+LOGGING_CONFIG = "config.logs.configure_logging"
+LOGGING = build_logging(as_json=False, level=env.str("LOG_LEVEL", "INFO"))
+DJANGO_STRUCTLOG_CELERY_ENABLED = True
+
+# Stripe: both secrets or none
+STRIPE_SECRET_KEY, STRIPE_WEBHOOK_SECRET = read_stripe_secrets(env.ENVIRON)
 
 # Background work
 CELERY_TASK_ACKS_LATE = True
@@ -132,7 +144,8 @@ CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_timeout": 5, "socket_connect_timeout": 5}
+# Who sends a message waits 5 s at most for a silent broker and does not try again: jobs are swept, beat comes round.
+CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_timeout": 5, "socket_connect_timeout": 5, "max_retries": 0}
 CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 CELERY_TIMEZONE = "UTC"
 
@@ -152,10 +165,13 @@ EVENT_BODY_MAX_BYTES = 5 * 1024 * 1024
 
 
 def use_database(url: str) -> dict[str, Any]:
-    """Django's DATABASES for one PostgreSQL URL, with the driver's pool (so CONN_MAX_AGE stays 0)."""
+    """Django's DATABASES for one PostgreSQL URL, with the driver's pool (so CONN_MAX_AGE stays 0).
+
+    A connection is looked at before it is handed out, so that a restart of the server costs no request.
+    """
     database = env.db_url_config(url)
     database["HOST"] = unquote(database["HOST"])  # a socket's folder stands in the URL percent-encoded
-    database |= {"CONN_MAX_AGE": 0, "ATOMIC_REQUESTS": False}
+    database |= {"CONN_MAX_AGE": 0, "CONN_HEALTH_CHECKS": True, "ATOMIC_REQUESTS": False}
     database.setdefault("OPTIONS", {})["pool"] = {"min_size": 0, "max_size": 16, "timeout": 10}
     return {"default": database}
 

@@ -1,0 +1,68 @@
+"""The secrets that come from outside: which are missing, and the one that development makes for itself."""
+
+import os
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+
+from django.core.exceptions import ImproperlyConfigured
+
+SHORTEST_KEY = 50
+STRIPE_PAIR = ("STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRET")
+REQUIRED = {
+    "SECRET_KEY": f"at least {SHORTEST_KEY} random characters",
+    "DATABASE_URL": "postgres://user:password@host/name",
+    "REDIS_URL": "redis://host:6379/0",
+    "ALLOWED_HOSTS": "the host names people use, with commas between",
+}
+SCHEMES = {"DATABASE_URL": ("postgres://", "postgresql://"), "REDIS_URL": ("redis://", "rediss://", "unix://")}
+
+
+def require_production(environ: Mapping[str, str]) -> None:
+    """Raise ImproperlyConfigured with one line for each variable that is missing or unusable, never its value."""
+    problems = [
+        f"{name} is missing ({what})" for name, what in REQUIRED.items() if not environ.get(name, "").strip(" ,")
+    ]
+    if 0 < len(environ.get("SECRET_KEY", "").strip()) < SHORTEST_KEY:
+        problems.append(f"SECRET_KEY is too short ({REQUIRED['SECRET_KEY']})")
+    for name, schemes in SCHEMES.items():
+        if environ.get(name) and not environ[name].startswith(schemes):
+            problems.append(f"{name} does not start with {' or '.join(schemes)}")
+    problems += find_lone_stripe_secret(environ)
+    if problems:
+        raise ImproperlyConfigured("Production cannot start:\n" + "\n".join(f"  {line}" for line in problems))
+
+
+def find_lone_stripe_secret(environ: Mapping[str, str]) -> list[str]:
+    missing = [name for name in STRIPE_PAIR if not environ.get(name)]
+    if len(missing) != 1:
+        return []
+    [lone] = set(STRIPE_PAIR) - set(missing)
+    return [f"{missing[0]} is missing ({lone} is set: Stripe needs both)"]
+
+
+def read_stripe_secrets(environ: Mapping[str, str]) -> tuple[str, str]:
+    """Secret key and webhook secret, both empty when Stripe is not used. Raises ImproperlyConfigured for one alone."""
+    problems = find_lone_stripe_secret(environ)
+    if problems:
+        raise ImproperlyConfigured(problems[0])
+    key, webhook_secret = (environ.get(name, "") for name in STRIPE_PAIR)
+    return key, webhook_secret
+
+
+def read_or_make_key(path: Path) -> str:
+    """The key kept in `path`, made at the first call. Callers at the same time get the same key."""
+    try:
+        return path.read_text().strip()
+    except FileNotFoundError:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f"{path.name}.{os.getpid()}")
+    draft.touch(mode=0o600)
+    draft.write_text(secrets.token_urlsafe(SHORTEST_KEY) + "\n")
+    try:
+        os.link(draft, path)  # fails when another process was first, and never shows half a key
+    except FileExistsError:
+        pass
+    finally:
+        draft.unlink()
+    return path.read_text().strip()
