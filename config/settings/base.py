@@ -1,5 +1,6 @@
 """Settings that every environment shares. `development`, `production` and `test` build on them."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -162,6 +163,10 @@ EVENT_MAX_AGE_DAYS = 35
 EVENT_MAX_FUTURE_MINUTES = 15
 EVENT_BATCH_MAX = 1_000
 EVENT_BODY_MAX_BYTES = 5 * 1024 * 1024
+
+# Billing
+BILLING_CLOSE_DELAY = timedelta(hours=1)  # from the end of a period to its invoice, for events in flight
+BILLING_OPEN_AHEAD = timedelta(days=1)  # the next period and its limits are there this long before it begins
 
 
 def use_database(url: str) -> dict[str, Any]:
