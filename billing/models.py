@@ -2,6 +2,10 @@ from django.contrib.postgres.constraints import ExclusionConstraint
 from django.contrib.postgres.fields import DateTimeRangeField, RangeBoundary, RangeOperators
 from django.db import models
 from django.db.models import F, Func, Q
+from django.utils.translation import gettext_lazy as _
+
+from billing.rating import PriceModel
+from billing.validators import validate_currency, validate_time_zone
 
 QUANTITY = {"max_digits": 38, "decimal_places": 12}
 UNIT_PRICE = {"max_digits": 24, "decimal_places": 12}
@@ -13,7 +17,16 @@ class BillingProfile(models.Model):
     account = models.OneToOneField("metering.Account", models.PROTECT, primary_key=True, related_name="+")
     legal_name = models.CharField(max_length=200)
     email = models.EmailField(blank=True)
-    time_zone = models.CharField(max_length=60, default="UTC")
+    time_zone = models.CharField(
+        max_length=60,
+        default="UTC",
+        validators=[validate_time_zone],
+        help_text=_("A name such as Europe/Paris. Periods not yet opened follow a change."),
+    )
+
+    class Meta:
+        verbose_name = _("billing profile")
+        verbose_name_plural = _("billing profiles")
 
     def __str__(self) -> str:
         return self.legal_name
@@ -24,10 +37,12 @@ class Plan(models.Model):
 
     slug = models.SlugField(max_length=60, unique=True)
     name = models.CharField(max_length=120)
-    rank = models.PositiveIntegerField(unique=True, help_text="Order of the plans, smallest first.")
+    rank = models.PositiveIntegerField(unique=True, help_text=_("Order of the plans, smallest first."))
 
     class Meta:
         ordering = ["rank"]
+        verbose_name = _("plan")
+        verbose_name_plural = _("plans")
 
     def __str__(self) -> str:
         return self.name
@@ -38,20 +53,26 @@ class PlanVersion(models.Model):
 
     plan = models.ForeignKey(Plan, models.PROTECT, related_name="versions")
     number = models.PositiveIntegerField()
-    currency = models.CharField(max_length=3)
+    currency = models.CharField(max_length=3, validators=[validate_currency], help_text=_("ISO 4217, such as EUR."))
     published_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["plan", "number"], name="plan_version_numbered_once")]
+        verbose_name = _("plan version")
+        verbose_name_plural = _("plan versions")
+        constraints = [
+            models.UniqueConstraint(fields=["plan", "number"], name="plan_version_numbered_once"),
+            models.CheckConstraint(condition=Q(currency__regex="^[A-Z]{3}$"), name="plan_version_currency_is_a_code"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.plan} v{self.number}"
 
 
-class PriceModel(models.TextChoices):
-    FLAT = "flat", "flat fee"
-    PER_UNIT = "per_unit", "per unit"
-    GRADUATED = "graduated", "graduated"
+PRICE_MODELS = [
+    (PriceModel.FLAT.value, _("flat fee")),
+    (PriceModel.PER_UNIT.value, _("per unit")),
+    (PriceModel.GRADUATED.value, _("graduated")),
+]
 
 
 class Price(models.Model):
@@ -60,13 +81,17 @@ class Price(models.Model):
     version = models.ForeignKey(PlanVersion, models.CASCADE, related_name="prices")
     position = models.PositiveIntegerField()
     description = models.CharField(max_length=120)
-    model = models.CharField(max_length=20, choices=PriceModel.choices)
+    model = models.CharField(max_length=20, choices=PRICE_MODELS)
     meter = models.ForeignKey("metering.Meter", models.PROTECT, null=True, blank=True, related_name="+")
     unit_amount = models.DecimalField(**UNIT_PRICE, null=True, blank=True)
-    included_units = models.DecimalField(**QUANTITY, default=0)
+    included_units = models.DecimalField(
+        **QUANTITY, default=0, help_text=_("Taken off before anything is charged and before tiers are counted.")
+    )
 
     class Meta:
         ordering = ["position"]
+        verbose_name = _("price")
+        verbose_name_plural = _("prices")
         constraints = [
             models.UniqueConstraint(fields=["version", "position"], name="price_position_once"),
             models.CheckConstraint(
@@ -74,6 +99,10 @@ class Price(models.Model):
                 | Q(model="per_unit", meter__isnull=False, unit_amount__isnull=False)
                 | Q(model="graduated", meter__isnull=False, unit_amount__isnull=True),
                 name="price_has_the_fields_of_its_model",
+                violation_error_message=_(
+                    "A flat fee has an amount and no meter; a per-unit price has a meter and an amount; "
+                    "a graduated price has a meter, and its amounts in its tiers."
+                ),
             ),
             models.CheckConstraint(condition=Q(included_units__gte=0), name="price_included_units_not_negative"),
             models.CheckConstraint(
@@ -86,17 +115,26 @@ class Price(models.Model):
 
 
 class Tier(models.Model):
-    """One step of a graduated price; `up_to` is inclusive and counts from the first unit."""
+    """One step of a graduated price; `up_to` is inclusive and counts from the first unit that is charged."""
 
     price = models.ForeignKey(Price, models.CASCADE, related_name="tiers")
     position = models.PositiveIntegerField()
-    up_to = models.DecimalField(**QUANTITY, null=True, blank=True)
+    up_to = models.DecimalField(**QUANTITY, null=True, blank=True, help_text=_("Inclusive; empty in the last tier."))
     unit_amount = models.DecimalField(**UNIT_PRICE)
-    flat_amount = models.DecimalField(**UNIT_PRICE, default=0)
+    flat_amount = models.DecimalField(**UNIT_PRICE, default=0, help_text=_("Charged once when the tier is entered."))
 
     class Meta:
         ordering = ["position"]
-        constraints = [models.UniqueConstraint(fields=["price", "position"], name="tier_position_once")]
+        verbose_name = _("tier")
+        verbose_name_plural = _("tiers")
+        constraints = [
+            models.UniqueConstraint(fields=["price", "position"], name="tier_position_once"),
+            models.UniqueConstraint(fields=["price", "up_to"], name="tier_end_once", nulls_distinct=False),
+            models.CheckConstraint(condition=Q(up_to__isnull=True) | Q(up_to__gt=0), name="tier_ends_above_zero"),
+            models.CheckConstraint(
+                condition=Q(unit_amount__gte=0, flat_amount__gte=0), name="tier_amounts_not_negative"
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"up to {self.up_to}" if self.up_to is not None else "and above"
@@ -111,6 +149,8 @@ class PlanLimit(models.Model):
     is_hard = models.BooleanField(default=False)
 
     class Meta:
+        verbose_name = _("limit")
+        verbose_name_plural = _("limits")
         constraints = [
             models.UniqueConstraint(fields=["version", "meter"], name="plan_limit_one_per_meter"),
             models.CheckConstraint(condition=Q(quantity__gte=0), name="plan_limit_not_negative"),
@@ -121,8 +161,8 @@ class PlanLimit(models.Model):
 
 
 class SubscriptionState(models.TextChoices):
-    ACTIVE = "active"
-    ENDED = "ended"
+    ACTIVE = "active", _("active")
+    ENDED = "ended", _("ended")
 
 
 class Subscription(models.Model):
@@ -135,6 +175,8 @@ class Subscription(models.Model):
     ended_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
+        verbose_name = _("subscription")
+        verbose_name_plural = _("subscriptions")
         constraints = [
             models.UniqueConstraint(
                 fields=["account"], condition=Q(state="active"), name="subscription_one_active_per_account"
@@ -158,8 +200,13 @@ class Period(models.Model):
     closed_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
+        verbose_name = _("period")
+        verbose_name_plural = _("periods")
         constraints = [
             models.CheckConstraint(condition=Q(starts_at__lt=F("ends_at")), name="period_is_positive"),
+            models.CheckConstraint(
+                condition=Q(closed_at__isnull=True) | Q(closed_at__gte=F("ends_at")), name="period_closed_after_its_end"
+            ),
             ExclusionConstraint(
                 name="periods_do_not_overlap",
                 expressions=[
@@ -184,11 +231,11 @@ class Period(models.Model):
 
 
 class InvoiceState(models.TextChoices):
-    DRAFT = "draft"
-    ISSUED = "issued"
-    PAID = "paid"
-    UNCOLLECTIBLE = "uncollectible"
-    VOID = "void"
+    DRAFT = "draft", _("draft")
+    ISSUED = "issued", _("issued")
+    PAID = "paid", _("paid")
+    UNCOLLECTIBLE = "uncollectible", _("uncollectible")
+    VOID = "void", _("void")
 
 
 class InvoiceSeries(models.Model):
@@ -198,7 +245,8 @@ class InvoiceSeries(models.Model):
     last_number = models.PositiveIntegerField(default=0)
 
     class Meta:
-        verbose_name_plural = "invoice series"
+        verbose_name = _("invoice series")
+        verbose_name_plural = _("invoice series")
 
     def __str__(self) -> str:
         return self.prefix
@@ -213,7 +261,7 @@ class Invoice(models.Model):
     state = models.CharField(max_length=14, choices=InvoiceState.choices, default=InvoiceState.DRAFT)
     series = models.ForeignKey(InvoiceSeries, models.PROTECT, null=True)
     sequence = models.PositiveIntegerField(null=True)
-    number = models.CharField(max_length=40, null=True, unique=True)
+    number = models.CharField(max_length=40, null=True, unique=True)  # noqa: DJ001 - a draft has none, and many are drafts
     currency = models.CharField(max_length=3)
     total_minor = models.BigIntegerField()
     period_start = models.DateTimeField()
@@ -224,6 +272,8 @@ class Invoice(models.Model):
     issued_at = models.DateTimeField(null=True)
 
     class Meta:
+        verbose_name = _("invoice")
+        verbose_name_plural = _("invoices")
         constraints = [
             models.UniqueConstraint(fields=["period"], condition=~Q(state="void"), name="invoice_one_per_period"),
             models.UniqueConstraint(fields=["series", "sequence"], name="invoice_sequence_once_per_series"),
@@ -251,13 +301,15 @@ class InvoiceLine(models.Model):
     meter = models.ForeignKey("metering.Meter", models.PROTECT, null=True, related_name="+")
     quantity = models.DecimalField(**QUANTITY)
     unit = models.CharField(max_length=40, blank=True)
-    event_count = models.BigIntegerField(null=True, help_text="How many events the line prices.")
-    steps = models.JSONField(default=list, help_text="Tier, quantity, unit price and exact amount of each step.")
-    amount_exact = models.DecimalField(max_digits=38, decimal_places=24, help_text="Before the one rounding.")
+    event_count = models.BigIntegerField(null=True, help_text=_("How many events the line prices."))
+    steps = models.JSONField(default=list, help_text=_("Tier, quantity, unit price and exact amount of each step."))
+    amount_exact = models.DecimalField(max_digits=38, decimal_places=24, help_text=_("Before the one rounding."))
     amount_minor = models.BigIntegerField()
 
     class Meta:
         ordering = ["position"]
+        verbose_name = _("invoice line")
+        verbose_name_plural = _("invoice lines")
         constraints = [models.UniqueConstraint(fields=["invoice", "position"], name="invoice_line_position_once")]
 
     def __str__(self) -> str:

@@ -1,0 +1,80 @@
+"""The lines of a bill: each price of a plan applied to what was used, the same for the live cost and the invoice."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+
+from billing.models import InvoiceLine
+from billing.money import Money, add_money
+from billing.plans import PlanTerms
+from billing.rating import ONE, PriceTerms, Step, rate, read_steps
+from metering.usage import Reading
+
+
+@dataclass(frozen=True, slots=True)
+class LineFact:
+    """One rounded amount, and the steps that led to it.
+
+    A flat fee has quantity 1 and neither meter, unit nor event count. `amount_exact` is in whole units of the currency,
+    `amount_minor` in its smallest.
+    """
+
+    position: int
+    description: str
+    meter_id: int | None
+    meter_key: str | None
+    meter_name: str
+    unit: str
+    quantity: Decimal
+    event_count: int | None
+    steps: tuple[Step, ...]
+    amount_exact: Decimal
+    amount_minor: int
+
+
+def rate_readings(terms: PlanTerms, readings: Iterable[Reading]) -> tuple[LineFact, ...]:
+    """One line for each price, in the plan's order; also where nothing was used, so that it shows what was free."""
+    by_meter = {reading.meter_key: reading for reading in readings}
+    return tuple(
+        rate_line(position, price, by_meter[price.meter_key] if price.meter_key else None, terms.currency)
+        for position, price in enumerate(terms.prices, start=1)
+    )
+
+
+def rate_line(position: int, price: PriceTerms, reading: Reading | None, currency: str) -> LineFact:
+    rated = rate(price, reading.quantity if reading else ONE)
+    return LineFact(
+        position=position,
+        description=price.description,
+        meter_id=reading.meter_id if reading else None,
+        meter_key=reading.meter_key if reading else None,
+        meter_name=reading.meter_name if reading else "",
+        unit=reading.unit if reading else "",
+        quantity=rated.quantity,
+        event_count=reading.event_count if reading else None,
+        steps=rated.steps,
+        amount_exact=rated.amount_exact,
+        amount_minor=rated.round(currency).minor,
+    )
+
+
+def add_lines(lines: Iterable[LineFact], currency: str) -> Money:
+    """The total of a bill: the sum of its rounded lines."""
+    return add_money((Money(line.amount_minor, currency) for line in lines), currency)
+
+
+def describe_line(line: InvoiceLine) -> LineFact:
+    """A stored line as it was frozen; only the meter's name is today's."""
+    return LineFact(
+        position=line.position,
+        description=line.description,
+        meter_id=line.meter_id,
+        meter_key=line.meter.key if line.meter else None,
+        meter_name=line.meter.name if line.meter else "",
+        unit=line.unit,
+        quantity=line.quantity,
+        event_count=line.event_count,
+        steps=read_steps(line.steps),
+        amount_exact=line.amount_exact,
+        amount_minor=line.amount_minor,
+    )

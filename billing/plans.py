@@ -1,0 +1,231 @@
+"""Plans: what is on offer, in immutable versions that subscribers stay on."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from django.db import IntegrityError, transaction
+from django.db.models import Max, Prefetch, QuerySet
+
+from billing.models import Plan, PlanLimit, PlanVersion, Price, Tier
+from billing.money import find_exponent
+from billing.rating import QUANTITY_DIGITS, InvalidPrice, PriceModel, PriceTerms, TierTerms, check_digits
+from metering import meters
+
+
+class UnknownPlan(LookupError):
+    """No plan of that name can be subscribed to; the message lists those that can."""
+
+    def __init__(self, slug: str, known: Iterable[str]) -> None:
+        super().__init__(f"There is no plan {slug!r} on offer. Known plans: {', '.join(known) or 'none yet'}.")
+
+
+class PlanExists(ValueError):
+    """The slug or the rank is taken by another plan."""
+
+
+class InvalidPlan(ValueError):
+    """A version that cannot be published; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlanLimitTerms:
+    """How much of one meter the plan allows in a period."""
+
+    meter_key: str
+    quantity: Decimal
+    is_hard: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PlanTerms:
+    """One version of a plan, whole. `published_at` is None for a draft."""
+
+    slug: str
+    name: str
+    rank: int
+    version_id: int
+    version_number: int
+    currency: str
+    prices: tuple[PriceTerms, ...]
+    limits: tuple[PlanLimitTerms, ...]
+    published_at: datetime | None
+
+
+@transaction.atomic
+def create_plan(
+    *,
+    slug: str,
+    name: str,
+    rank: int,
+    currency: str,
+    prices: Iterable[PriceTerms],
+    limits: Iterable[PlanLimitTerms] = (),
+    at: datetime,
+) -> PlanTerms:
+    """Put a new plan on offer: its first version is published at once. `rank` orders the plans, smallest first.
+
+    Raises PlanExists, InvalidPlan, UnknownCurrency and metering's UnknownMeter; nothing remains of a refused plan.
+    """
+    try:
+        with transaction.atomic():
+            plan = Plan.objects.create(slug=slug, name=name, rank=rank)
+    except IntegrityError as error:
+        raise PlanExists(f"A plan with the slug {slug!r} or the rank {rank} is there already.") from error
+    version_id = add_version(plan_id=plan.pk, currency=currency, prices=prices, limits=limits)
+    return publish_version(version_id, at=at)
+
+
+@transaction.atomic
+def add_version(
+    *, plan_id: int, currency: str, prices: Iterable[PriceTerms], limits: Iterable[PlanLimitTerms] = ()
+) -> int:
+    """Draft the plan's next version and return its id. Lines of an invoice follow the order of the prices.
+
+    Raises UnknownCurrency, InvalidPlan and metering's UnknownMeter.
+    """
+    find_exponent(currency)
+    Plan.objects.select_for_update().get(pk=plan_id)
+    last = PlanVersion.objects.filter(plan_id=plan_id).aggregate(last=Max("number"))["last"] or 0
+    version = PlanVersion.objects.create(plan_id=plan_id, number=last + 1, currency=currency)
+    store_prices(version, prices)
+    store_limits(version, limits)
+    return version.pk
+
+
+def copy_last_version(plan_id: int) -> int:
+    """Draft the plan's next version with the terms of its last one, be it a draft, and return its id."""
+    last = load_versions().filter(plan_id=plan_id).latest("number")
+    terms = describe_version(last)
+    return add_version(plan_id=plan_id, currency=terms.currency, prices=terms.prices, limits=terms.limits)
+
+
+@transaction.atomic
+def publish_version(version_id: int, *, at: datetime) -> PlanTerms:
+    """Offer the version to new subscribers and freeze it for ever. A second call changes nothing.
+
+    Raises InvalidPlan when it has no price or a price that cannot be charged.
+    """
+    PlanVersion.objects.select_for_update().get(pk=version_id)
+    version = load_versions().get(pk=version_id)
+    try:
+        terms = describe_version(version)
+    except InvalidPrice as error:
+        raise InvalidPlan(f"{version}: {error}") from error
+    if not terms.prices:
+        raise InvalidPlan(f"{version} has no price; a free plan has a fee of zero.")
+    if version.published_at is None:
+        version.published_at = at
+        version.save(update_fields=["published_at"])
+    return describe_version(version)
+
+
+def find_plan(slug: str) -> PlanTerms:
+    """The latest published version of the plan. Raises UnknownPlan."""
+    version = load_versions().filter(plan__slug=slug, published_at__isnull=False).order_by("-number").first()
+    if version is None:
+        raise UnknownPlan(slug, list_slugs())
+    return describe_version(version)
+
+
+def list_plans() -> list[PlanTerms]:
+    """The latest published version of every plan, smallest rank first."""
+    latest = load_versions().filter(published_at__isnull=False).order_by("plan__rank", "-number").distinct("plan__rank")
+    return [describe_version(version) for version in latest]
+
+
+def next_plan(slug: str) -> PlanTerms | None:
+    """The plan on offer that ranks next above this one; None when it is the largest. Raises UnknownPlan."""
+    rank = find_plan(slug).rank
+    return next((plan for plan in list_plans() if plan.rank > rank), None)
+
+
+def read_version(version_id: int) -> PlanTerms:
+    """One version by id, also one that is no longer on offer. Raises PlanVersion.DoesNotExist."""
+    return describe_version(load_versions().get(pk=version_id))
+
+
+def list_slugs() -> list[str]:
+    """The plans that can be subscribed to, smallest first."""
+    on_offer = Plan.objects.filter(versions__published_at__isnull=False)
+    return list(on_offer.order_by("rank").values_list("slug", flat=True).distinct())
+
+
+def load_versions() -> QuerySet[PlanVersion]:
+    """Versions with all that describe_version reads, in five queries for any number of them."""
+    return PlanVersion.objects.select_related("plan").prefetch_related(
+        Prefetch("prices", Price.objects.select_related("meter")),
+        "prices__tiers",
+        Prefetch("limits", PlanLimit.objects.select_related("meter").order_by("meter__key")),
+    )
+
+
+def describe_version(version: PlanVersion) -> PlanTerms:
+    return PlanTerms(
+        slug=version.plan.slug,
+        name=version.plan.name,
+        rank=version.plan.rank,
+        version_id=version.pk,
+        version_number=version.number,
+        currency=version.currency,
+        prices=tuple(describe_price(price) for price in version.prices.all()),
+        limits=tuple(PlanLimitTerms(limit.meter.key, limit.quantity, limit.is_hard) for limit in version.limits.all()),
+        published_at=version.published_at,
+    )
+
+
+def describe_price(price: Price) -> PriceTerms:
+    """Raises InvalidPrice, which a draft may well be."""
+    return PriceTerms(
+        description=price.description,
+        model=PriceModel(price.model),
+        meter_key=price.meter.key if price.meter else None,
+        unit_amount=price.unit_amount,
+        included_units=price.included_units,
+        tiers=tuple(TierTerms(tier.up_to, tier.unit_amount, tier.flat_amount) for tier in price.tiers.all()),
+    )
+
+
+def store_prices(version: PlanVersion, prices: Iterable[PriceTerms]) -> None:
+    for position, terms in enumerate(prices, start=1):
+        price = Price.objects.create(
+            version=version,
+            position=position,
+            description=terms.description,
+            model=terms.model.value,
+            meter_id=meters.find_meter(terms.meter_key).id if terms.meter_key else None,
+            unit_amount=terms.unit_amount,
+            included_units=terms.included_units,
+        )
+        Tier.objects.bulk_create(
+            Tier(
+                price=price,
+                position=number,
+                up_to=tier.up_to,
+                unit_amount=tier.unit_amount,
+                flat_amount=tier.flat_amount,
+            )
+            for number, tier in enumerate(terms.tiers, start=1)
+        )
+
+
+def store_limits(version: PlanVersion, limits: Iterable[PlanLimitTerms]) -> None:
+    rows = [
+        PlanLimit(
+            version=version,
+            meter_id=meters.find_meter(limit.meter_key).id,
+            quantity=check_limit(limit).quantity,
+            is_hard=limit.is_hard,
+        )
+        for limit in limits
+    ]
+    if len({row.meter_id for row in rows}) < len(rows):
+        raise InvalidPlan(f"{version} limits a meter twice.")
+    PlanLimit.objects.bulk_create(rows)
+
+
+def check_limit(limit: PlanLimitTerms) -> PlanLimitTerms:
+    """Raises InvalidPlan."""
+    check_digits(limit.quantity, QUANTITY_DIGITS, error=InvalidPlan, name=f"The limit on {limit.meter_key}")
+    return limit

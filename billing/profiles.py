@@ -1,0 +1,57 @@
+"""Who pays for an account, and in which time zone its months end."""
+
+from dataclasses import dataclass
+
+from billing.models import BillingProfile
+from billing.periods import find_zone
+from metering import accounts
+
+
+class UnknownProfile(LookupError):
+    """Nobody is known to pay for this account yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileFact:
+    account_id: int
+    legal_name: str
+    email: str
+    time_zone: str
+
+
+def set_profile(*, account_id: int, legal_name: str, email: str = "", time_zone: str = "UTC") -> ProfileFact:
+    """Say who pays for an account; a second call replaces the first.
+
+    A new time zone moves the end of periods that are not open yet. Raises UnknownTimeZone.
+    """
+    find_zone(time_zone)
+    profile, _ = BillingProfile.objects.update_or_create(
+        account_id=account_id, defaults={"legal_name": legal_name, "email": email, "time_zone": time_zone}
+    )
+    return describe_profile(profile)
+
+
+def read_profile(account_id: int) -> ProfileFact:
+    """Raises UnknownProfile."""
+    try:
+        return describe_profile(BillingProfile.objects.get(account_id=account_id))
+    except BillingProfile.DoesNotExist:
+        raise UnknownProfile(f"Account {account_id} has no billing profile.") from None
+
+
+def read_or_set_profile(account_id: int) -> ProfileFact:
+    """The profile; when there is none yet, one in the account's own name with UTC months."""
+    try:
+        return read_profile(account_id)
+    except UnknownProfile:
+        account = accounts.read_accounts([account_id])[account_id]
+        return set_profile(account_id=account_id, legal_name=account.name or account.key)
+
+
+def describe_profile(profile: BillingProfile) -> ProfileFact:
+    return ProfileFact(
+        account_id=profile.account_id,
+        legal_name=profile.legal_name,
+        email=profile.email,
+        time_zone=profile.time_zone,
+    )

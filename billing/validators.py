@@ -1,0 +1,23 @@
+"""Field checks that answer in a form's own words."""
+
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext as _
+
+from billing.money import UnknownCurrency, find_exponent
+from billing.periods import UnknownTimeZone, find_zone
+
+
+def validate_currency(code: str) -> None:
+    try:
+        find_exponent(code)
+    except UnknownCurrency:
+        raise ValidationError(_("“%(code)s” is not a currency code of ISO 4217."), params={"code": code}) from None
+
+
+def validate_time_zone(name: str) -> None:
+    try:
+        find_zone(name)
+    except UnknownTimeZone:
+        raise ValidationError(
+            _("“%(name)s” is not a time zone; use a name such as Europe/Paris."), params={"name": name}
+        ) from None
