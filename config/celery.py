@@ -1,4 +1,8 @@
-"""The Celery application: the engine behind `jobs`, which keeps the truth in the database."""
+"""The Celery application: the engine behind `jobs`, which keeps the truth in the database.
+
+Workers and beat are started with `celery -A config`. Every app's `tasks.py` is imported when a worker starts, which
+registers its tasks and its job handlers; other processes import them when `jobs` first looks for a handler.
+"""
 
 import os
 

@@ -1,0 +1,80 @@
+"""The door of `jobs`: promise work, and say which function does it."""
+
+import json
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from django.db import connection, transaction
+
+from jobs.handlers import (
+    HandlerAlreadyRegistered,
+    JobContext,
+    UnknownJobKind,
+    find_handler,
+    handler,
+    list_kinds,
+)
+from jobs.models import Job, JobState
+from jobs.wake import wake_worker
+
+__all__ = [
+    "HandlerAlreadyRegistered",
+    "JobContext",
+    "UnknownJob",
+    "UnknownJobKind",
+    "enqueue",
+    "handler",
+    "list_kinds",
+    "retry_dead",
+]
+
+
+class UnknownJob(LookupError):
+    """There is no job with this id."""
+
+
+INSERT_JOB = """
+    INSERT INTO jobs_job (kind, key, payload, state, run_at, attempts, max_attempts, progress_done, error, created_at)
+    VALUES (%s, %s, %s, 'queued', %s, 0, %s, 0, '', %s)
+    ON CONFLICT (kind, key) DO NOTHING
+    RETURNING id
+"""
+
+
+def enqueue(
+    kind: str, key: str, payload: dict[str, Any] | None = None, *, at: datetime, run_at: datetime | None = None
+) -> bool:
+    """Promise one piece of work, in the caller's transaction: it is undone with it, and durable once it commits.
+
+    `payload` holds JSON values; `run_at` is the earliest time (default: `at`). True when the job is new. A second call
+    with the same kind and key changes nothing, whatever became of the first job, and returns False.
+    Raises UnknownJobKind. Never raises because of the broker.
+    """
+    earliest = run_at or at
+    values = [kind, key, json.dumps(payload or {}), earliest, find_handler(kind).max_attempts, at]
+    with connection.cursor() as cursor:
+        cursor.execute(INSERT_JOB, values)
+        row = cursor.fetchone()
+    if row is None:
+        return False
+    if earliest <= at:
+        transaction.on_commit(partial(wake_worker, row[0]))
+    return True
+
+
+@transaction.atomic
+def retry_dead(job_id: int, *, at: datetime) -> bool:
+    """Give a dead job a fresh set of attempts. True when it was dead; any other state is left alone.
+
+    Raises UnknownJob.
+    """
+    job = Job.objects.select_for_update().filter(pk=job_id).first()
+    if job is None:
+        raise UnknownJob(f"there is no job {job_id}")
+    if job.state != JobState.DEAD:
+        return False
+    job.state, job.run_at, job.attempts, job.finished_at = JobState.QUEUED, at, 0, None
+    job.save(update_fields=["state", "run_at", "attempts", "finished_at"])
+    transaction.on_commit(partial(wake_worker, job.pk))
+    return True
