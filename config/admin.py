@@ -1,5 +1,19 @@
+from typing import Any
+
+from django.conf import settings
 from django.contrib.admin import AdminSite
+from django.contrib.auth import REDIRECT_FIELD_NAME
+from django.contrib.auth.views import redirect_to_login
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.decorators import method_decorator
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext_lazy as _
+from django.views.decorators.cache import never_cache
+
+from config.today import list_figures
 
 
 class PalierAdminSite(AdminSite):
@@ -8,3 +22,33 @@ class PalierAdminSite(AdminSite):
     site_title = _("Palier back-office")
     site_header = _("Palier back-office")
     index_title = _("Today")
+
+    @method_decorator(never_cache)
+    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponseBase:
+        """Send staff where they wanted to go and strangers to the log-in page; tell anyone else this is not theirs."""
+        wanted = self.find_next_page(request)
+        if self.has_permission(request):
+            return HttpResponseRedirect(wanted)
+        if request.user.is_authenticated:
+            return self.refuse_entry(request)
+        return redirect_to_login(wanted, reverse(settings.LOGIN_URL))
+
+    def find_next_page(self, request: HttpRequest) -> str:
+        """The page of this host that was asked for, or the first page of the back-office."""
+        wanted = request.GET.get(REDIRECT_FIELD_NAME, "")
+        is_ours = url_has_allowed_host_and_scheme(
+            wanted, allowed_hosts={request.get_host()}, require_https=request.is_secure()
+        )
+        return wanted if is_ours else reverse("admin:index", current_app=self.name)
+
+    def refuse_entry(self, request: HttpRequest) -> HttpResponse:
+        context = self.each_context(request) | {"title": _("This part is for our own staff")}
+        return TemplateResponse(request, "admin/no_entry.html", context, status=403)
+
+    def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Passwords are changed where everybody changes theirs."""
+        return HttpResponseRedirect(reverse("account_change_password"))
+
+    def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        figures = list_figures(self, request, at=timezone.now())
+        return super().index(request, {"figures": figures, **(extra_context or {})})

@@ -1,5 +1,12 @@
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
 
 
 class CRMConfig(AppConfig):
     name = "crm"
+    verbose_name = "CRM"
+
+    def ready(self) -> None:
+        from crm.roles import grant_roles
+
+        post_migrate.connect(grant_roles, dispatch_uid="crm.roles.grant_roles")

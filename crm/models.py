@@ -130,7 +130,7 @@ class Activity(models.Model):
         models.PROTECT,
         null=True,
         related_name="+",
-        help_text=_("Who was given the lead; nobody: the queue."),
+        help_text=_("Who was given the lead."),
     )
     text = models.TextField(max_length=5000, blank=True)
     created_at = models.DateTimeField()
@@ -139,7 +139,8 @@ class Activity(models.Model):
         verbose_name_plural = _("activities")
         constraints = [
             models.CheckConstraint(
-                condition=(Q(kind="note", rep__isnull=True) & ~Q(text="")) | Q(kind="assignment", text=""),
+                condition=(Q(kind="note", rep__isnull=True) & ~Q(text=""))
+                | Q(kind="assignment", rep__isnull=False, text=""),
                 name="activity_has_the_fields_of_its_kind",
             ),
         ]

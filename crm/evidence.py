@@ -1,0 +1,197 @@
+"""Why a lead is there, frozen: what the figures, the plan and the cost were when the alert was taken up.
+
+Kept as JSON with decimals and times as text, so that a conversation months later still has its facts.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from billing.plans import PlanTerms, next_plan
+from billing.previews import NotSubscribed, preview_period
+from billing.rating import AmountTooLarge, InvalidQuantity, PriceTerms, rate
+from billing.subscriptions import SubscriptionFact, read_subscription
+from metering.alerts import AlertFact
+from metering.limits import find_percent
+from metering.usage import Point, read_series, read_totals, split_hours
+
+ZERO = Decimal(0)
+TOO_MUCH = (AmountTooLarge, InvalidQuantity)  # absurd usage must not keep its account, or others, from a lead
+
+
+@dataclass(frozen=True, slots=True)
+class Headline:
+    """The one sentence's worth of it: one meter, one level, one window [start, end)."""
+
+    meter_key: str
+    meter_name: str
+    unit: str
+    level: Decimal  # the level that was reached, in percent
+    used: Decimal
+    quantity: Decimal  # the limit
+    percent: Decimal  # used of the limit, two decimals, rounded down
+    start: datetime
+    end: datetime
+    crossed_at: datetime
+    detected_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class CostLine:
+    description: str
+    amount_minor: int
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What the period had cost when it was looked at."""
+
+    currency: str
+    total_minor: int
+    lines: tuple[CostLine, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PlanFacts:
+    slug: str
+    name: str
+    version: int
+    currency: str
+    period_start: datetime
+    period_end: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Fee:
+    """A flat price of a plan, whole units of its currency."""
+
+    description: str
+    amount: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """The next plan by rank: what it allows of the meter, and what the usage so far would have cost on it."""
+
+    slug: str
+    name: str
+    currency: str
+    limit: Decimal | None  # None: no limit on this meter
+    fees: tuple[Fee, ...]
+    cost_minor: int | None  # None: more than an invoice can hold
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Without a subscription there is neither plan nor cost nor offer; on the largest plan there is no offer."""
+
+    headline: Headline
+    time_zone: str
+    hours: tuple[Point, ...]
+    days: tuple[Point, ...]
+    plan: PlanFacts | None
+    cost: Cost | None
+    offer: Offer | None
+    frozen_at: datetime
+
+
+def gather_evidence(alert: AlertFact, *, at: datetime) -> Evidence:
+    """Look at everything a rep will want to know. Reads only; raises what the doors it asks raise."""
+    subscription = read_subscription(account_id=alert.account_id, at=at)
+    until = min(max(at, alert.start), alert.end)
+    time_zone = subscription.time_zone if subscription else "UTC"
+    return Evidence(
+        headline=state_headline(alert),
+        time_zone=time_zone,
+        hours=tuple(read_points(alert, until=until, bucket="hour", time_zone="UTC")),
+        days=tuple(read_points(alert, until=until, bucket="day", time_zone=time_zone)),
+        plan=state_plan(subscription) if subscription else None,
+        cost=find_cost(alert.account_id, at=at),
+        offer=find_offer(subscription, meter_key=alert.meter_key, at=at) if subscription else None,
+        frozen_at=at,
+    )
+
+
+def read_points(alert: AlertFact, *, until: datetime, bucket: Any, time_zone: str) -> Sequence[Point]:
+    return read_series(
+        account_id=alert.account_id,
+        meter_key=alert.meter_key,
+        start=alert.start,
+        end=until,
+        bucket=bucket,
+        time_zone=time_zone,
+    )
+
+
+def state_headline(alert: AlertFact) -> Headline:
+    return Headline(
+        meter_key=alert.meter_key,
+        meter_name=alert.meter_name,
+        unit=alert.unit,
+        level=alert.level,
+        used=alert.used,
+        quantity=alert.quantity,
+        percent=find_percent(alert.used, alert.quantity),
+        start=alert.start,
+        end=alert.end,
+        crossed_at=alert.crossed_at,
+        detected_at=alert.detected_at,
+    )
+
+
+def state_plan(subscription: SubscriptionFact) -> PlanFacts:
+    return PlanFacts(
+        slug=subscription.plan_slug,
+        name=subscription.plan_name,
+        version=subscription.version_number,
+        currency=subscription.currency,
+        period_start=subscription.period_start,
+        period_end=subscription.period_end,
+    )
+
+
+def find_cost(account_id: int, *, at: datetime) -> Cost | None:
+    """None without a subscription, and where the bill has grown past what an invoice can hold."""
+    try:
+        preview = preview_period(account_id=account_id, at=at)
+    except (NotSubscribed, *TOO_MUCH):
+        return None
+    lines = tuple(CostLine(line.description, line.amount_minor) for line in preview.lines)
+    return Cost(preview.currency, preview.total_minor, lines)
+
+
+def find_offer(subscription: SubscriptionFact, *, meter_key: str, at: datetime) -> Offer | None:
+    """What the rep can propose; None on the largest plan."""
+    plan = next_plan(subscription.plan_slug)
+    if plan is None:
+        return None
+    totals = read_totals(account_id=subscription.account_id, start=subscription.period_start, end=at)
+    used = {total.meter_key: total.quantity for total in totals}
+    return Offer(
+        slug=plan.slug,
+        name=plan.name,
+        currency=plan.currency,
+        limit=next((limit.quantity for limit in plan.limits if limit.meter_key == meter_key), None),
+        fees=tuple(Fee(price.description, price.unit_amount or ZERO) for price in plan.prices if is_flat(price)),
+        cost_minor=price_usage(plan, used),
+    )
+
+
+def is_flat(price: PriceTerms) -> bool:
+    return price.meter_key is None
+
+
+def price_usage(plan: PlanTerms, used: dict[str, Decimal]) -> int | None:
+    """What these quantities would cost on the plan, each line rounded as an invoice does it."""
+    try:
+        lines = [rate(price, used.get(price.meter_key or "", ZERO)) for price in plan.prices]
+    except TOO_MUCH:
+        return None
+    return sum(line.round(plan.currency).minor for line in lines)
+
+
+def fill_hours(used: dict[datetime, Decimal], *, start: datetime, end: datetime) -> tuple[Point, ...]:
+    """Every hour of [start, end), those in which nothing was used too."""
+    return tuple(Point(hour, used.get(hour, ZERO)) for hour in split_hours(start, end))

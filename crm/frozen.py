@@ -1,0 +1,84 @@
+"""Evidence as JSON and back. Decimals and times are text; an hour in which nothing was used is left out."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from crm.evidence import Cost, CostLine, Evidence, Fee, Headline, Offer, PlanFacts, fill_hours
+from metering.usage import Point
+
+JSON = dict[str, Any]
+
+
+def freeze_evidence(evidence: Evidence) -> JSON:
+    return {
+        "headline": freeze_fields(evidence.headline),
+        "time_zone": evidence.time_zone,
+        "hours": freeze_points(point for point in evidence.hours if point.quantity),
+        "days": freeze_points(evidence.days),
+        "plan": freeze_fields(evidence.plan),
+        "cost": freeze_fields(evidence.cost),
+        "offer": freeze_fields(evidence.offer),
+        "frozen_at": evidence.frozen_at.isoformat(),
+    }
+
+
+def freeze_fields(value: Any) -> Any:
+    """A dataclass as an object of its fields; decimals without an exponent, times in ISO 8601."""
+    if isinstance(value, Decimal):
+        return f"{value:f}"
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, tuple):
+        return [freeze_fields(item) for item in value]
+    if hasattr(value, "__dataclass_fields__"):
+        return {name: freeze_fields(getattr(value, name)) for name in value.__dataclass_fields__}
+    return value
+
+
+def freeze_points(points: Iterable[Point]) -> list[list[str]]:
+    return [[point.start.isoformat(), f"{point.quantity:f}"] for point in points]
+
+
+def thaw_evidence(frozen: JSON) -> Evidence:
+    """The reverse of freeze_evidence."""
+    headline = thaw_headline(frozen["headline"])
+    frozen_at = datetime.fromisoformat(frozen["frozen_at"])
+    until = min(max(frozen_at, headline.start), headline.end)
+    used = {point.start: point.quantity for point in thaw_points(frozen["hours"])}
+    return Evidence(
+        headline=headline,
+        time_zone=frozen["time_zone"],
+        hours=fill_hours(used, start=headline.start, end=until),
+        days=thaw_points(frozen["days"]),
+        plan=thaw_plan(frozen["plan"]) if frozen["plan"] else None,
+        cost=thaw_cost(frozen["cost"]) if frozen["cost"] else None,
+        offer=thaw_offer(frozen["offer"]) if frozen["offer"] else None,
+        frozen_at=frozen_at,
+    )
+
+
+def thaw_headline(frozen: JSON) -> Headline:
+    decimals = {name: Decimal(frozen[name]) for name in ("level", "used", "quantity", "percent")}
+    times = {name: datetime.fromisoformat(frozen[name]) for name in ("start", "end", "crossed_at", "detected_at")}
+    return Headline(**(frozen | decimals | times))
+
+
+def thaw_points(frozen: Iterable[list[str]]) -> tuple[Point, ...]:
+    return tuple(Point(datetime.fromisoformat(start), Decimal(quantity)) for start, quantity in frozen)
+
+
+def thaw_plan(frozen: JSON) -> PlanFacts:
+    times = {name: datetime.fromisoformat(frozen[name]) for name in ("period_start", "period_end")}
+    return PlanFacts(**(frozen | times))
+
+
+def thaw_cost(frozen: JSON) -> Cost:
+    return Cost(**(frozen | {"lines": tuple(CostLine(**line) for line in frozen["lines"])}))
+
+
+def thaw_offer(frozen: JSON) -> Offer:
+    limit = None if frozen["limit"] is None else Decimal(frozen["limit"])
+    fees = tuple(Fee(fee["description"], Decimal(fee["amount"])) for fee in frozen["fees"])
+    return Offer(**(frozen | {"limit": limit, "fees": fees}))

@@ -1,0 +1,69 @@
+"""The groups of the back-office and what each may do. Permissions of other apps are named, never imported."""
+
+from typing import Any
+
+from django.apps import AppConfig
+from django.contrib.auth.models import Group, Permission
+from django.db.models import Q
+
+SALES_REP, SALES_MANAGER, FINANCE = "Sales rep", "Sales manager", "Finance"
+
+REP_PERMISSIONS = ("crm.view_lead", "crm.change_lead")
+MANAGER_PERMISSIONS = (
+    *REP_PERMISSIONS,
+    "crm.view_all_leads",
+    "crm.assign_lead",
+    "crm.view_repprofile",
+    "crm.add_repprofile",
+    "crm.change_repprofile",
+    "metering.view_account",
+    "metering.view_meter",
+    "metering.view_limit",
+    "metering.view_alert",
+    "billing.view_plan",
+    "billing.view_planversion",
+    "billing.view_subscription",
+)
+FINANCE_PERMISSIONS = (
+    "billing.view_billingprofile",
+    "billing.add_billingprofile",
+    "billing.change_billingprofile",
+    "billing.view_plan",
+    "billing.add_plan",
+    "billing.change_plan",
+    "billing.view_planversion",
+    "billing.add_planversion",
+    "billing.change_planversion",
+    "billing.view_price",
+    "billing.add_price",
+    "billing.change_price",
+    "billing.delete_price",
+    "billing.view_tier",
+    "billing.add_tier",
+    "billing.change_tier",
+    "billing.delete_tier",
+    "billing.view_planlimit",
+    "billing.add_planlimit",
+    "billing.change_planlimit",
+    "billing.delete_planlimit",
+    "billing.view_subscription",
+    "billing.view_period",
+    "billing.view_invoice",
+    "billing.view_invoiceline",
+    "metering.view_account",
+    "metering.view_meter",
+)
+ROLES = {SALES_REP: REP_PERMISSIONS, SALES_MANAGER: MANAGER_PERMISSIONS, FINANCE: FINANCE_PERMISSIONS}
+
+
+def grant_roles(sender: AppConfig, **_signal: Any) -> None:
+    """After an app has migrated, give each group its permissions in that app. Adds what is missing, takes nothing away.
+
+    Each app's permissions exist only once that app has migrated, so every app calls and gets its own part.
+    """
+    for name, labels in ROLES.items():
+        codenames = [label.split(".")[1] for label in labels if label.split(".")[0] == sender.label]
+        if codenames:
+            group, _created = Group.objects.get_or_create(name=name)
+            is_named = Q(content_type__app_label=sender.label, codename__in=codenames)
+            group.permissions.add(*Permission.objects.filter(is_named))
