@@ -6,6 +6,7 @@ from django.db import models
 from django.db.models import F, Func, Q
 
 QUANTITY = {"max_digits": 38, "decimal_places": 12}
+TOTAL = {"max_digits": 50, "decimal_places": 12}  # a trillion of the greatest quantities: no sum can overflow it
 
 validate_account_key = RegexValidator(
     r"\A[A-Za-z0-9][A-Za-z0-9._:@-]{0,119}\Z",
@@ -119,7 +120,7 @@ class HourlyRollup(models.Model):
     meter = models.ForeignKey(Meter, models.PROTECT, db_index=False)
     hour = models.DateTimeField()
     event_count = models.BigIntegerField()
-    total = models.DecimalField(**QUANTITY)
+    total = models.DecimalField(**TOTAL)
 
     def __str__(self) -> str:
         return f"{self.account_id}/{self.meter_id} {self.hour:%Y-%m-%d %H:00}"
@@ -138,7 +139,7 @@ class Limit(models.Model):
     quantity = models.DecimalField(**QUANTITY, null=True, blank=True)
     is_hard = models.BooleanField(default=False)
     epoch = models.PositiveIntegerField(default=1, help_text="Grows with each change of the quantity.")
-    used = models.DecimalField(**QUANTITY, default=0)
+    used = models.DecimalField(**TOTAL, default=0)
     next_crossing = models.DecimalField(**QUANTITY, null=True, blank=True, help_text="The quantity that alerts next.")
     needs_check = models.BooleanField(default=True, help_text="Moved since the last check.")
     closed_at = models.DateTimeField(null=True, blank=True, help_text="Its period is final.")
@@ -185,7 +186,7 @@ class Alert(models.Model):
     ends_at = models.DateTimeField()
     epoch = models.PositiveIntegerField()
     level = models.DecimalField(max_digits=7, decimal_places=2, help_text="Percent of the limit.")
-    used = models.DecimalField(**QUANTITY, help_text="When the level was seen.")
+    used = models.DecimalField(**TOTAL, help_text="When the level was seen.")
     quantity = models.DecimalField(**QUANTITY, help_text="The limit at that time.")
     crossed_at = models.DateTimeField(help_text="Start of the hour whose events reached the level.")
     detected_at = models.DateTimeField()

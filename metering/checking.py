@@ -1,0 +1,194 @@
+"""Whether an event can be counted: its names, its time, its data. No database here."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import ROUND_HALF_UP, Context, Decimal, InvalidOperation
+from typing import Any
+
+import msgspec
+
+from metering.events import MAX_LENGTHS, EventFate, Fate, UsageEvent
+from metering.meters import MeterRef
+
+DATA_MAX_BYTES = 64 * 1024  # what CloudEvents asks every carrier to let through
+MAX_DEPTH = 32
+MAX_EXPONENT = 308  # of a number anywhere in `data`: what every reader of JSON can hold
+MAX_DIGITS = 1_000
+BOUND = Decimal(10) ** 26  # Decimal(38, 12) holds less than this
+STEP = Decimal(1).scaleb(-12)
+EXACT = Context(prec=2_000, rounding=ROUND_HALF_UP)
+
+CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+
+
+class Refusal(ValueError):
+    """The event cannot be counted: a code for machines, the field, a sentence for people."""
+
+    def __init__(self, code: str, field: str, message: str) -> None:
+        super().__init__(message)
+        self.code, self.field, self.message = code, field, message
+
+
+@dataclass(frozen=True, slots=True)
+class TimeWindow:
+    """The times that an event may have: [earliest, latest]."""
+
+    earliest: datetime
+    latest: datetime
+
+    @classmethod
+    def around(cls, at: datetime, *, max_age: timedelta, max_future: timedelta) -> "TimeWindow":
+        return cls(earliest=at - max_age, latest=at + max_future)
+
+    def describe(self) -> str:
+        return f"from {self.earliest:%Y-%m-%dT%H:%M:%SZ} to {self.latest:%Y-%m-%dT%H:%M:%SZ}"
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedEvent:
+    """An event that can be counted. `happened_at` is UTC, `data` JSON text that PostgreSQL takes as jsonb."""
+
+    source: str
+    id: str
+    type: str
+    subject: str
+    happened_at: datetime
+    has_time: bool
+    data: bytes
+
+
+class Checker:
+    """Checks events against the meters and the times allowed; one per batch."""
+
+    def __init__(self, meters: Sequence[MeterRef], *, window: TimeWindow, at: datetime) -> None:
+        self.window, self.at = window, at
+        self.properties: dict[str, list[str]] = {}
+        for meter in meters:
+            summed = self.properties.setdefault(meter.event_type, [])
+            if meter.value_property:
+                summed.append(meter.value_property)
+
+    def check(self, event: UsageEvent) -> CheckedEvent:
+        """Raises Refusal."""
+        check_names(event)
+        summed = self.properties.get(event.type)
+        if summed is None:
+            raise self.refuse_type(event.type)
+        happened_at = self.at if event.time is None else self.check_time(event.time)
+        data = event.data if isinstance(event.data, bytes) else encode_data(event.data)
+        values = check_data(data)
+        for name in summed:
+            check_value(name, values)
+        return CheckedEvent(
+            event.source, event.id, event.type, event.subject, happened_at, event.time is not None, data
+        )
+
+    def check_time(self, time: datetime) -> datetime:
+        if time.tzinfo is None:
+            raise Refusal("invalid", "time", "The time needs its offset from UTC, as in 2026-11-01T12:00:00Z.")
+        if time < self.window.earliest:
+            raise Refusal("time_too_old", "time", f"The time is too old; it may be {self.window.describe()}.")
+        if time > self.window.latest:
+            raise Refusal("time_in_future", "time", f"The time is in the future; it may be {self.window.describe()}.")
+        return time.astimezone(UTC)
+
+    def refuse_type(self, type_: str) -> Refusal:
+        known = sorted(self.properties)
+        shown = ", ".join(known[:10]) + (", …" if len(known) > 10 else "")
+        return Refusal("unknown_type", "type", f"No meter counts this type; known are: {shown or 'none'}.")
+
+
+def check_names(event: UsageEvent) -> None:
+    """Raises Refusal when a required text is empty, too long, or holds what CloudEvents forbids in texts."""
+    source, id_, type_, subject = event.source, event.id, event.type, event.subject
+    if (
+        0 < len(source) < 256
+        and 0 < len(id_) < 256
+        and 0 < len(type_) < 121
+        and 0 < len(subject) < 121
+        and (source + id_ + type_ + subject).isprintable()
+    ):
+        return  # the common case, in one look
+    for field, text in (("source", source), ("id", id_), ("type", type_), ("subject", subject)):
+        if not text:
+            raise Refusal("required", field, f"The {field} may not be empty.")
+        if len(text) > MAX_LENGTHS[field]:
+            raise Refusal("too_long", field, f"The {field} may have at most {MAX_LENGTHS[field]} characters.")
+        if CONTROL.search(text):
+            raise Refusal("invalid", field, f"The {field} may not hold control characters or half a surrogate pair.")
+
+
+def parse_number(text: str) -> Decimal:
+    """A JSON number with a point or an exponent, exact. Raises ValueError for one no column could hold."""
+    try:
+        number = Decimal(text)
+    except InvalidOperation:  # an exponent of twenty digits
+        number = None
+    if number is None or abs(number.adjusted()) > MAX_EXPONENT or len(text) > MAX_DIGITS:
+        raise ValueError(
+            f"a number is beyond 1e{MAX_EXPONENT}, below 1e-{MAX_EXPONENT} or over {MAX_DIGITS} digits long"
+        )
+    return number
+
+
+decode_data = msgspec.json.Decoder(dict[str, Any], float_hook=parse_number).decode
+encode_data = msgspec.json.Encoder(decimal_format="number").encode
+
+
+def check_data(data: bytes) -> dict[str, Any]:
+    """Decode an event's data; raises Refusal when it is no JSON object or holds what the database cannot keep."""
+    if len(data) > DATA_MAX_BYTES:
+        raise Refusal("too_long", "data", f"The data may have at most {DATA_MAX_BYTES} bytes.")
+    try:
+        values = decode_data(data)
+    except RecursionError:
+        raise Refusal("invalid", "data", f"The data may be nested at most {MAX_DEPTH} deep.") from None
+    except ValueError as error:
+        raise Refusal("invalid", "data", f"The data is no JSON object that can be kept: {error}.") from None
+    if data.count(b"{") + data.count(b"[") > MAX_DEPTH and depth_of(values) > MAX_DEPTH:
+        raise Refusal("invalid", "data", f"The data may be nested at most {MAX_DEPTH} deep.")
+    if b"\\u0000" in data and holds_nul(values):
+        raise Refusal("invalid", "data", "The data may not hold the character NUL.")
+    return values
+
+
+def depth_of(value: object) -> int:
+    if isinstance(value, dict):
+        return 1 + max(map(depth_of, value.values()), default=0)
+    if isinstance(value, list):
+        return 1 + max(map(depth_of, value), default=0)
+    return 0
+
+
+def holds_nul(value: object) -> bool:
+    if isinstance(value, str):
+        return "\0" in value
+    if isinstance(value, dict):
+        return any("\0" in key or holds_nul(inner) for key, inner in value.items())
+    return isinstance(value, list) and any(map(holds_nul, value))
+
+
+def check_value(name: str, values: dict[str, Any]) -> None:
+    """Raises Refusal unless the property is a number that a quantity can hold."""
+    if name not in values:
+        raise Refusal("value_missing", f"data.{name}", f"The data needs a number called {name}.")
+    value = values[name]
+    if isinstance(value, int) and not isinstance(value, bool):
+        fits = -BOUND < value < BOUND
+    elif isinstance(value, Decimal):
+        fits = abs(round_value(value)) < BOUND
+    else:
+        raise Refusal("value_not_a_number", f"data.{name}", f"{name} must be a JSON number.")
+    if not fits:
+        raise Refusal("value_out_of_range", f"data.{name}", f"{name} must lie between -1e26 and 1e26.")
+
+
+def round_value(value: Decimal) -> Decimal:
+    """To the twelve decimals that a quantity keeps, half away from zero, as the database does."""
+    return value.quantize(STEP, context=EXACT)
+
+
+def refuse(event: UsageEvent, refusal: Refusal) -> EventFate:
+    return EventFate(event.source, event.id, Fate.REJECTED, refusal.code, refusal.field, refusal.message)

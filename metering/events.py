@@ -1,0 +1,59 @@
+"""An event as it comes in, the name of its claim, and what became of it."""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+# Characters, not bytes.
+MAX_LENGTHS = {"source": 255, "id": 255, "type": 120, "subject": 120}
+
+
+@dataclass(frozen=True, slots=True)
+class UsageEvent:
+    """One action, by the names of CloudEvents. `data` is a JSON object: a dict, or its text in UTF-8.
+
+    `subject` is an account's key or alias. Without a time, the event happens when it is received.
+    """
+
+    source: str
+    id: str
+    type: str
+    subject: str
+    time: datetime | None = None
+    data: dict[str, Any] | bytes = b"{}"
+
+
+class Fate(StrEnum):
+    """What became of an event. All but `conflict` and `rejected` are stored."""
+
+    ACCEPTED = "accepted"  # stored and counted
+    DUPLICATE = "duplicate"  # known already, with the same content: counted once, then
+    CONFLICT = "conflict"  # its source and id are another event's: refused
+    REJECTED = "rejected"  # cannot be counted: refused, `code` and `field` say why
+    UNMATCHED = "unmatched"  # stored; counts as soon as its subject names an account
+    LATE = "late"  # stored and counted, in a period that is final already
+
+
+@dataclass(frozen=True, slots=True)
+class EventFate:
+    """`source` and `id` as sent, empty when they are no text. `code`, `field` and `message` tell of refusals."""
+
+    source: str
+    id: str
+    fate: Fate
+    code: str = ""
+    field: str = ""
+    message: str = ""
+
+
+def find_claim(source: str, event_id: str) -> UUID:
+    """The 16 bytes by which an event is counted once. The length keeps ("a", "bc") and ("ab", "c") apart."""
+    return UUID(hex=claim_hex(source, event_id))
+
+
+def claim_hex(source: str, event_id: str) -> str:
+    name = source.encode()
+    return hashlib.sha256(b"%d:%b%b" % (len(name), name, event_id.encode())).digest()[:16].hex()

@@ -1,0 +1,104 @@
+"""API keys: a prefix to find one by, and the SHA-256 of the whole. The key itself is shown once, when it is issued.
+
+A key has 256 bits of chance in it, so a plain hash is enough: there is nothing to guess from.
+"""
+
+import hashlib
+import hmac
+import re
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from metering.models import ApiKey
+
+SCOPES = ("events:write",)
+
+KEY = re.compile(r"palier_([a-z2-7]{12})_([A-Za-z0-9_-]{43})")
+PREFIX_LETTERS = "abcdefghijklmnopqrstuvwxyz234567"
+NO_DIGEST = bytes(32)
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedKey:
+    """A new key. `secret` is what the integrator sends; it can be read nowhere else and never again."""
+
+    id: int
+    secret: str
+    prefix: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRef:
+    """Who sends a request."""
+
+    id: int
+    name: str
+    scopes: tuple[str, ...]
+
+
+class InvalidKey(PermissionError):
+    """There is no key, it is not ours, or it has expired or been revoked."""
+
+
+class MissingScope(PermissionError):
+    """The key is good, but not for this."""
+
+
+class UnknownScope(ValueError):
+    """No such scope, or none at all."""
+
+
+def issue_key(*, name: str, scopes: Sequence[str], at: datetime, expires_at: datetime | None = None) -> IssuedKey:
+    """Make a key. Each call makes another. Raises UnknownScope."""
+    unknown = sorted(set(scopes) - set(SCOPES))
+    if unknown or not scopes:
+        raise UnknownScope(f"Unknown scope {', '.join(unknown) or '(none given)'}; there is {', '.join(SCOPES)}.")
+    prefix = "".join(secrets.choice(PREFIX_LETTERS) for _ in range(12))
+    secret = f"palier_{prefix}_{secrets.token_urlsafe(32)}"
+    key = ApiKey.objects.create(
+        name=name,
+        prefix=prefix,
+        digest=digest_of(secret),
+        scopes=sorted(set(scopes)),
+        created_at=at,
+        expires_at=expires_at,
+    )
+    return IssuedKey(id=key.pk, secret=secret, prefix=prefix)
+
+
+def authenticate(header: str | None, *, scope: str, at: datetime) -> KeyRef:
+    """Who sends `Authorization: Bearer …`. Raises InvalidKey or MissingScope. One query at most.
+
+    What is wrong with a key is told only to who has the whole of it.
+    """
+    scheme, _, secret = (header or "").partition(" ")
+    if scheme.lower() != "bearer" or not secret.strip():
+        raise InvalidKey("Send an API key: Authorization: Bearer palier_…")
+    key = find_key(secret.strip())
+    if key.revoked_at is not None and key.revoked_at <= at:
+        raise InvalidKey("This API key was revoked.")
+    if key.expires_at is not None and key.expires_at <= at:
+        raise InvalidKey("This API key has expired.")
+    if scope not in key.scopes:
+        raise MissingScope(f"This API key lacks the scope {scope}.")
+    return KeyRef(id=key.pk, name=key.name, scopes=tuple(key.scopes))
+
+
+def find_key(secret: str) -> ApiKey:
+    match = KEY.fullmatch(secret)
+    key = ApiKey.objects.filter(prefix=match[1]).first() if match else None
+    stored = bytes(key.digest) if key is not None else NO_DIGEST
+    if not hmac.compare_digest(stored, digest_of(secret)) or key is None:
+        raise InvalidKey("This API key is not valid.")
+    return key
+
+
+def revoke_key(key_id: int, *, at: datetime) -> None:
+    """From now on the key opens nothing. A second call keeps the first time; an unknown id is quiet."""
+    ApiKey.objects.filter(pk=key_id, revoked_at=None).update(revoked_at=at)
+
+
+def digest_of(secret: str) -> bytes:
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()

@@ -1,0 +1,65 @@
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+
+from metering.events import EventFate, Fate
+from metering.ingest import ingest_events
+from metering.models import Event, HourlyRollup, Limit
+from tests.metering.makers import NOON, make_account, make_event, make_events, make_meter
+
+pytestmark = pytest.mark.django_db
+
+
+def fates(results: list[EventFate]) -> list[Fate]:
+    return [result.fate for result in results]
+
+
+def test_events_are_stored_and_counted_by_the_hour():
+    account, meter = make_account(), make_meter()
+    assert fates(make_events(3)) == [Fate.ACCEPTED] * 3
+    rollup = HourlyRollup.objects.get()
+    assert (rollup.account_id, rollup.meter_id, rollup.hour) == (account.id, meter.id, NOON)
+    assert (rollup.event_count, rollup.total) == (3, Decimal(3))
+    assert Event.objects.get(event_id="2").account_id == account.id
+
+
+def test_the_same_events_again_are_duplicates_and_add_nothing():
+    make_account(), make_meter()
+    make_events(3)
+    assert fates(make_events(3)) == [Fate.DUPLICATE] * 3
+    assert HourlyRollup.objects.get().total == 3
+
+
+def test_same_id_with_other_content_is_a_conflict():
+    make_account(), make_meter()
+    make_events(1)
+    [fate] = ingest_events([make_event("1", color="red")], at=NOON)
+    assert (fate.fate, fate.code, fate.field) == (Fate.CONFLICT, "conflict", "id")
+
+
+def test_an_unmatched_event_counts_when_its_account_is_made():
+    make_meter()
+    assert fates(make_events(2, subject="later")) == [Fate.UNMATCHED] * 2
+    assert not HourlyRollup.objects.exists()
+    account = make_account("later")
+    assert HourlyRollup.objects.get().total == 2
+    assert set(Event.objects.values_list("account_id", flat=True)) == {account.id}
+
+
+def test_limits_move_with_the_events_of_their_window():
+    account, meter = make_account(), make_meter()
+    limit = Limit.objects.create(
+        account_id=account.id,
+        meter_id=meter.id,
+        starts_at=datetime(2026, 11, 1, tzinfo=UTC),
+        ends_at=datetime(2026, 12, 1, tzinfo=UTC),
+        quantity=10,
+        needs_check=False,
+    )
+    make_events(4)
+    make_events(1, first=50, time=datetime(2026, 10, 31, 23, 59, tzinfo=UTC), at=NOON)
+    limit.refresh_from_db()
+    assert (limit.used, limit.needs_check) == (Decimal(4), True)
+    Limit.objects.update(closed_at=NOON)
+    assert fates(make_events(1, first=99, at=NOON + timedelta(hours=1))) == [Fate.LATE]
