@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.db import connection
 
+from metering.counting import VALUE
 from metering.meters import UnknownMeter
 
 HOUR = timedelta(hours=1)
@@ -20,9 +21,6 @@ DAY = timedelta(days=1)
 NOTHING = Decimal(0)
 
 Bucket = Literal["hour", "day"]
-
-# What one event is worth to one meter.
-EVENT_VALUE = "CASE WHEN meter.aggregation = 'count' THEN 1 ELSE (event.data ->> meter.value_property)::numeric END"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +53,7 @@ def read_usage(*, account_id: int, meter_key: str, start: datetime, end: datetim
     """One meter of one account over [start, end), in one query. Raises UnknownMeter."""
     readings = read_readings(account_id=account_id, meter_key=meter_key, start=start, end=end)
     if not readings:
-        raise UnknownMeter(meter_key)
+        raise UnknownMeter(f"No meter is called {meter_key!r}.")
     return readings[0]
 
 
@@ -74,7 +72,7 @@ def read_series(
     starts = list(split_hours(start, end) if bucket == "hour" else split_days(start, end, find_time_zone(time_zone)))
     rows = sum_buckets(account_id=account_id, meter_key=meter_key, bounds=[*starts, end])
     if not rows:
-        raise UnknownMeter(meter_key)
+        raise UnknownMeter(f"No meter is called {meter_key!r}.")
     sums = {row.bucket: row.total for row in rows}
     return [Point(start=moment, quantity=sums.get(position, NOTHING)) for position, moment in enumerate(starts, 1)]
 
@@ -132,32 +130,33 @@ def sum_buckets(*, account_id: int, meter_key: str | None, bounds: Sequence[date
 
 
 SUM_BUCKETS = """
-    SELECT meter.id, meter.key, meter.name, meter.unit,
+    SELECT m.id, m.key, m.name, m.unit,
         coalesce(part.bucket, 0), coalesce(sum(part.total), 0), coalesce(sum(part.event_count), 0)::bigint
-    FROM metering_meter AS meter
-    LEFT JOIN LATERAL ({parts}) AS part ON true
-    WHERE %(meter)s::text IS NULL OR meter.key = %(meter)s
-    GROUP BY meter.id, part.bucket
-    ORDER BY meter.key, part.bucket
+    FROM metering_meter AS m LEFT JOIN LATERAL ({parts}) AS part ON true
+    WHERE %(meter)s::text IS NULL OR m.key = %(meter)s
+    GROUP BY m.id, part.bucket
+    ORDER BY m.key, part.bucket
 """
 
 # By the rollups' key, an index range for each meter.
 WHOLE_HOURS = """
-    SELECT width_bucket(rollup.hour, %(bounds)s::timestamptz[]) AS bucket, rollup.total, rollup.event_count
-    FROM metering_hourlyrollup AS rollup
-    WHERE rollup.account_id = %(account)s AND rollup.meter_id = meter.id
-        AND rollup.hour >= %(first)s AND rollup.hour < %(end)s AND rollup.hour <> ALL(%(split)s::timestamptz[])
+    SELECT width_bucket(r.hour, %(bounds)s::timestamptz[]) AS bucket, r.total, r.event_count
+    FROM metering_hourlyrollup AS r
+    WHERE r.account_id = %(account)s AND r.meter_id = m.id
+        AND r.hour >= %(first)s AND r.hour < %(end)s AND r.hour <> ALL(%(split)s::timestamptz[])
 """
 
 # Only hours in which something was counted are looked up among the events, through the BRIN index on their time.
 SPLIT_HOURS = f"""
-    SELECT width_bucket(event.happened_at, %(bounds)s::timestamptz[]), {EVENT_VALUE}, 1
-    FROM metering_hourlyrollup AS rollup
-    JOIN metering_event AS event ON event.account_id = rollup.account_id AND event.type = meter.event_type
-        AND event.happened_at >= rollup.hour AND event.happened_at < rollup.hour + interval '1 hour'
-    WHERE rollup.account_id = %(account)s AND rollup.meter_id = meter.id
-        AND rollup.hour = ANY(%(split)s::timestamptz[])
-        AND event.happened_at >= %(start)s AND event.happened_at < %(end)s
+    SELECT width_bucket(counted.happened_at, %(bounds)s::timestamptz[]), counted.value, 1
+    FROM metering_hourlyrollup AS r
+    JOIN LATERAL (
+        SELECT e.happened_at, {VALUE} AS value FROM metering_event AS e
+        WHERE e.account_id = r.account_id AND e.type = m.event_type
+            AND e.happened_at >= r.hour AND e.happened_at < r.hour + interval '1 hour'
+            AND e.happened_at >= %(start)s AND e.happened_at < %(end)s
+    ) AS counted ON counted.value IS NOT NULL
+    WHERE r.account_id = %(account)s AND r.meter_id = m.id AND r.hour = ANY(%(split)s::timestamptz[])
 """  # noqa: S608
 
 
