@@ -190,7 +190,9 @@ class Alert(models.Model):
     quantity = models.DecimalField(**QUANTITY, help_text="The limit at that time.")
     crossed_at = models.DateTimeField(help_text="Start of the hour whose events reached the level.")
     detected_at = models.DateTimeField()
-    is_superseded = models.BooleanField(default=False, help_text="A higher level was reached at the same time.")
+    is_superseded = models.BooleanField(
+        default=False, help_text="Silent: a higher level was reached at the same time, or it spoke before a raise."
+    )
     claimed_at = models.DateTimeField(null=True, blank=True, help_text="When sales took it up.")
 
     class Meta:
@@ -215,10 +217,12 @@ class UsageImport(models.Model):
     source = models.CharField(max_length=200, unique=True, help_text="The events' source; names the file's content.")
     file_name = models.CharField(max_length=400)
     offset = models.PositiveBigIntegerField(default=0, help_text="Bytes read.")
+    digest = models.CharField(max_length=64, blank=True, help_text="SHA-256 of the bytes read.")
     lines = models.PositiveBigIntegerField(default=0)
     accepted = models.PositiveBigIntegerField(default=0)
     duplicates = models.PositiveBigIntegerField(default=0)
     rejected = models.PositiveBigIntegerField(default=0)
+    unmatched = models.PositiveBigIntegerField(default=0, help_text="Of clients that are no account yet.")
     shift_seconds = models.BigIntegerField(default=0, help_text="Added to the file's times.")
     started_at = models.DateTimeField()
     finished_at = models.DateTimeField(null=True)
