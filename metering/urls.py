@@ -1,3 +1,6 @@
-from django.urls import URLPattern
+from django.urls import URLPattern, path
 
-urlpatterns: list[URLPattern] = []
+from metering.api import receive_events
+
+app_name = "metering"
+urlpatterns: list[URLPattern] = [path("events", receive_events, name="events")]

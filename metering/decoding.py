@@ -1,0 +1,115 @@
+"""From the body of a request to events. A row that is no event gets its own fate; the others go on."""
+
+import re
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from metering.events import MAX_LENGTHS, EventFate, Fate, UsageEvent
+
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+FIELD = re.compile(r"`\$\.(\w+)|required field `(\w+)`")
+
+
+class MalformedBody(ValueError):
+    """The body is no JSON, or neither an object nor a list."""
+
+
+class TooManyEvents(ValueError):
+    """More rows than one request may have."""
+
+
+class Row(msgspec.Struct):
+    """A CloudEvent in JSON. Attributes that are not named here are let through unread."""
+
+    id: str
+    source: str
+    type: str
+    subject: str
+    time: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
+    data: msgspec.Raw = msgspec.Raw(b"{}")
+    specversion: Literal["1.0"] = "1.0"
+    data_base64: None = None
+
+
+class Name(msgspec.Struct):
+    """As much of a broken row as tells the sender which one it is."""
+
+    id: Any = ""
+    source: Any = ""
+
+
+decode_row = msgspec.json.Decoder(Row).decode
+decode_name = msgspec.json.Decoder(Name).decode
+
+
+class RowSplitter:
+    """Cuts a JSON list into its raw rows, and stops building them at a maximum.
+
+    A struct of so many positions does it: what follows the last one is checked as JSON but not kept, so that five
+    megabytes of commas take no memory.
+    """
+
+    def __init__(self, maximum: int) -> None:
+        self.maximum = maximum
+        nothing = msgspec.Raw()
+        positions: list[tuple[str, Any, Any]] = [(f"row{n}", msgspec.Raw, nothing) for n in range(maximum + 1)]
+        self.rows_type = msgspec.defstruct("Rows", positions, array_like=True)
+        self.decode = msgspec.json.Decoder(self.rows_type).decode
+
+    def split(self, body: bytes) -> list[msgspec.Raw]:
+        """Raises TooManyEvents; ValueError and RecursionError when the body is no JSON list."""
+        rows = [row for row in msgspec.structs.astuple(self.decode(body)) if row]
+        if len(rows) > self.maximum:
+            raise TooManyEvents(f"One request may have at most {self.maximum} events.")
+        return rows
+
+
+def decode_events(body: bytes, *, splitter: RowSplitter) -> list[UsageEvent | EventFate]:
+    """The events of a body, in order: one JSON object or a list of them. A row that is none is a fate already.
+
+    Raises MalformedBody, TooManyEvents.
+    """
+    text = body.removeprefix(BYTE_ORDER_MARK)
+    try:
+        rows = splitter.split(text) if text.lstrip()[:1] == b"[" else [msgspec.json.decode(text, type=msgspec.Raw)]
+    except TooManyEvents:
+        raise
+    except RecursionError:
+        raise MalformedBody("The body is nested too deep.") from None
+    except ValueError as error:
+        raise MalformedBody(f"The body is not valid JSON: {error}.") from None
+    if len(rows) == 1 and text.lstrip()[:1] not in (b"[", b"{"):
+        raise MalformedBody("The body must be an event or a list of events.")
+    return [decode_event(row) for row in rows]
+
+
+def decode_event(raw: msgspec.Raw) -> UsageEvent | EventFate:
+    try:
+        row = decode_row(raw)
+    except RecursionError:
+        return refuse_row(raw, "The event is nested too deep.")
+    except UnicodeDecodeError:
+        return refuse_row(raw, "The event is not valid UTF-8.")
+    except ValueError as error:
+        return refuse_row(raw, str(error))
+    data = bytes(row.data)
+    return UsageEvent(row.source, row.id, row.type, row.subject, row.time, b"{}" if data == b"null" else data)
+
+
+def refuse_row(raw: msgspec.Raw, reason: str) -> EventFate:
+    found = FIELD.search(reason)
+    field = next(filter(None, found.groups()), "") if found else ""
+    code = "required" if "missing required" in reason else "invalid"
+    try:
+        name = decode_name(raw)
+    except (ValueError, RecursionError):
+        name = Name()
+    return EventFate(
+        echo(name.source, MAX_LENGTHS["source"]), echo(name.id, MAX_LENGTHS["id"]), Fate.REJECTED, code, field, reason
+    )
+
+
+def echo(value: object, length: int) -> str:
+    return value[:length] if isinstance(value, str) else ""
