@@ -1,0 +1,250 @@
+"""The main job, told on real input: usage in → counted → priced → watched → alert → lead → invoice → customer.
+
+Each step compares what the product says with facts that are known of the log, or that are read from it by other means.
+Telling the story again on the same data finds everything done, and adds nothing.
+"""
+
+import json
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from functools import cached_property
+from pathlib import Path
+
+from django.conf import settings
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from billing import tasks as billing_tasks
+from billing.invoicing import InvoiceFact, list_invoices
+from billing.periods import month_period
+from billing.plans import list_plans
+from billing.previews import preview_period
+from crm import tasks as crm_tasks
+from crm.leads import list_leads
+from metering import tasks as metering_tasks
+from metering.accounts import find_account
+from metering.alerts import LEVELS, list_alerts
+from metering.importers import ImportReport, import_access_log
+from metering.keys import issue_key, revoke_key
+from metering.usage import read_totals
+from portal.demo.catalogue import BANDWIDTH, REQUESTS, seed_catalogue
+from portal.demo.customers import Cast, create_customers
+from portal.demo.log import LOG, find_shift, read_requests, write_lines_of
+from portal.demo.people import (
+    CUSTOMER,
+    CUSTOMER_EMAIL,
+    MANAGER_EMAIL,
+    Login,
+    renew_passwords,
+    seed_customer,
+    seed_staff,
+)
+from portal.invariants import find_violations
+from portal.models import User
+
+PATIENCE_SECONDS = 60  # for the worker
+LAST_MONTH = "access-log:last-month"
+HOUR = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One thing the product says, beside what it should say."""
+
+    step: str
+    what: str
+    found: object
+    expected: object
+
+    @property
+    def holds(self) -> bool:
+        return self.found == self.expected
+
+
+class Story:
+    """The steps, in order; `logins` are there once the customer has looked in."""
+
+    def __init__(self, *, at: datetime) -> None:
+        self.at = at
+        self.requests = read_requests()
+        self.cast = Cast(self.requests, find_shift(self.requests, end=at))
+        self.logins: list[Login] = []
+
+    def tell(self) -> Iterator[Fact]:
+        seed_catalogue(at=self.at)
+        seed_staff()
+        create_customers(self.cast, at=self.at)
+        seed_customer()
+        yield from self.import_last_month()
+        yield from self.import_log()
+        yield from self.count()
+        yield from self.price()
+        yield from self.watch()
+        yield from self.call()
+        yield from self.invoice()
+        yield from self.look_in()
+        yield from self.prove()
+
+    def import_last_month(self) -> Iterator[Fact]:
+        """What the busiest clients did the month before: their lines of the same log, moved into it."""
+        start, _end = self.cast.month_before
+        copy = Path(settings.VAR_DIR) / "demo" / "last-month.log"
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        write_lines_of(self.cast.old_customers, copy)
+        report = self.import_file(copy, source=LAST_MONTH, end=start + timedelta(days=14))
+        busiest = sum(count for _client, count in Counter(r.client for r in self.requests).most_common(100))
+        yield Fact("last month's usage", "requests of the hundred busiest", report.file_accepted, busiest)
+
+    def import_log(self) -> Iterator[Fact]:
+        report = self.import_file(LOG, end=self.at)
+        self.cast = Cast(self.requests, report.shift)  # that of the first time
+        self.source = report.source
+        yield Fact("usage in", "lines of the log, every one accepted", report.file_accepted, 10_000)
+        yield Fact("usage in", "lines rejected or without an account", report.file_rejected + report.file_unmatched, 0)
+        again = self.import_file(LOG, end=self.at)
+        yield Fact("usage in again", "added by a second import", again.accepted, 0)
+        yield Fact(
+            "usage in again", "the API refuses another request under a known id", self.send_known_id(), "conflict"
+        )
+
+    def import_file(self, path: Path, *, end: datetime, source: str | None = None) -> ImportReport:
+        requests = read_requests(path)
+        return import_access_log(path, at=self.at, source=source, shift=find_shift(requests, end=end))
+
+    def send_known_id(self) -> str:
+        """Claim the log's first line for something else, over HTTP with a key of its own."""
+        key = issue_key(name="demo story", scopes=["events:write"], at=timezone.now())
+        event = {"source": self.source, "id": "1", "type": "http.request", "subject": CUSTOMER, "data": {"bytes": 1}}
+        answer = Client(SERVER_NAME="localhost").post(
+            reverse("events"), json.dumps(event), "application/json", headers={"Authorization": f"Bearer {key.secret}"}
+        )
+        revoke_key(key.id, at=timezone.now())
+        return str(answer.json()["results"][0]["fate"])
+
+    @cached_property
+    def usage(self) -> dict[str, dict[str, Decimal]]:
+        """Client → meter → quantity, over the hours of the log."""
+        start = self.cast.start.replace(minute=0, second=0)
+        end = (self.cast.end + HOUR).replace(minute=0, second=0)
+        totals = {client: read_totals(account_id=pk, start=start, end=end) for client, pk in self.account_ids.items()}
+        return {client: {each.meter_key: each.quantity for each in readings} for client, readings in totals.items()}
+
+    @cached_property
+    def account_ids(self) -> dict[str, int]:
+        return {client: find_account(client).id for client in {request.client for request in self.requests}}
+
+    def count(self) -> Iterator[Fact]:
+        requests = sorted((int(used[REQUESTS]) for used in self.usage.values()), reverse=True)
+        sizes = [int(used[BANDWIDTH]) for used in self.usage.values()]
+        yield Fact("counted", "accounts", len(self.usage), 1_753)
+        yield Fact("counted", "requests of the top five", requests[:5], [482, 364, 357, 273, 113])
+        yield Fact("counted", "requests in all", sum(requests), 10_000)
+        yield Fact("counted", "bytes in all", sum(sizes), 2_747_282_740)
+        yield Fact("counted", "bytes of the heaviest", max(sizes), 168_132_893)
+
+    def price(self) -> Iterator[Fact]:
+        month, _end = month_period(self.at, "UTC")
+        now = [r for r in self.requests if r.client == CUSTOMER and r.time + self.cast.shift >= month]
+        preview = preview_period(account_id=self.account_ids[CUSTOMER], at=self.at)
+        expected = price_business_plan(len(now), sum(request.bytes for request in now))
+        yield Fact("priced", f"cost so far of {CUSTOMER}, in cents", preview.total_minor, expected)
+
+    def watch(self) -> Iterator[Fact]:
+        """The levels were seen as the usage came in; the periodic check finds nothing new."""
+        expected = self.expect_levels()
+        metering_tasks.check_limits.delay()
+        found = self.read_levels()
+        for level in LEVELS:
+            passed = {key for key, highest in expected.items() if highest == level}
+            yield Fact("watched", f"limits whose highest level is {level} %", count_levels(found, level), len(passed))
+        yield Fact("watched", "every level where it should be", found == expected, True)
+        watched = len({client for client, _meter, _start in found})
+        yield Fact("watched", "most accounts pass no level", watched * 2 < len(self.account_ids) and watched > 0, True)
+
+    def expect_levels(self) -> dict[tuple[str, str, datetime], int]:
+        """Highest level per client, meter and month, from the log and the plans alone."""
+        plans = self.cast.fit_plans(list_plans())
+        highest = {}
+        for (client, meter, month), used in self.cast.sum_by_window().items():
+            allowed = next(limit.quantity for limit in plans[client].limits if limit.meter_key == meter)
+            passed = [level for level in LEVELS if used * 100 >= level * allowed]
+            if passed:
+                highest[client, meter, month] = passed[-1]
+        return highest
+
+    def read_levels(self) -> dict[tuple[str, str, datetime], int]:
+        highest: dict[tuple[str, str, datetime], int] = {}
+        for client, account_id in self.account_ids.items():
+            for alert in list_alerts(account_id=account_id):
+                key = (client, alert.meter_key, alert.start)
+                highest[key] = max(int(alert.level), highest.get(key, 0))
+        return highest
+
+    def call(self) -> Iterator[Fact]:
+        """The worker turns alerts into leads."""
+        manager = User.objects.get(email=MANAGER_EMAIL)
+        alerted = {self.account_ids[client] for client, _meter, _start in self.expect_levels()}
+        crm_tasks.open_leads.delay()
+        wait_until(lambda: {lead.account_id for lead in list_leads(person=manager)} >= alerted)
+        leads = [lead for lead in list_leads(person=manager) if lead.account_id in alerted]
+        still_open = Counter(lead.account_id for lead in leads if lead.closed_at is None)
+        yield Fact("leads", "accounts with a lead", len({lead.account_id for lead in leads}), len(alerted))
+        yield Fact("leads", "accounts with more than one open lead", sum(n > 1 for n in still_open.values()), 0)
+        yield Fact("leads", "leads that nobody has", sum(lead.rep_id is None for lead in leads), 0)
+
+    def invoice(self) -> Iterator[Fact]:
+        """The worker closes the month before."""
+        start, _end = self.cast.month_before
+        billing_tasks.enqueue_due_periods.delay()
+        old = [self.account_ids[client] for client in self.cast.old_customers]
+        wait_until(lambda: all(find_invoice(account_id, start) for account_id in old))
+        invoices = [find_invoice(account_id, start) for account_id in old]
+        yield Fact("invoiced", "invoices of last month", sum(each is not None for each in invoices), len(old))
+        mine = find_invoice(self.account_ids[CUSTOMER], start)
+        # 149.00 + 50 × 0.03 + 23 × 0.02 requests after 200, + 17,140,354 bytes × 0.00000005
+        yield Fact("invoiced", f"last month of {CUSTOMER}, in cents", mine and mine.total_minor, 151_82)
+
+    def look_in(self) -> Iterator[Fact]:
+        """The customer logs in and finds usage, cost and invoice; somebody else's account is not there."""
+        self.logins = renew_passwords()
+        password = next(login.password for login in self.logins if login.email == CUSTOMER_EMAIL)
+        browser = Client(SERVER_NAME="localhost")
+        browser.post(reverse("account_login"), {"login": CUSTOMER_EMAIL, "password": password})
+        start, _end = self.cast.month_before
+        invoice = find_invoice(self.account_ids[CUSTOMER], start)
+        dashboard = browser.get(reverse("dashboard", args=[CUSTOMER]))
+        page = browser.get(reverse("invoice", args=[CUSTOMER, invoice.number if invoice else "none"]))
+        stranger = browser.get(reverse("dashboard", args=["66.249.73.135"]))
+        yield Fact("customer sees it", "dashboard shows the plan", "Business" in dashboard.content.decode(), True)
+        yield Fact("customer sees it", "invoice shows its total", "151.82" in page.content.decode(), True)
+        yield Fact("customer sees it", "another account's page", stranger.status_code, 404)
+
+    def prove(self) -> Iterator[Fact]:
+        yield Fact("proof", "broken promises in the whole database", len(list(find_violations())), 0)
+
+
+def price_business_plan(requests: int, size: int) -> int:
+    """Cents, by whole numbers only: 149.00, then 0.03 and 0.02 a request after 200, and 0.00000005 a byte."""
+    charged = max(0, requests - 200)
+    bandwidth = (size * 5 + 500_000) // 1_000_000
+    return 149_00 + min(charged, 50) * 3 + max(0, charged - 50) * 2 + bandwidth
+
+
+def count_levels(levels: dict[tuple[str, str, datetime], int], level: int) -> int:
+    return sum(highest == level for highest in levels.values())
+
+
+def find_invoice(account_id: int, period_start: datetime) -> InvoiceFact | None:
+    return next((each for each in list_invoices(account_id=account_id) if each.period_start == period_start), None)
+
+
+def wait_until(is_done: Callable[[], bool]) -> None:
+    """Give the worker time; what it did not do by then shows as a fact that does not hold."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not is_done() and time.monotonic() < deadline:
+        time.sleep(0.2)
