@@ -40,11 +40,16 @@ def read_profile(account_id: int) -> ProfileFact:
 
 
 def read_or_set_profile(account_id: int) -> ProfileFact:
-    """The profile; when there is none yet, one in the account's own name with UTC months."""
+    """The profile; when there is none yet, one in the account's own name with UTC months.
+
+    Raises metering's UnknownAccount.
+    """
     try:
         return read_profile(account_id)
     except UnknownProfile:
-        account = accounts.read_accounts([account_id])[account_id]
+        account = accounts.read_accounts([account_id]).get(account_id)
+        if account is None:
+            raise accounts.UnknownAccount(f"No account has the id {account_id}.") from None
         return set_profile(account_id=account_id, legal_name=account.name or account.key)
 
 

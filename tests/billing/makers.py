@@ -1,0 +1,106 @@
+"""What billing's tests are made of: small, real, and through the doors."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from itertools import count
+
+from billing import plans, profiles, subscriptions
+from billing.plans import PlanLimitTerms, PlanTerms
+from billing.rating import PriceTerms, TierTerms, flat_fee, graduated, per_unit
+from billing.subscriptions import SubscriptionFact
+from metering import accounts, ingest, meters
+from metering.accounts import AccountRef
+from metering.ingest import Fate, UsageEvent
+
+JAN = datetime(2026, 1, 1, tzinfo=UTC)
+FEB = datetime(2026, 2, 1, tzinfo=UTC)
+MAR = datetime(2026, 3, 1, tzinfo=UTC)
+MID_JAN = datetime(2026, 1, 15, 12, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+
+numbers = count(1)
+
+REQUEST_TIERS = (
+    TierTerms(Decimal(10_000), Decimal("0.002")),
+    TierTerms(Decimal(100_000), Decimal("0.001")),
+    TierTerms(None, Decimal("0.0005")),
+)
+BASE_FEE = flat_fee("Base fee", Decimal("49.00"))
+REQUESTS = graduated("Requests", meter_key="requests", tiers=REQUEST_TIERS, included_units=Decimal(10_000))
+BANDWIDTH = per_unit("Bandwidth", meter_key="bandwidth", unit_amount=Decimal("0.00000000009"))
+
+
+def make_meters(at: datetime = JAN) -> None:
+    """`requests` counts web requests and `bandwidth` sums their bytes. A second call changes nothing."""
+    meters.create_meter(key="requests", name="Requests", event_type="web.request", unit="request", at=at)
+    meters.create_meter(
+        key="bandwidth",
+        name="Bandwidth",
+        event_type="web.request",
+        aggregation="sum",
+        value_property="bytes",
+        unit="byte",
+        at=at,
+    )
+
+
+def make_account(key: str = "acme", *, time_zone: str = "UTC", at: datetime = JAN) -> AccountRef:
+    account = accounts.create_account(key=key, name=f"{key} Ltd", at=at)
+    profiles.set_profile(account_id=account.id, legal_name=f"{key} Ltd", time_zone=time_zone)
+    return account
+
+
+def make_plan(
+    slug: str = "growth",
+    *,
+    rank: int | None = None,
+    currency: str = "EUR",
+    prices: Iterable[PriceTerms] = (BASE_FEE, REQUESTS, BANDWIDTH),
+    limits: Iterable[PlanLimitTerms] = (PlanLimitTerms("requests", Decimal(50_000)),),
+    at: datetime = JAN,
+) -> PlanTerms:
+    make_meters()
+    return plans.create_plan(
+        slug=slug,
+        name=slug.title(),
+        rank=rank or next(numbers),
+        currency=currency,
+        prices=prices,
+        limits=limits,
+        at=at,
+    )
+
+
+def make_subscription(
+    key: str = "acme",
+    *,
+    plan: PlanTerms | None = None,
+    time_zone: str = "UTC",
+    started_at: datetime = JAN,
+    at: datetime | None = None,
+) -> SubscriptionFact:
+    plan = plan or make_plan()
+    account = make_account(key, time_zone=time_zone)
+    return subscriptions.create_subscription(
+        account_id=account.id, plan_slug=plan.slug, started_at=started_at, at=at or started_at
+    )
+
+
+def use(key: str, *, sizes: Iterable[int], time: datetime, at: datetime | None = None) -> list[Fate]:
+    """One web request per size in bytes, all at `time`, received at `at`."""
+    events = [
+        UsageEvent(
+            source="test",
+            id=f"event-{next(numbers)}",
+            type="web.request",
+            subject=key,
+            time=time,
+            data={"bytes": size},
+        )
+        for size in sizes
+    ]
+    fates = []
+    for start in range(0, len(events), 1_000):
+        fates += ingest.ingest_events(events[start : start + 1_000], at=at or time)
+    return [fate.fate for fate in fates]

@@ -1,0 +1,197 @@
+from decimal import Decimal
+
+import pytest
+from django.db import IntegrityError, connection, transaction
+
+from billing import plans
+from billing.models import Plan, PlanLimit, PlanVersion, Price, Tier
+from billing.plans import InvalidPlan, PlanExists, PlanLimitTerms, UnknownPlan
+from billing.rating import flat_fee, per_unit
+from metering.meters import UnknownMeter, find_meter
+from tests.billing.makers import BANDWIDTH, BASE_FEE, FEB, JAN, REQUESTS, make_meters, make_plan
+
+pytestmark = pytest.mark.django_db
+
+
+def make_draft(*prices):
+    plan = make_plan()
+    return PlanVersion.objects.get(
+        pk=plans.add_version(plan_id=PlanVersion.objects.get(pk=plan.version_id).plan_id, currency="EUR", prices=prices)
+    )
+
+
+def assert_refused(constraint, write):
+    with pytest.raises(IntegrityError) as refusal, transaction.atomic():
+        write()
+    assert refusal.value.__cause__.diag.constraint_name == constraint
+
+
+def test_a_plan_is_created_and_published_in_one_call():
+    created = make_plan("growth", rank=20)
+    assert created == plans.find_plan("growth")
+    assert (created.name, created.rank, created.version_number, created.currency) == ("Growth", 20, 1, "EUR")
+    assert created.published_at == JAN
+    assert [price.description for price in created.prices] == ["Base fee", "Requests", "Bandwidth"]
+    assert created.prices == (BASE_FEE, REQUESTS, BANDWIDTH)
+    assert created.limits == (PlanLimitTerms("requests", Decimal(50_000)),)
+
+
+def test_a_refused_plan_leaves_nothing():
+    make_meters()
+    with pytest.raises(InvalidPlan, match="has no price; a free plan has a fee of zero"):
+        make_plan("empty", prices=())
+    with pytest.raises(UnknownMeter):
+        make_plan("odd", prices=[per_unit("Seats", meter_key="seats", unit_amount=Decimal(1))])
+    with pytest.raises(InvalidPlan, match="limits a meter twice"):
+        make_plan("twice", limits=[PlanLimitTerms("requests", Decimal(1)), PlanLimitTerms("requests", Decimal(2))])
+    with pytest.raises(InvalidPlan, match="The limit on requests may not be negative"):
+        make_plan("negative", limits=[PlanLimitTerms("requests", Decimal(-1))])
+    assert not Plan.objects.exists()
+
+
+def test_a_slug_and_a_rank_name_one_plan():
+    make_plan("growth", rank=1)
+    with pytest.raises(PlanExists, match="'growth' or the rank 2"):
+        make_plan("growth", rank=2)
+    with pytest.raises(PlanExists):
+        make_plan("scale", rank=1)
+
+
+def test_an_unknown_plan_is_answered_with_those_on_offer():
+    with pytest.raises(UnknownPlan, match="There is no plan 'gold' on offer"):
+        plans.find_plan("gold")
+    make_plan("scale", rank=2)
+    make_plan("growth", rank=1)
+    with pytest.raises(UnknownPlan, match="Known plans: growth, scale"):
+        plans.find_plan("gold")
+
+
+def test_plans_are_listed_by_rank_in_their_latest_published_version(django_assert_num_queries):
+    make_plan("scale", rank=30)
+    growth = make_plan("growth", rank=20)
+    plan_id = Plan.objects.get(slug="growth").pk
+    newer = plans.publish_version(
+        plans.add_version(plan_id=plan_id, currency="EUR", prices=[flat_fee("Base fee", Decimal(59))]), at=FEB
+    )
+    plans.copy_last_version(plan_id)  # a draft, not on offer
+    with django_assert_num_queries(4):
+        offers = plans.list_plans()
+    assert [(plan.slug, plan.version_number) for plan in offers] == [("growth", 2), ("scale", 1)]
+    assert plans.find_plan("growth") == newer
+    assert plans.read_version(growth.version_id) == growth
+
+
+def test_the_next_plan_is_the_one_that_ranks_above():
+    make_plan("scale", rank=30)
+    make_plan("free", rank=1)
+    make_plan("growth", rank=20)
+    assert plans.next_plan("free").slug == "growth"
+    assert plans.next_plan("growth").slug == "scale"
+    assert plans.next_plan("scale") is None
+    with pytest.raises(UnknownPlan):
+        plans.next_plan("gold")
+
+
+def test_publishing_twice_keeps_the_first_date():
+    draft = make_draft(BASE_FEE)
+    first = plans.publish_version(draft.pk, at=JAN)
+    assert plans.publish_version(draft.pk, at=FEB) == first
+    assert first.published_at == JAN
+
+
+def test_a_copy_has_the_terms_of_the_last_version_and_the_next_number():
+    published = make_plan()
+    copy = plans.read_version(plans.copy_last_version(PlanVersion.objects.get(pk=published.version_id).plan_id))
+    assert (copy.version_number, copy.published_at) == (2, None)
+    assert (copy.prices, copy.limits, copy.currency) == (published.prices, published.limits, "EUR")
+
+
+def test_a_draft_with_tiers_that_fall_is_not_published():
+    draft = make_draft(REQUESTS)
+    Tier.objects.filter(price__version=draft, position=2).update(up_to=Decimal(5_000))
+    with pytest.raises(InvalidPlan, match="each tier must end above the one before"):
+        plans.publish_version(draft.pk, at=JAN)
+    draft.refresh_from_db()
+    assert draft.published_at is None
+
+
+def remove_last_tier(price):
+    price.tiers.filter(up_to=None).delete()
+
+
+def open_first_tier(price):
+    price.tiers.filter(up_to=None).update(up_to=Decimal(200_000))
+    price.tiers.filter(position=1).update(up_to=None)
+
+
+def remove_tiers(price):
+    price.tiers.all().delete()
+
+
+def lower_second_tier(price):
+    price.tiers.filter(position=2).update(up_to=Decimal(9_999))
+
+
+@pytest.mark.parametrize("damage", [remove_last_tier, open_first_tier, remove_tiers, lower_second_tier])
+def test_the_database_itself_publishes_no_tiers_that_make_no_sense(damage):
+    draft = make_draft(REQUESTS)
+    damage(draft.prices.get())
+    publish = lambda: PlanVersion.objects.filter(pk=draft.pk).update(published_at=JAN)  # noqa: E731
+    assert_refused("plan_version_tiers_ascend_to_an_open_end", publish)
+
+
+def test_the_database_itself_publishes_no_version_without_a_price():
+    draft = make_draft()
+    publish = lambda: PlanVersion.objects.filter(pk=draft.pk).update(published_at=JAN)  # noqa: E731
+    assert_refused("plan_version_has_a_price", publish)
+
+
+def test_a_version_begins_as_a_draft():
+    plan = Plan.objects.create(slug="growth", name="Growth", rank=1)
+    assert_refused(
+        "plan_version_begins_as_draft",
+        lambda: PlanVersion.objects.create(plan=plan, number=1, currency="EUR", published_at=JAN),
+    )
+
+
+FROZEN_WRITES = {
+    "change the version": lambda v: PlanVersion.objects.filter(pk=v).update(currency="USD"),
+    "withdraw the version": lambda v: PlanVersion.objects.filter(pk=v).update(published_at=None),
+    "remove the version": lambda v: delete_row("billing_planversion", v),
+    "change a price": lambda v: Price.objects.filter(version=v, model="flat").update(unit_amount=Decimal(1)),
+    "remove a price": lambda v: delete_row("billing_price", Price.objects.filter(version=v, model="flat").get().pk),
+    "add a price": lambda v: Price.objects.create(
+        version_id=v, position=9, description="Setup", model="flat", unit_amount=Decimal(1)
+    ),
+    "change a tier": lambda v: Tier.objects.filter(price__version=v).update(unit_amount=Decimal(1)),
+    "remove a tier": lambda v: Tier.objects.filter(price__version=v).delete(),
+    "add a tier": lambda v: Tier.objects.create(
+        price=Price.objects.get(version=v, model="graduated"), position=9, up_to=Decimal(5), unit_amount=Decimal(1)
+    ),
+    "change a limit": lambda v: PlanLimit.objects.filter(version=v).update(quantity=Decimal(1)),
+    "remove a limit": lambda v: PlanLimit.objects.filter(version=v).delete(),
+    "add a limit": lambda v: PlanLimit.objects.create(
+        version_id=v, meter_id=find_meter("bandwidth").id, quantity=Decimal(1)
+    ),
+    "move a price in": lambda v: Price.objects.filter(version__published_at=None).update(version=v, position=9),
+}
+
+
+def delete_row(table, pk):
+    with connection.cursor() as cursor:
+        cursor.execute(f"DELETE FROM {table} WHERE id = %s", [pk])  # noqa: S608 - a table of ours
+
+
+@pytest.mark.parametrize("name", FROZEN_WRITES)
+def test_a_published_version_cannot_change(name):
+    plan = make_plan()
+    plans.add_version(plan_id=Plan.objects.get().pk, currency="EUR", prices=[flat_fee("Base fee", Decimal(59))])
+    assert_refused("plan_version_frozen_once_published", lambda: FROZEN_WRITES[name](plan.version_id))
+    assert plans.read_version(plan.version_id) == plan
+
+
+def test_a_draft_can_change_and_be_removed():
+    draft = make_draft(REQUESTS, BASE_FEE)
+    draft.prices.filter(model="flat").update(unit_amount=Decimal(1))
+    draft.delete()
+    assert PlanVersion.objects.count() == 1

@@ -1,0 +1,37 @@
+import pytest
+
+from billing import profiles
+from billing.models import BillingProfile
+from billing.periods import UnknownTimeZone
+from billing.profiles import ProfileFact, UnknownProfile
+from metering import accounts
+from tests.billing.makers import JAN, make_account
+
+pytestmark = pytest.mark.django_db
+
+
+def test_a_profile_says_who_pays_and_where_midnight_is():
+    account = make_account("acme")
+    profiles.set_profile(account_id=account.id, legal_name="Acme SA", email="a@acme.example", time_zone="Europe/Paris")
+    assert profiles.read_profile(account.id) == ProfileFact(account.id, "Acme SA", "a@acme.example", "Europe/Paris")
+    assert BillingProfile.objects.count() == 1
+
+
+def test_a_time_zone_that_does_not_exist_changes_nothing():
+    account = make_account("acme")
+    with pytest.raises(UnknownTimeZone, match="'Mars/Olympus' is not a time zone"):
+        profiles.set_profile(account_id=account.id, legal_name="Acme SA", time_zone="Mars/Olympus")
+    assert profiles.read_profile(account.id).legal_name == "acme Ltd"
+
+
+def test_an_account_without_a_profile_gets_one_in_its_own_name():
+    account = accounts.create_account(key="203.0.113.7", name="", at=JAN)
+    with pytest.raises(UnknownProfile):
+        profiles.read_profile(account.id)
+    assert profiles.read_or_set_profile(account.id) == ProfileFact(account.id, "203.0.113.7", "", "UTC")
+    assert profiles.read_or_set_profile(account.id) == profiles.read_profile(account.id)
+
+
+def test_an_account_that_does_not_exist_has_no_profile():
+    with pytest.raises(accounts.UnknownAccount):
+        profiles.read_or_set_profile(404)

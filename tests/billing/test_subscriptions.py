@@ -1,0 +1,152 @@
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from django.db import IntegrityError, transaction
+
+from billing import plans, profiles, subscriptions
+from billing.models import Period, Plan, Subscription
+from billing.plans import PlanLimitTerms, UnknownPlan
+from billing.rating import flat_fee
+from billing.subscriptions import AlreadySubscribed, StartsInFuture, SubscriptionFact
+from metering.limits import read_limits
+from tests.billing.makers import FEB, HOUR, JAN, MAR, MID_JAN, make_account, make_plan, make_subscription, use
+
+pytestmark = pytest.mark.django_db
+
+
+def list_bounds(subscription):
+    return list(
+        Period.objects.filter(subscription_id=subscription.id).order_by("pk").values_list("starts_at", "ends_at")
+    )
+
+
+def test_the_first_period_runs_from_the_start_to_the_end_of_the_month():
+    plan = make_plan(rank=7)
+    subscription = make_subscription(plan=plan, started_at=MID_JAN)
+    assert subscription == SubscriptionFact(
+        id=subscription.id,
+        account_id=subscription.account_id,
+        plan_slug="growth",
+        plan_name="Growth",
+        version_id=plan.version_id,
+        version_number=1,
+        currency="EUR",
+        time_zone="UTC",
+        started_at=MID_JAN,
+        period_id=Period.objects.get().pk,
+        period_start=MID_JAN,
+        period_end=FEB,
+    )
+
+
+def test_months_end_at_the_customers_midnight():
+    subscription = make_subscription(time_zone="America/New_York", started_at=MID_JAN)
+    assert subscription.period_end == datetime(2026, 2, 1, 5, tzinfo=UTC)
+
+
+def test_a_start_in_the_past_opens_every_period_since_and_limits_only_what_goes_on():
+    subscription = make_subscription(started_at=MID_JAN, at=MAR)
+    april = datetime(2026, 4, 1, tzinfo=UTC)
+    assert list_bounds(subscription) == [(MID_JAN, FEB), (FEB, MAR), (MAR, april)]
+    assert (subscription.period_start, subscription.period_end) == (MAR, april)
+    assert read_limits(account_id=subscription.account_id, at=MAR - HOUR) == []
+    assert [limit.meter_key for limit in read_limits(account_id=subscription.account_id, at=MAR)] == [
+        "bandwidth",
+        "requests",
+    ]
+
+
+def test_limits_are_handed_over_with_what_was_used_before():
+    plan = make_plan(limits=[PlanLimitTerms("requests", Decimal(10), is_hard=True)])
+    account = make_account("acme")
+    use("acme", sizes=[100, 200], time=MID_JAN)
+    use("acme", sizes=[100], time=JAN - HOUR, at=JAN)
+    subscriptions.create_subscription(account_id=account.id, plan_slug=plan.slug, started_at=JAN, at=MID_JAN)
+    bandwidth, requests = read_limits(account_id=account.id, at=MID_JAN)
+    assert (requests.used, requests.quantity, requests.is_hard) == (Decimal(2), Decimal(10), True)
+    assert (requests.start, requests.resets_at) == (JAN, FEB)
+    assert (bandwidth.used, bandwidth.quantity) == (Decimal(300), None)
+
+
+def test_an_account_has_one_active_subscription():
+    subscription = make_subscription()
+    with pytest.raises(AlreadySubscribed):
+        subscriptions.create_subscription(
+            account_id=subscription.account_id, plan_slug="growth", started_at=JAN, at=JAN
+        )
+    assert Subscription.objects.count() == 1
+
+
+def test_a_refused_subscription_leaves_nothing():
+    make_plan()
+    account = make_account("acme")
+    with pytest.raises(UnknownPlan, match="Known plans: growth"):
+        subscriptions.create_subscription(account_id=account.id, plan_slug="gold", started_at=JAN, at=JAN)
+    with pytest.raises(StartsInFuture):
+        subscriptions.create_subscription(account_id=account.id, plan_slug="growth", started_at=FEB, at=JAN)
+    assert not Subscription.objects.exists()
+
+
+def test_subscribers_stay_on_the_version_they_chose():
+    old = make_subscription("acme")
+    plan_id = Plan.objects.get().pk
+    plans.publish_version(
+        plans.add_version(plan_id=plan_id, currency="EUR", prices=[flat_fee("Base fee", Decimal(59))]), at=JAN
+    )
+    new = make_subscription("beta", plan=plans.find_plan("growth"))
+    assert subscriptions.read_subscription(account_id=old.account_id, at=JAN).version_number == 1
+    assert new.version_number == 2
+
+
+def test_a_subscription_is_read_with_the_period_of_that_time():
+    subscription = make_subscription(started_at=MID_JAN, at=MAR)
+    account_id = subscription.account_id
+    assert subscriptions.read_subscription(account_id=account_id, at=MAR) == subscription
+    earlier = subscriptions.read_subscription(account_id=account_id, at=MAR - timedelta(microseconds=1))
+    assert (earlier.period_start, earlier.period_end) == (FEB, MAR)
+    assert subscriptions.read_subscription(account_id=account_id, at=MID_JAN - HOUR) is None
+    assert subscriptions.read_subscription(account_id=make_account("beta").id, at=MAR) is None
+
+
+def test_the_next_period_is_opened_a_day_before_it_begins_with_its_limits():
+    subscription = make_subscription(started_at=MID_JAN)
+    assert subscriptions.open_next_periods(FEB - timedelta(days=1, microseconds=1)) == 0
+    assert subscriptions.open_next_periods(FEB - timedelta(days=1)) == 1
+    assert subscriptions.open_next_periods(FEB - timedelta(days=1)) == 0
+    assert list_bounds(subscription) == [(MID_JAN, FEB), (FEB, MAR)]
+    limits = read_limits(account_id=subscription.account_id, at=FEB)
+    assert [(limit.meter_key, limit.quantity) for limit in limits] == [
+        ("bandwidth", None),
+        ("requests", Decimal(50_000)),
+    ]
+
+
+def test_after_a_long_stop_every_missed_period_is_opened():
+    subscription = make_subscription(started_at=MID_JAN)
+    assert subscriptions.open_next_periods(datetime(2026, 4, 10, tzinfo=UTC)) == 3
+    assert list_bounds(subscription)[-1] == (datetime(2026, 4, 1, tzinfo=UTC), datetime(2026, 5, 1, tzinfo=UTC))
+    assert read_limits(account_id=subscription.account_id, at=MAR) == []
+
+
+def test_a_customer_who_moves_keeps_periods_without_gap_or_overlap():
+    subscription = make_subscription(time_zone="Asia/Tokyo", started_at=MID_JAN)
+    profiles.set_profile(account_id=subscription.account_id, legal_name="Acme", time_zone="America/Los_Angeles")
+    subscriptions.open_next_periods(FEB)
+    assert list_bounds(subscription) == [
+        (MID_JAN, datetime(2026, 1, 31, 15, tzinfo=UTC)),
+        (datetime(2026, 1, 31, 15, tzinfo=UTC), datetime(2026, 3, 1, 8, tzinfo=UTC)),
+    ]
+
+
+def test_periods_of_a_subscription_cannot_overlap():
+    subscription = make_subscription(started_at=MID_JAN)
+    with pytest.raises(IntegrityError, match="periods_do_not_overlap"), transaction.atomic():
+        Period.objects.create(subscription_id=subscription.id, starts_at=FEB - HOUR, ends_at=MAR)
+
+
+def test_creating_a_subscription_costs_a_fixed_number_of_queries(django_assert_max_num_queries):
+    plan = make_plan()
+    account = make_account("acme")
+    with django_assert_max_num_queries(22):
+        subscriptions.create_subscription(account_id=account.id, plan_slug=plan.slug, started_at=JAN, at=JAN)
