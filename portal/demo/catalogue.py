@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from billing.plans import PlanLimitTerms, PlanTerms, create_plan, list_plans
 from billing.rating import PriceTerms, TierTerms, flat_fee, graduated, per_unit
-from metering.importers import ensure_access_log_meters
+from metering.importers import create_missing_meters
 
 REQUESTS, BANDWIDTH = "requests", "bandwidth"
 EURO_PER_BYTE = Decimal("0.00000005")  # €0.05 a megabyte
@@ -59,7 +59,7 @@ OFFERS = [
 
 def seed_catalogue(*, at: datetime) -> list[PlanTerms]:
     """Put the demo's meters and plans in place, and return the plans. A second call changes nothing."""
-    ensure_access_log_meters(at=at)
+    create_missing_meters(at=at)
     known = {plan.slug for plan in list_plans()}
     for rank, offer in enumerate(OFFERS, start=1):
         slug = offer.name.lower()

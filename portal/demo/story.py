@@ -121,7 +121,7 @@ class Story:
         key = issue_key(name="demo story", scopes=["events:write"], at=timezone.now())
         event = {"source": self.source, "id": "1", "type": "http.request", "subject": CUSTOMER, "data": {"bytes": 1}}
         answer = Client(SERVER_NAME="localhost").post(
-            reverse("events"), json.dumps(event), "application/json", headers={"Authorization": f"Bearer {key.secret}"}
+            reverse("metering:events"), json.dumps(event), "application/json", headers={"Authorization": f"Bearer {key.secret}"}
         )
         revoke_key(key.id, at=timezone.now())
         return str(answer.json()["results"][0]["fate"])
@@ -217,9 +217,9 @@ class Story:
         browser.post(reverse("account_login"), {"login": CUSTOMER_EMAIL, "password": password})
         start, _end = self.cast.month_before
         invoice = find_invoice(self.account_ids[CUSTOMER], start)
-        dashboard = browser.get(reverse("dashboard", args=[CUSTOMER]))
-        page = browser.get(reverse("invoice", args=[CUSTOMER, invoice.number if invoice else "none"]))
-        stranger = browser.get(reverse("dashboard", args=["66.249.73.135"]))
+        dashboard = browser.get(reverse("portal:dashboard", args=[CUSTOMER]))
+        page = browser.get(reverse("portal:invoice", args=[CUSTOMER, invoice.number if invoice else "none"]))
+        stranger = browser.get(reverse("portal:dashboard", args=["66.249.73.135"]))
         yield Fact("customer sees it", "dashboard shows the plan", "Business" in dashboard.content.decode(), True)
         yield Fact("customer sees it", "invoice shows its total", "151.82" in page.content.decode(), True)
         yield Fact("customer sees it", "another account's page", stranger.status_code, 404)
