@@ -1,0 +1,13 @@
+"""Why an import stops. Whatever was read before it stopped is kept, and is not read again."""
+
+
+class ImportRefused(Exception):
+    """The file is not the one whose beginning was imported, or cannot be continued; the message says why."""
+
+
+class DamagedFile(ImportRefused):
+    """The file cannot be read to its end."""
+
+
+class ImportMovedOn(ImportRefused):
+    """Another import of the same file went on in the meantime."""

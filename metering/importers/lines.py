@@ -1,0 +1,82 @@
+"""Lines of a file of any size, in bounded memory, with the digest of what was read."""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from metering.importers.errors import ImportRefused
+
+LINE_MAX_BYTES = 65_536
+CHUNK_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line without its end. Of one that is too long only the beginning is kept. `end` is the offset behind it."""
+
+    number: int
+    text: bytes
+    end: int
+    is_too_long: bool
+
+
+class LineReader:
+    """Reads lines on from where `skip_to` left off. A last line without a newline is left unread unless `complete`.
+
+    After each line `offset`, `number` and `digest` tell how far it got and what all of it was.
+    """
+
+    def __init__(self, file: BinaryIO, *, complete: bool = False) -> None:
+        self.file = file
+        self.complete = complete
+        self.offset = 0
+        self.number = 0
+        self.is_unfinished = False
+        self.digest = hashlib.sha256()
+        self.last_byte = b"\n"
+
+    def skip_to(self, offset: int, *, number: int) -> bool:
+        """Pass over what is known, taking its digest. False when the file is shorter than that."""
+        while self.offset < offset:
+            chunk = self.file.read(min(CHUNK_BYTES, offset - self.offset))
+            if not chunk:
+                return False
+            self.take(chunk)
+        self.number = number
+        return True
+
+    def __iter__(self) -> Iterator[Line]:
+        self.end_last_line()
+        while head := self.file.readline(LINE_MAX_BYTES + 1):
+            before = self.digest.copy(), self.offset, self.last_byte
+            self.take(head)
+            is_too_long = len(head) > LINE_MAX_BYTES and self.last_byte != b"\n"
+            if is_too_long:
+                self.pass_over_rest()
+            if self.last_byte != b"\n" and not self.complete:
+                self.digest, self.offset, self.last_byte = before
+                self.is_unfinished = True
+                return
+            self.number += 1
+            text = head.removesuffix(b"\n").removesuffix(b"\r")
+            yield Line(number=self.number, text=text, end=self.offset, is_too_long=is_too_long)
+
+    def take(self, text: bytes) -> None:
+        self.digest.update(text)
+        self.offset += len(text)
+        self.last_byte = text[-1:]
+
+    def pass_over_rest(self) -> None:
+        while self.last_byte != b"\n" and (rest := self.file.readline(LINE_MAX_BYTES)):
+            self.take(rest)
+
+    def end_last_line(self) -> None:
+        """A last line that was taken without its newline may get it now, and nothing else. Raises ImportRefused."""
+        if self.last_byte == b"\n":
+            return
+        rest = self.file.readline(LINE_MAX_BYTES)
+        if rest.strip(b"\r\n"):
+            raise ImportRefused(f"line {self.number} was imported as complete, and has grown since")
+        if rest:
+            self.take(rest)

@@ -1,0 +1,150 @@
+"""`manage.py import_usage access-log FILE`: a web server's log as usage, every line once."""
+
+import sys
+from argparse import ArgumentTypeError
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils import timezone
+from tqdm import tqdm
+
+from metering.importers import ImportProgress, ImportRefused, ImportReport, import_access_log
+from metering.importers.importing import BATCH_LINES, HISTORY, OnProgress
+
+PLAIN_SECONDS = 5  # between two plain lines of progress
+WAITING = "Another import of this file is running. This one waits for it."
+
+
+class Command(BaseCommand):
+    help = (
+        "Import usage from a file, each line once. Interrupted, it goes on where it was when it is run again; run once "
+        "more over a file that has grown, it imports what is new. Bad lines are stored, counted and shown."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("format", choices=["access-log"], help="combined or common log format, plain or gzip")
+        parser.add_argument("file", type=Path)
+        parser.add_argument(
+            "--source", help="the events' source, in place of one that is made from the file's beginning"
+        )
+        parser.add_argument("--create-accounts", action="store_true", help="make each client an account")
+        shift = parser.add_mutually_exclusive_group()
+        shift.add_argument("--shift-to-now", action="store_true", help="move the times so that the newest is now")
+        shift.add_argument("--shift-seconds", type=read_seconds, metavar="N", help="move the times by so many seconds")
+        parser.add_argument("--batch", type=read_count, default=BATCH_LINES, metavar="N", help="lines per transaction")
+        parser.add_argument(
+            "--max-age-days", type=read_count, default=HISTORY.days, metavar="N", help="refuse older lines"
+        )
+        parser.add_argument(
+            "--complete",
+            action="store_true",
+            help="nobody writes the file any more: take a last line without a newline, too",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        at = timezone.now()
+        seconds = options["shift_seconds"]
+        try:
+            with show_progress(options["file"]) as on_progress:
+                report = import_access_log(
+                    options["file"],
+                    at=at,
+                    source=options["source"],
+                    create_accounts=options["create_accounts"],
+                    shift=None if seconds is None else timedelta(seconds=seconds),
+                    shift_to=at if options["shift_to_now"] else None,
+                    complete=options["complete"],
+                    batch=options["batch"],
+                    max_age=timedelta(days=options["max_age_days"]),
+                    on_progress=on_progress,
+                )
+        except ImportRefused as error:
+            raise CommandError(str(error)) from error
+        except OSError as error:
+            raise CommandError(f"{options['file']} cannot be read: {error.strerror or error}") from error
+        self.stdout.write("\n".join(describe(report)))
+        if seconds is not None and report.shift != timedelta(seconds=seconds):
+            self.stdout.write(f"The shift is that of the first run, {show_shift(report.shift)}, not {seconds} s.")
+
+
+def read_count(text: str) -> int:
+    if not text.isdecimal() or not 0 < int(text) <= 1_000_000:
+        raise ArgumentTypeError(f"{text!r} is no whole number from 1 to 1,000,000")
+    return int(text)
+
+
+def read_seconds(text: str) -> int:
+    century = 36_525 * 86_400
+    try:
+        seconds = int(text)
+    except ValueError as error:
+        raise ArgumentTypeError(f"{text!r} is no whole number of seconds") from error
+    if abs(seconds) > century:
+        raise ArgumentTypeError("a shift may be a hundred years at most")
+    return seconds
+
+
+@contextmanager
+def show_progress(path: Path) -> Iterator[OnProgress]:
+    """A bar on a terminal; elsewhere a plain line every few seconds."""
+    if sys.stderr.isatty():
+        with tqdm(desc=path.name, unit="B", unit_scale=True, unit_divisor=1_000) as bar:
+
+            def move_bar(progress: ImportProgress) -> None:
+                if progress.is_waiting:
+                    bar.write(WAITING)
+                bar.total = progress.size
+                bar.update(progress.done - bar.n)
+
+            yield move_bar
+        return
+    last = monotonic()
+
+    def write_line(progress: ImportProgress) -> None:
+        nonlocal last
+        if progress.is_waiting:
+            print(WAITING, file=sys.stderr, flush=True)
+        elif monotonic() - last >= PLAIN_SECONDS:
+            last = monotonic()
+            percent = 100 * progress.done // max(progress.size, 1)
+            print(f"{path.name}: {percent} %, {progress.lines:,} lines", file=sys.stderr, flush=True)
+
+    yield write_line
+
+
+def describe(report: ImportReport) -> Iterator[str]:
+    """The whole report, line by line."""
+    yield f"{report.file_name} as {report.source or 'nothing yet'}, times shifted by {show_shift(report.shift)}"
+    if report.new_meters:
+        yield f"Made the meters it is counted by: {', '.join(report.new_meters)}."
+    for bad in report.rejections:
+        yield f"Line {bad.line_number} {bad.reason}: {bad.text}"
+    if report.rejected > len(report.rejections):
+        yield f"… and {report.rejected - len(report.rejections):,} more bad lines, all stored as rejected lines."
+    yield f"{'':<12}{'this run':>16}{'file so far':>16}"
+    for name, this_run, so_far in list_counts(report):
+        yield f"{name:<12}{this_run:>16}{so_far:>16}"
+    if report.file_unmatched:
+        yield "Unmatched requests count as soon as their client is an account; --create-accounts makes them all."
+    if report.is_unfinished:
+        yield "The last line has no newline yet and waits for the next run, or for --complete."
+
+
+def list_counts(report: ImportReport) -> Iterator[tuple[str, str, str]]:
+    yield "lines", f"{report.lines:,}", f"{report.file_lines:,}"
+    yield "accepted", f"{report.accepted:,}", f"{report.file_accepted:,}"
+    yield "duplicates", f"{report.duplicates:,}", f"{report.file_duplicates:,}"
+    yield "rejected", f"{report.rejected:,}", f"{report.file_rejected:,}"
+    yield "unmatched", f"{report.unmatched:,}", f"{report.file_unmatched:,}"
+    yield "accounts", f"{report.accounts:,}", ""
+    yield "bytes", f"{report.bytes_served:,}", ""
+    yield "seconds", f"{report.seconds:.1f}", ""
+
+
+def show_shift(shift: timedelta) -> str:
+    return f"{shift // timedelta(seconds=1)} s" if shift else "nothing"
