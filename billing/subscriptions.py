@@ -19,6 +19,8 @@ from billing.plans import UnknownPlan, list_slugs
 from metering import limits
 from metering.limits import LimitTerms
 
+BATCH = 100
+
 
 class AlreadySubscribed(ValueError):
     """The account has an active subscription; it can have only one."""
@@ -46,23 +48,60 @@ class SubscriptionFact:
     period_end: datetime
 
 
-@transaction.atomic
 def create_subscription(*, account_id: int, plan_slug: str, started_at: datetime, at: datetime) -> SubscriptionFact:
     """Put the account on the plan's latest published version, billed by calendar month in its own time zone.
 
     Opens every period from `started_at` (the first is partial) to the one that holds `at`, and hands the plan's limits
     to metering for the periods that have not ended. An account without a billing profile gets one in its own name.
     Ingestion waits until the caller's transaction ends, so keep that short.
-    Raises UnknownPlan, StartsInFuture, AlreadySubscribed.
+    Raises UnknownPlan, StartsInFuture, AlreadySubscribed, metering's UnknownAccount; then nothing changed.
     """
-    if started_at > at:
-        raise StartsInFuture(f"A subscription cannot begin at {started_at}, which is after {at}.")
-    version = find_offer(plan_slug)
-    profile = profiles.read_or_set_profile(account_id)
-    subscription = store_subscription(account_id=account_id, version=version, started_at=started_at)
-    bounds = list_periods(started_at, until=at, time_zone=profile.time_zone)
-    periods = open_periods(subscription, bounds, at=at)
+    require_start_in_past(started_at, at=at)
+    try:
+        with transaction.atomic():
+            version = find_offer(plan_slug)
+            profile = profiles.read_or_set_profile(account_id)
+            subscription = Subscription(account_id=account_id, version=version, started_at=started_at)
+            subscription.save(force_insert=True)
+            bounds = list_periods(started_at, until=at, time_zone=profile.time_zone)
+            periods = open_periods(subscription, bounds, terms=list_limit_terms(version.pk), at=at)
+    except IntegrityError as error:
+        if find_constraint(error) != "subscription_one_active_per_account":
+            raise
+        raise AlreadySubscribed(f"Account {account_id} has an active subscription already.") from error
     return describe_subscription(periods[-1], time_zone=profile.time_zone)
+
+
+def create_subscriptions(*, account_ids: Iterable[int], plan_slug: str, started_at: datetime, at: datetime) -> int:
+    """create_subscription for many accounts, a hundred per transaction. Returns how many were made.
+
+    Accounts that have a subscription, and ids that no account has, are left alone: a second call makes none.
+    Raises UnknownPlan, StartsInFuture.
+    """
+    require_start_in_past(started_at, at=at)
+    version = find_offer(plan_slug)
+    terms = list_limit_terms(version.pk)
+    ids = list(dict.fromkeys(account_ids))
+    return sum(
+        subscribe_batch(ids[start : start + BATCH], version=version, terms=terms, started_at=started_at, at=at)
+        for start in range(0, len(ids), BATCH)
+    )
+
+
+@transaction.atomic
+def subscribe_batch(
+    account_ids: list[int], *, version: PlanVersion, terms: Sequence[LimitTerms], started_at: datetime, at: datetime
+) -> int:
+    zones = {pk: profile.time_zone for pk, profile in profiles.read_or_set_profiles(account_ids).items()}
+    Subscription.objects.bulk_create(
+        (Subscription(account_id=pk, version=version, started_at=started_at) for pk in zones), ignore_conflicts=True
+    )
+    # Those of an earlier call have their periods; ours have none yet.
+    new = Subscription.objects.filter(account_id__in=zones, version=version, periods=None).order_by("pk")
+    for subscription in new:
+        bounds = list_periods(started_at, until=at, time_zone=zones[subscription.account_id])
+        open_periods(subscription, bounds, terms=terms, at=at)
+    return len(new)
 
 
 def read_subscription(*, account_id: int, at: datetime) -> SubscriptionFact | None:
@@ -107,17 +146,20 @@ def extend_subscription(subscription_id: int, *, until: datetime, at: datetime) 
     while end <= until:
         start, end = next_period(end, time_zone)
         bounds.append((start, end))
-    return len(open_periods(subscription, bounds, at=at))
+    return len(open_periods(subscription, bounds, terms=list_limit_terms(subscription.version_id), at=at))
 
 
 def open_periods(
-    subscription: Subscription, bounds: Iterable[tuple[datetime, datetime]], *, at: datetime
+    subscription: Subscription,
+    bounds: Iterable[tuple[datetime, datetime]],
+    *,
+    terms: Sequence[LimitTerms],
+    at: datetime,
 ) -> list[Period]:
     """Store the periods, then hand over the limits of those that go on: last, because it makes ingestion wait."""
     periods = Period.objects.bulk_create(
         Period(subscription=subscription, starts_at=start, ends_at=end) for start, end in bounds
     )
-    terms = list_limit_terms(subscription.version_id)
     for period in periods:
         if terms and period.ends_at > at:
             limits.hand_over_limits(
@@ -151,14 +193,9 @@ def find_offer(plan_slug: str) -> PlanVersion:
     return version
 
 
-def store_subscription(*, account_id: int, version: PlanVersion, started_at: datetime) -> Subscription:
-    try:
-        with transaction.atomic():
-            return Subscription.objects.create(account_id=account_id, version=version, started_at=started_at)
-    except IntegrityError as error:
-        if find_constraint(error) != "subscription_one_active_per_account":
-            raise
-        raise AlreadySubscribed(f"Account {account_id} has an active subscription already.") from error
+def require_start_in_past(started_at: datetime, *, at: datetime) -> None:
+    if started_at > at:
+        raise StartsInFuture(f"A subscription cannot begin at {started_at}, which is after {at}.")
 
 
 def describe_subscription(period: Period, *, time_zone: str) -> SubscriptionFact:

@@ -145,6 +145,20 @@ def test_periods_of_a_subscription_cannot_overlap():
         Period.objects.create(subscription_id=subscription.id, starts_at=FEB - HOUR, ends_at=MAR)
 
 
+def test_many_accounts_are_subscribed_at_once():
+    plan = make_plan()
+    ids = [make_account(key).id for key in ("acme", "beta", "gamma")]
+    use("acme", sizes=[100], time=MID_JAN)
+    alone = subscriptions.create_subscription(account_id=ids[0], plan_slug=plan.slug, started_at=JAN, at=FEB)
+    both = {"account_ids": [*ids, 404], "plan_slug": plan.slug, "started_at": JAN, "at": FEB}
+    assert subscriptions.create_subscriptions(**both) == 2
+    assert subscriptions.create_subscriptions(**both) == 0
+    others = [subscriptions.read_subscription(account_id=pk, at=FEB) for pk in ids[1:]]
+    assert [(each.period_start, each.period_end, each.plan_slug) for each in others] == [(FEB, MAR, "growth")] * 2
+    assert [list_bounds(each) for each in others] == [list_bounds(alone)] * 2
+    assert [len(read_limits(account_id=pk, at=FEB)) for pk in ids] == [2, 2, 2]
+
+
 def test_creating_a_subscription_costs_a_fixed_number_of_queries(django_assert_max_num_queries):
     plan = make_plan()
     account = make_account("acme")
