@@ -15,6 +15,7 @@ from django.utils.formats import date_format
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 
 from metering.quantities import EXACT, format_exact, format_readable, format_short
 
@@ -153,7 +154,7 @@ def list_days(frame: Frame, zone: ZoneInfo) -> Iterator[tuple[datetime, str]]:
     step = next((d for d in (1, 2, 3, 7) if d * MAX_TICKS >= days), -(-days // MAX_TICKS))
     for number in range(MAX_TICKS):
         moment = first + timedelta(days=step * number)  # wall-clock arithmetic: local midnight stays midnight
-        yield moment, date_format(moment, "j M")
+        yield moment, date_format(moment, pgettext("date format: day and month, short", "j M"))
 
 
 def draw_days(frame: Frame, zone: ZoneInfo) -> SafeString:

@@ -8,27 +8,20 @@ from django.utils.formats import date_format, number_format
 from django.utils.html import format_html
 from django.utils.timezone import get_current_timezone_name, localtime
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 
-from billing.rating import Step, StepKind
-from metering.quantities import format_exact, format_readable, name_unit
-from portal.amounts import NBSP, format_exact_money, format_money
+from billing.lines import LineFact
+from billing.wording import display_money, explain_line
+from metering.quantities import format_exact, format_readable
+
+NBSP = "\N{NO-BREAK SPACE}"
 
 register = template.Library()
 
 
 @register.filter
 def money(minor: int, currency: str) -> str:
-    return format_money(minor, currency)
-
-
-@register.filter
-def exact_money(amount: Decimal, currency: str) -> str:
-    return format_exact_money(amount, currency)
-
-
-@register.filter
-def exact_quantity(quantity: Decimal, unit: str = "") -> str:
-    return format_exact(quantity, unit)
+    return display_money(minor, currency)
 
 
 @register.filter
@@ -55,9 +48,12 @@ def quantity(value: Decimal, unit: str) -> str:
     return format_html('<data value="{}" title="{}">{}</data>', f"{value:f}", exact, readable)
 
 
-@register.filter
-def unit_name(unit: str, value: Decimal) -> str:
-    return name_unit(unit, value)
+@register.simple_tag
+def bare_quantity(value: Decimal, unit: str) -> str:
+    """The figure before `of 600 requests`: the unit's word stands once. Bytes keep theirs, which says the scale."""
+    if unit == "byte":
+        return quantity(value, unit)
+    return format_html('<data value="{}">{}</data>', f"{value:f}", format_readable(value, "").rstrip())
 
 
 @register.simple_tag
@@ -69,26 +65,17 @@ def period(start: datetime, end: datetime) -> str:
     return _("%(first)s to %(last)s") % {"first": date_format(first, "j F Y"), "last": date_format(last, "j F Y")}
 
 
+@register.filter
+def day(moment: datetime) -> str:
+    return date_format(localtime(moment), pgettext("date format: weekday, day and month, short", "D j M"))
+
+
 @register.simple_tag
 def time_zone_name() -> str:
     return get_current_timezone_name()
 
 
-@register.simple_tag
-def step_reason(step: Step, unit: str, currency: str) -> str:
-    """One reason for a part of an amount, in words."""
-    values = {
-        "quantity": format_exact(step.quantity, unit),
-        "price": format_exact_money(step.unit_amount, currency),
-        "tier": step.tier,
-    }
-    return REASONS[step.kind]() % values
-
-
-REASONS = {
-    StepKind.FEE: lambda: _("Flat fee of the plan"),
-    StepKind.INCLUDED: lambda: _("%(quantity)s included in the plan"),
-    StepKind.UNITS: lambda: _("%(quantity)s at %(price)s each"),
-    StepKind.TIER: lambda: _("Step %(tier)s: %(quantity)s at %(price)s each"),
-    StepKind.TIER_FEE: lambda: _("Step %(tier)s: fee for entering it"),
-}
+@register.filter
+def reasons(line: LineFact, currency: str) -> list[str]:
+    """Why the line costs what it costs, in sentences."""
+    return explain_line(line, currency)
