@@ -121,7 +121,10 @@ class Story:
         key = issue_key(name="demo story", scopes=["events:write"], at=timezone.now())
         event = {"source": self.source, "id": "1", "type": "http.request", "subject": CUSTOMER, "data": {"bytes": 1}}
         answer = Client(SERVER_NAME="localhost").post(
-            reverse("metering:events"), json.dumps(event), "application/json", headers={"Authorization": f"Bearer {key.secret}"}
+            reverse("metering:events"),
+            json.dumps(event),
+            "application/json",
+            headers={"Authorization": f"Bearer {key.secret}"},
         )
         revoke_key(key.id, at=timezone.now())
         return str(answer.json()["results"][0]["fate"])
