@@ -9,6 +9,7 @@ import os
 import platform
 import pwd
 import shutil
+import socket
 import stat
 import subprocess
 import sys
@@ -21,7 +22,6 @@ from urllib.parse import quote
 
 import psutil
 import psycopg
-import redis
 
 from config.processes import find_servers, stop_all
 
@@ -128,14 +128,14 @@ def start_valkey(folder: Path) -> "subprocess.Popen[bytes]":
     The caller owns the folder. Raises ServiceDidNotStart.
     """
     sockets, log = make_socket_dir(folder), open_log(folder, "valkey")
-    socket = sockets / "valkey.sock"
+    address = sockets / "valkey.sock"
     stop_all(find_servers(folder, "valkey-server"), seconds=5)
-    socket.unlink(missing_ok=True)
+    address.unlink(missing_ok=True)
     options = [
         "--port",
         "0",
         "--unixsocket",
-        str(socket),
+        str(address),
         "--save",
         "",
         "--appendonly",
@@ -170,11 +170,15 @@ def database_exists(folder: Path, name: str = "palier") -> bool:
 
 
 def valkey_answers(folder: Path) -> bool:
-    try:
-        with redis.Redis.from_url(redis_url(folder), socket_timeout=2) as broker:
-            return bool(broker.ping())
-    except (redis.RedisError, OSError):
-        return False
+    """Ask in the protocol itself: the client library takes longer to import than the server to start."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.settimeout(2)
+        try:
+            probe.connect(str(socket_dir(folder) / "valkey.sock"))
+            probe.sendall(b"PING\r\n")
+            return probe.recv(5) == b"+PONG"
+        except OSError:
+            return False
 
 
 def valkey_binary() -> Path:

@@ -77,11 +77,11 @@ def install_with_uv(arguments: list[str]) -> bool:
     got = subprocess.run([*PIP, "--require-hashes", "-r", str(ROOT / UV)], check=False, capture_output=True)
     if got.returncode != 0:
         return False
-    command = [str(PYTHON), "-m", "uv", "pip", "install", "--quiet", "--python", str(PYTHON), *arguments]
-    return subprocess.run(command, check=False).returncode == 0
+    command = [str(PYTHON), "-m", "uv", "pip", "install", "--quiet", "--compile-bytecode", "--python", str(PYTHON)]
+    return subprocess.run([*command, *arguments], check=False).returncode == 0
 
 
-PIP = [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile"]
+PIP = [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
 
 if __name__ == "__main__":
     main(*sys.argv[1:])

@@ -58,11 +58,14 @@ def build_logging(*, as_json: bool, level: str) -> dict[str, Any]:
                 "foreign_pre_chain": SHARED,
             }
         },
-        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+        "handlers": {
+            "stderr": {"class": "logging.StreamHandler", "formatter": "line"},
+            "nowhere": {"class": "logging.NullHandler"},
+        },
         "root": {"handlers": ["stderr"], "level": level},
         "loggers": {
             # What a request ended with is written once, by RequestLogMiddleware.
-            "django.request": {"handlers": [], "propagate": False},
+            "django.request": {"handlers": ["nowhere"], "propagate": False},
             "django.server": {"handlers": ["stderr"], "level": "WARNING", "propagate": False},
         },
     }

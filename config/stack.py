@@ -15,7 +15,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -60,42 +60,30 @@ class Stack:
         """PostgreSQL and Valkey, as far as no URL names others."""
         if not os.environ.get("DATABASE_URL"):
             start = partial(embedded.start_postgres, self.folder)
-            self.start("postgres", start, stop_signal=signal.SIGINT, stop_seconds=20)
+            log = self.find_log("postgres")
+            self.supervisor.start(Service("postgres", log, start, signal.SIGINT, stop_seconds=20, is_server=True))
             embedded.create_database(self.folder)
         if not os.environ.get("REDIS_URL"):
-            self.start("valkey", partial(embedded.start_valkey, self.folder))
+            start = partial(embedded.start_valkey, self.folder)
+            self.supervisor.start(Service("valkey", self.find_log("valkey"), start, is_server=True))
 
     def start_workers(self) -> None:
-        worker = [
-            "-m",
-            "celery",
-            "-A",
-            "config",
-            "worker",
-            "--concurrency",
-            "2",
-            "--without-gossip",
-            "--without-mingle",
-        ]
-        self.start("worker", partial(self.spawn, "worker", [*worker, "--loglevel", "INFO"]))
-        self.start("beat", partial(self.spawn, "beat", ["-m", "celery", "-A", "config", "beat", "--pidfile="]))
+        celery = ["-m", "celery", "-A", "config"]
+        quiet = ["--without-gossip", "--without-mingle", "--loglevel", "INFO"]
+        self.start("worker", [*celery, "worker", "--concurrency", "2", *quiet])
+        self.start("beat", [*celery, "beat", "--pidfile="])
 
     def start_web(self) -> None:
-        command = ["-m", "gunicorn", "config.wsgi", "--bind", f"127.0.0.1:{self.port}", "--no-control-socket"]
-        gthread = ["--worker-class", "gthread", "--workers", "2", "--threads", "4", "--graceful-timeout", "8"]
-        self.start("web", partial(self.spawn, "web", [*command, *gthread]))
+        address = ["--bind", f"127.0.0.1:{self.port}", "--no-control-socket"]
+        threads = ["--worker-class", "gthread", "--workers", "2", "--threads", "4", "--graceful-timeout", "8"]
+        self.start("web", ["-m", "gunicorn", "config.wsgi", *address, *threads])
         self.supervisor.wait_for(lambda: answers(f"{self.url}/readyz"), seconds=60, what="an answer of the web server")
 
-    def start(
-        self,
-        name: str,
-        start: "Callable[[], subprocess.Popen[bytes]]",
-        *,
-        stop_signal: signal.Signals = signal.SIGTERM,
-        stop_seconds: float = 10,
-    ) -> None:
-        log = self.folder / "log" / f"{name}.log"
-        self.supervisor.start(Service(name, log, start, stop_signal=stop_signal, stop_seconds=stop_seconds))
+    def start(self, name: str, arguments: list[str]) -> None:
+        self.supervisor.start(Service(name, self.find_log(name), partial(self.spawn, name, arguments)))
+
+    def find_log(self, name: str) -> Path:
+        return self.folder / "log" / f"{name}.log"
 
     def spawn(self, name: str, arguments: list[str]) -> "subprocess.Popen[bytes]":
         with embedded.open_log(self.folder, name).open("ab") as log:
