@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 
 from django.conf import settings
 from django.db import transaction
@@ -50,6 +51,19 @@ class InvoiceFact:
     lines: tuple[LineFact, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class LateDifference:
+    """A metered line of an issued invoice whose period has since counted more, or less, than was billed."""
+
+    account_id: int
+    number: str
+    position: int
+    description: str
+    unit: str
+    billed: Decimal
+    used: Decimal
+
+
 @transaction.atomic
 def close_period(period_id: int, *, at: datetime) -> InvoiceFact:
     """Make the period final and issue its invoice, all or nothing. A second call returns the same invoice.
@@ -88,6 +102,36 @@ def read_invoice(*, account_id: int, number: str) -> InvoiceFact:
     if invoice is None:
         raise UnknownInvoice(f"There is no invoice {number}.")
     return describe_invoice(invoice)
+
+
+def list_late_differences(*, account_id: int | None = None, number: str | None = None) -> Iterator[LateDifference]:
+    """Lines whose quantity is no longer what the period counted, over all invoices that are not void, or only these.
+
+    Usage that arrives after its period was closed moves no invoice; here it stays visible until it is billed.
+    """
+    invoices = load_invoices().exclude(state=InvoiceState.VOID).order_by("pk")
+    if account_id is not None:
+        invoices = invoices.filter(account_id=account_id)
+    if number is not None:
+        invoices = invoices.filter(number=number)
+    for invoice in invoices.iterator(chunk_size=500):
+        yield from compare_usage(describe_invoice(invoice))
+
+
+def compare_usage(invoice: InvoiceFact) -> Iterator[LateDifference]:
+    readings = usage.read_totals(account_id=invoice.account_id, start=invoice.period_start, end=invoice.period_end)
+    used = {reading.meter_id: reading.quantity for reading in readings}
+    for line in invoice.lines:
+        if line.meter_id is not None and used[line.meter_id] != line.quantity:
+            yield LateDifference(
+                account_id=invoice.account_id,
+                number=invoice.number,
+                position=line.position,
+                description=line.description,
+                unit=line.unit,
+                billed=line.quantity,
+                used=used[line.meter_id],
+            )
 
 
 def lock_period(period_id: int) -> Period:

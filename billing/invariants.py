@@ -1,0 +1,141 @@
+"""What must be true of plans, periods and invoices at any moment, checked over the whole database."""
+
+from collections.abc import Iterator
+from decimal import Decimal
+from itertools import pairwise
+
+from django.db.models import Count, F, OuterRef, Prefetch, Q, QuerySet, Subquery, Sum
+from django.db.models.functions import Coalesce
+
+from billing.invoicing import list_late_differences
+from billing.models import Invoice, InvoiceLine, InvoiceSeries, InvoiceState, Period, PlanVersion, Subscription
+from billing.money import round_money
+from billing.numbers import write_number
+from billing.plans import PlanTerms, describe_version, load_versions
+from billing.rating import InvalidPrice, rate, read_steps
+from jobs.invariants import Violation
+
+NOT_VOID = ~Q(invoices__state=InvoiceState.VOID)
+
+
+def check() -> Iterator[Violation]:
+    """Yield what is wrong. Usage that arrived after its period was closed is not: list_late_differences shows it."""
+    yield from check_plans()
+    yield from check_periods()
+    yield from check_invoices()
+    yield from check_lines()
+    yield from check_numbers()
+    yield from check_billed_usage()
+
+
+def check_plans() -> Iterator[Violation]:
+    for version in list_published():
+        try:
+            terms = describe_version(version)
+        except InvalidPrice as error:
+            yield Violation("a published price can be charged", f"plan version {version.pk}", str(error))
+        else:
+            if not terms.prices:
+                yield Violation("a published version has a price", f"plan version {version.pk}", f"{version} has none")
+
+
+def check_periods() -> Iterator[Violation]:
+    subscriptions = Subscription.objects.prefetch_related(Prefetch("periods", Period.objects.order_by("starts_at")))
+    for subscription in subscriptions.order_by("pk").iterator(chunk_size=500):
+        yield from check_chain(subscription)
+    billed = Period.objects.annotate(documents=Count("invoices", filter=NOT_VOID))
+    for period in billed.filter(Q(closed_at__isnull=False) & ~Q(documents=1)).order_by("pk"):
+        yield Violation("a closed period has one invoice", f"period {period.pk}", f"it has {period.documents}")
+    for period in billed.filter(closed_at__isnull=True, documents__gt=0).order_by("pk"):
+        yield Violation("an open period has no invoice", f"period {period.pk}", f"it has {period.documents}")
+
+
+def check_chain(subscription: Subscription) -> Iterator[Violation]:
+    """The periods cover the time from the subscription's start without a gap."""
+    rule, subject = "periods follow one another from the start", f"subscription {subscription.pk}"
+    periods = list(subscription.periods.all())
+    if not periods:
+        yield Violation(rule, subject, "it has no period")
+    elif periods[0].starts_at != subscription.started_at:
+        yield Violation(rule, subject, f"it starts {subscription.started_at}, its first period {periods[0].starts_at}")
+    for before, after in pairwise(periods):
+        if before.ends_at != after.starts_at:
+            yield Violation(rule, subject, f"one period ends {before.ends_at}, the next starts {after.starts_at}")
+
+
+def check_invoices() -> Iterator[Violation]:
+    line_sum = InvoiceLine.objects.filter(invoice=OuterRef("pk")).order_by().values("invoice")
+    total = Coalesce(Subquery(line_sum.annotate(total=Sum("amount_minor")).values("total")), 0)
+    invoices = Invoice.objects.order_by("pk")
+    for invoice in invoices.annotate(line_total=total).exclude(total_minor=F("line_total")):
+        detail = f"the total is {invoice.total_minor}, its lines add up to {invoice.line_total}"
+        yield Violation("an invoice's total is the sum of its lines", name_invoice(invoice), detail)
+    for invoice in invoices.filter(state=InvoiceState.DRAFT):
+        yield Violation("a draft does not outlive its transaction", name_invoice(invoice), "it was not issued")
+    agrees = Q(
+        account_id=F("subscription__account_id"),
+        subscription_id=F("period__subscription_id"),
+        currency=F("subscription__version__currency"),
+        period_start=F("period__starts_at"),
+        period_end=F("period__ends_at"),
+    )
+    for invoice in invoices.exclude(agrees):
+        detail = "account, subscription, currency or dates are not those of its period"
+        yield Violation("an invoice agrees with its period", name_invoice(invoice), detail)
+
+
+def check_lines() -> Iterator[Violation]:
+    """Every line is what its plan version makes of its quantity, rounded once."""
+    versions = {version.pk: version for version in list_published()}
+    known: dict[int, PlanTerms] = {}
+    lines = InvoiceLine.objects.select_related("invoice__subscription").order_by("invoice_id", "position")
+    for line in lines.iterator(chunk_size=1_000):
+        version_id = line.invoice.subscription.version_id
+        if version_id not in known:
+            try:
+                known[version_id] = describe_version(versions[version_id])
+            except (InvalidPrice, KeyError):  # told by check_plans, or by the line that follows
+                continue
+        yield from check_line(line, known[version_id])
+
+
+def check_line(line: InvoiceLine, terms: PlanTerms) -> Iterator[Violation]:
+    subject = f"line {line.position} of {name_invoice(line.invoice)}"
+    steps = sum((step.amount for step in read_steps(line.steps)), start=Decimal(0))
+    if steps != line.amount_exact:
+        yield Violation("a line is the sum of its steps", subject, f"{line.amount_exact}, its steps add up to {steps}")
+    rounded = round_money(line.amount_exact, line.invoice.currency).minor
+    if rounded != line.amount_minor:
+        detail = f"{line.amount_exact} rounds to {rounded}, the line says {line.amount_minor}"
+        yield Violation("a line is rounded once", subject, detail)
+    price = dict(enumerate(terms.prices, start=1)).get(line.position)
+    priced = rate(price, line.quantity).amount_exact if price else None
+    if priced != line.amount_exact:
+        detail = f"the plan makes {priced} of {line.quantity}, the line says {line.amount_exact}"
+        yield Violation("a line is what its plan version asks", subject, detail)
+
+
+def check_numbers() -> Iterator[Violation]:
+    rule = "numbers have no gap"
+    for series in InvoiceSeries.objects.order_by("prefix"):
+        issued = Invoice.objects.filter(series=series).order_by("sequence").values_list("sequence", "number")
+        expected = [(each, write_number(series.prefix, each)) for each in range(1, series.last_number + 1)]
+        if list(issued) != expected:
+            odd = sorted(set(issued) ^ set(expected), key=str)
+            yield Violation(rule, f"series {series.prefix}", f"counted to {series.last_number}; amiss: {odd[:5]}")
+
+
+def check_billed_usage() -> Iterator[Violation]:
+    """Usage only grows: what was billed can never exceed what is counted."""
+    for line in list_late_differences():
+        if line.billed > line.used:
+            detail = f"billed {line.billed}, but only {line.used} is counted"
+            yield Violation("nothing is billed that was not used", f"line {line.position} of {line.number}", detail)
+
+
+def list_published() -> QuerySet[PlanVersion]:
+    return load_versions().filter(published_at__isnull=False).order_by("pk")
+
+
+def name_invoice(invoice: Invoice) -> str:
+    return f"invoice {invoice.number or invoice.pk}"
