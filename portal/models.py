@@ -4,6 +4,7 @@ from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, Permis
 from django.db import models
 from django.db.models.functions import Lower
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 
 class UserManager(BaseUserManager["User"]):
@@ -22,7 +23,7 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     email = models.EmailField(unique=True)
     name = models.CharField(max_length=120, blank=True)
-    is_staff = models.BooleanField(default=False, help_text="May enter the back-office.")
+    is_staff = models.BooleanField(default=False, help_text=_("May enter the back-office."))
     is_active = models.BooleanField(default=True)
     date_joined = models.DateTimeField(default=timezone.now)
 
@@ -39,10 +40,10 @@ class User(AbstractBaseUser, PermissionsMixin):
 
 
 class Role(models.TextChoices):
-    OWNER = "owner"
-    BILLING = "billing"
-    DEVELOPER = "developer"
-    VIEWER = "viewer"
+    OWNER = "owner", _("Owner")
+    BILLING = "billing", _("Billing")
+    DEVELOPER = "developer", _("Developer")
+    VIEWER = "viewer", _("Viewer")
 
 
 class Membership(models.Model):
