@@ -22,6 +22,7 @@ class PalierAdminSite(AdminSite):
     site_title = _("Palier back-office")
     site_header = _("Palier back-office")
     index_title = _("Today")
+    enable_nav_sidebar = False  # lists need the width; every page leads back to Today
 
     @method_decorator(never_cache)
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponseBase:

@@ -85,6 +85,11 @@ def present_reps() -> QuerySet[RepProfile]:
     return RepProfile.objects.filter(is_present=True, user__is_active=True, user__is_staff=True)
 
 
+def list_candidates() -> QuerySet[RepProfile]:
+    """Reps a manager may choose: whoever can enter the back-office, away or not."""
+    return RepProfile.objects.filter(user__is_active=True, user__is_staff=True).select_related("user").order_by("pk")
+
+
 def count_open_leads(reps: Iterable[RepProfile]) -> dict[int, int]:
     rows = Lead.objects.filter(IS_OPEN, rep__in=reps).values_list("rep").annotate(Count("pk"))
     return {rep.pk: 0 for rep in reps} | dict(rows)

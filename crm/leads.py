@@ -84,6 +84,7 @@ def open_batch(*, at: datetime) -> int:
 
 def open_or_join(alert: AlertFact, *, at: datetime) -> tuple[Lead, bool]:
     """The account's open lead, locked, and whether it is new. The unique constraint decides who opens it."""
+    cause: IntegrityError | None = None
     for _attempt in range(OPENING_ATTEMPTS):
         lead = find_open_lead(alert.account_id)
         if lead is not None:
@@ -92,13 +93,13 @@ def open_or_join(alert: AlertFact, *, at: datetime) -> tuple[Lead, bool]:
         try:
             with transaction.atomic():
                 return open_lead(alert, at=at), True
-        except IntegrityError:  # somebody else opened it meanwhile; it is there now, or closed again already
-            continue
-    raise LeadNotOpened(f"account {alert.account_id}: its lead was opened and closed again {OPENING_ATTEMPTS} times")
+        except IntegrityError as error:  # somebody else opened it meanwhile; it is there now, or closed again already
+            cause = error
+    raise LeadNotOpened(f"account {alert.account_id}: no lead after {OPENING_ATTEMPTS} attempts") from cause
 
 
 class LeadNotOpened(CRMError):
-    """Others kept opening and closing the account's lead. Nothing was claimed; the next run tries again."""
+    """Others kept opening and closing the account's lead. No alert was claimed; the next run tries again."""
 
 
 def find_open_lead(account_id: int) -> Lead | None:

@@ -7,11 +7,10 @@ from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from billing.money import Money, find_exponent
 from crm.evidence import Headline
 from metering.quantities import format_readable
 
-FULL = Decimal(100)
+LIMIT, CLOSE = Decimal(100), Decimal(80)  # percent
 NO_BREAK = "\N{NO-BREAK SPACE}"
 
 
@@ -21,9 +20,16 @@ def say_why(headline: Headline, *, at: datetime) -> str:
         "meter": headline.meter_name,
         "percent": say_percent(headline.percent),
         "limit": say_quantity(headline.quantity, headline.unit),
-        "state": _("limit reached") if headline.level >= FULL else _("close to the limit"),
+        "state": say_state(headline.percent),
         "reset": say_reset(headline.end, at=at),
     }
+
+
+def say_state(percent: Decimal) -> str:
+    """Frozen figures are at their level or above it; live ones may have room again, after the limit was raised."""
+    if percent >= LIMIT:
+        return _("limit reached")
+    return _("close to the limit") if percent >= CLOSE else _("room again")
 
 
 def say_percent(percent: Decimal) -> str:
@@ -45,14 +51,3 @@ def say_reset(end: datetime, *, at: datetime) -> str:
         return ngettext("resets in %(days)s day", "resets in %(days)s days", left.days) % {"days": left.days}
     hours = max(left // timedelta(hours=1), 1)
     return ngettext("resets in %(hours)s hour", "resets in %(hours)s hours", hours) % {"hours": hours}
-
-
-def say_money(minor: int, currency: str) -> str:
-    """`1,234.50 EUR`, with the currency's own decimals."""
-    return say_amount(Money(minor, currency).amount, currency)
-
-
-def say_amount(amount: Decimal, currency: str) -> str:
-    """An amount in whole units; unit prices may have more decimals than the currency."""
-    places = max(find_exponent(currency), -int(amount.normalize().as_tuple().exponent))
-    return f"{number_format(amount, decimal_pos=places, force_grouping=True)}{NO_BREAK}{currency}"

@@ -1,0 +1,41 @@
+"""What a person may send to a lead."""
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from crm.assignment import list_candidates
+from crm.models import Lead, RepProfile, Stage
+from crm.notes import NOTE_LENGTH
+from crm.transitions import MOVES
+
+
+class RepField(forms.ModelChoiceField):
+    """Every rep who can enter the back-office; those who are away today are marked."""
+
+    def label_from_instance(self, obj: RepProfile) -> str:  # type: ignore[override]
+        return str(obj) if obj.is_present else _("%(rep)s (away today)") % {"rep": obj}
+
+
+class AssignForm(forms.Form):
+    rep = RepField(queryset=RepProfile.objects.none(), label=_("Give to"), empty_label=_("Choose a rep"))
+
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)  # type: ignore[arg-type]
+        self.fields["rep"].queryset = list_candidates()  # type: ignore[attr-defined]
+
+
+class MoveForm(forms.Form):
+    to_stage = forms.ChoiceField(label=_("New stage"))
+    reason = forms.CharField(
+        label=_("Reason"), max_length=200, required=False, help_text=_("Needed when the lead is lost.")
+    )
+
+    def __init__(self, *args: object, lead: Lead, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)  # type: ignore[arg-type]
+        # Where the lead is already may be sent again: a second click is no error.
+        stages = (Stage(lead.stage), *MOVES[lead.stage]) if self.is_bound else MOVES[lead.stage]
+        self.fields["to_stage"].choices = [(stage.value, stage.label) for stage in stages]  # type: ignore[attr-defined]
+
+
+class NoteForm(forms.Form):
+    text = forms.CharField(label=_("Note"), max_length=NOTE_LENGTH, widget=forms.Textarea({"rows": 3}))

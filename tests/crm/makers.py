@@ -1,0 +1,116 @@
+"""A small vendor: one meter, two plans, and customers who use as much as a test says. Made through the doors alone."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group
+from django.db import connection
+
+from billing.plans import PlanLimitTerms, create_plan, list_slugs
+from billing.rating import flat_fee, per_unit
+from billing.subscriptions import create_subscription
+from crm.leads import open_leads
+from crm.models import Lead
+from crm.reps import RepFact, create_rep
+from crm.roles import SALES_MANAGER, SALES_REP
+from metering.accounts import AccountRef, create_account, read_accounts
+from metering.alerts import check_limits
+from metering.ingest import UsageEvent, ingest_events
+from metering.meters import create_meter
+
+JUNE_1 = datetime(2026, 6, 1, tzinfo=UTC)
+JUNE_10 = datetime(2026, 6, 10, 12, tzinfo=UTC)
+JUNE_11 = datetime(2026, 6, 11, 12, tzinfo=UTC)
+JUNE_12 = datetime(2026, 6, 12, 12, tzinfo=UTC)
+JULY_1 = datetime(2026, 7, 1, tzinfo=UTC)
+PASSWORD = "correct-horse-battery"
+
+
+def make_plans() -> None:
+    """`requests`, on Small (250 for 19.00 EUR, then 0.02 each) and Large (5,000 for 99.00 EUR)."""
+    if list_slugs():
+        return
+    create_meter(key="requests", name="Requests", event_type="request", aggregation="count", unit="request", at=JUNE_1)
+    make_plan("small", rank=1, fee="19", limit=250, price="0.02", included=200)
+    make_plan("large", rank=2, fee="99", limit=5000, price="0.01", included=5000)
+
+
+def make_plan(slug: str, *, rank: int, fee: str, limit: int, price: str, included: int) -> None:
+    create_plan(
+        slug=slug,
+        name=slug.title(),
+        rank=rank,
+        currency="EUR",
+        prices=[
+            flat_fee("Base fee", Decimal(fee)),
+            per_unit("Requests", meter_key="requests", unit_amount=Decimal(price), included_units=Decimal(included)),
+        ],
+        limits=[PlanLimitTerms("requests", Decimal(limit))],
+        at=JUNE_1,
+    )
+
+
+def make_customer(key: str, *, plan: str | None = "small") -> AccountRef:
+    make_plans()
+    account = create_account(key=key, name=key.title(), at=JUNE_1)
+    if plan:
+        create_subscription(account_id=account.id, plan_slug=plan, started_at=JUNE_1, at=JUNE_1)
+    return account
+
+
+def use(account: AccountRef, count: int, *, at: datetime = JUNE_10, batch: str = "a") -> None:
+    """`count` requests of one moment. A batch of the same name and time counts once."""
+    source = f"test/{batch}/{at:%Y%m%d%H}"
+    ingest_events(
+        [UsageEvent(source, f"{account.key}-{n}", "request", account.key, at, {}) for n in range(count)], at=at
+    )
+    check_limits(at=at)
+
+
+def make_lead(key: str, *, count: int = 260, at: datetime = JUNE_10) -> Lead:
+    """A customer on Small who used that much, and the lead that follows."""
+    account = make_customer(key)
+    use(account, count, at=at)
+    open_leads(at=at)
+    return Lead.objects.get(account_id=account.id, closed_at=None)
+
+
+def make_user(name: str, *, group: str | None = None, is_staff: bool = True, is_superuser: bool = False):
+    user = get_user_model().objects.create_user(
+        f"{name}@example.com", PASSWORD, name=name.title(), is_staff=is_staff, is_superuser=is_superuser
+    )
+    if group:
+        user.groups.add(Group.objects.get(name=group))
+    return user
+
+
+def make_rep(name: str, *, is_present: bool = True) -> RepFact:
+    return create_rep(user_id=make_user(name, group=SALES_REP).pk, is_present=is_present)
+
+
+def make_manager(name: str = "mona"):
+    return make_user(name, group=SALES_MANAGER)
+
+
+def find_customer(lead: Lead) -> AccountRef:
+    return read_accounts([lead.account_id])[lead.account_id]
+
+
+def find_person(rep: RepFact):
+    return get_user_model().objects.get(pk=rep.user_id)
+
+
+def run_together(*calls: Callable[[], object]) -> list[object]:
+    """Run each in its own thread with its own connection; returns results in order, raises what they raised."""
+
+    def run(call: Callable[[], object]) -> object:
+        try:
+            return call()
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(len(calls)) as pool:
+        return [task.result(timeout=30) for task in [pool.submit(run, call) for call in calls]]
