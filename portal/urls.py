@@ -1,15 +1,25 @@
-from django.urls import path
+from django.urls import path, register_converter
+from django.urls.converters import StringConverter
 from django.views.i18n import set_language
 
 from portal import views
+
+
+class NameConverter(StringConverter):
+    """An account's key or an invoice's number: no slash, and no NUL, which PostgreSQL would refuse to compare with."""
+
+    regex = r"[^/\x00]{1,120}"
+
+
+register_converter(NameConverter, "name")
 
 app_name = "portal"
 
 urlpatterns = [
     path("", views.home, name="home"),
     path("language/", set_language, name="set_language"),
-    path("a/<str:account_key>/", views.dashboard, name="dashboard"),
-    path("a/<str:account_key>/usage/<slug:meter_key>/", views.usage, name="usage"),
-    path("a/<str:account_key>/invoices/", views.invoices, name="invoices"),
-    path("a/<str:account_key>/invoices/<str:number>/", views.invoice, name="invoice"),
+    path("a/<name:account_key>/", views.dashboard, name="dashboard"),
+    path("a/<name:account_key>/usage/<slug:meter_key>/", views.usage, name="usage"),
+    path("a/<name:account_key>/invoices/", views.invoices, name="invoices"),
+    path("a/<name:account_key>/invoices/<name:number>/", views.invoice, name="invoice"),
 ]

@@ -1,5 +1,6 @@
 """A small vendor and its customers, made through the doors, for the portal's tests."""
 
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -8,6 +9,7 @@ from itertools import count
 from django.test import Client
 
 from billing.invoicing import InvoiceFact, close_period
+from billing.models import Period
 from billing.plans import PlanLimitTerms, create_plan, list_slugs
 from billing.profiles import set_profile
 from billing.rating import flat_fee, per_unit
@@ -73,8 +75,6 @@ def use(account: AccountRef, requests: int, *, time: datetime = NOV_10, at: date
 
 def issue_invoices(account: AccountRef, *, at: datetime = NOV_10) -> list[InvoiceFact]:
     """Close every period of the account that has ended, oldest first."""
-    from billing.models import Period
-
     ended = Period.objects.filter(subscription__account_id=account.id, ends_at__lte=at).order_by("starts_at")
     return [close_period(period_id, at=at) for period_id in ended.values_list("pk", flat=True)]
 
@@ -96,3 +96,14 @@ def log_in(*users: User) -> Sequence[Client]:
         client.force_login(user)
         clients.append(client)
     return clients
+
+
+def read(client: Client, address: str = "/a/acme/", *, language: str = "en") -> str:
+    answer = client.get(address, headers={"accept-language": language})
+    assert answer.status_code == 200
+    return answer.content.decode()
+
+
+def squeeze(page: str) -> str:
+    """What a person reads: the text without tags and runs of white space."""
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", page)).replace("\xa0", " ")

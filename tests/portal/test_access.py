@@ -3,25 +3,19 @@
 from collections.abc import Iterator
 
 import pytest
-import time_machine
 from django.apps import apps
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
+from billing.invoicing import list_invoices
 from portal.access import get_membership_or_404
 from portal.models import Role
 from tests.portal import makers
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("november")]
 
 METHODS = ("get", "post", "put", "patch", "delete")
 REFUSED_METHOD = 405
-
-
-@pytest.fixture(autouse=True)
-def november() -> Iterator[None]:
-    with time_machine.travel(makers.NOV_10, tick=False):
-        yield
 
 
 @pytest.fixture
@@ -46,9 +40,9 @@ def walk(patterns: list[URLPattern | URLResolver], prefix: str = "") -> Iterator
 def list_addresses(prefix: str, *, account_key: str, invoice_number: str) -> list[str]:
     """Every address below the prefix, filled with another account's keys; a new kind of argument must be added here."""
     values = {
-        "<str:account_key>": account_key,
+        "<name:account_key>": account_key,
         "<slug:meter_key>": "requests",
-        "<str:number>": invoice_number,
+        "<name:number>": invoice_number,
     }
     addresses = []
     for route, _pattern in walk(get_resolver().url_patterns):
@@ -62,8 +56,6 @@ def list_addresses(prefix: str, *, account_key: str, invoice_number: str) -> lis
 
 
 def account_addresses(account) -> list[str]:
-    from billing.invoicing import list_invoices
-
     [first, *_] = list_invoices(account_id=account.id)
     return list_addresses("a/", account_key=account.key, invoice_number=first.number)
 
@@ -138,6 +130,12 @@ def test_other_roles_see_usage_and_are_told_that_invoices_are_not_theirs(theirs,
     }
     assert "Your role does not open this page" in answers["/a/theirs/invoices/"].content.decode()
     assert "€" not in "".join(answer.content.decode() for answer in answers.values())
+
+
+@pytest.mark.parametrize("key", ["%00", "th%00eirs", "..", "%F0%9F%92%A5", "x" * 121, "theirs%2F", "THEIRS"])
+def test_a_key_that_none_can_have_is_not_found(theirs, key):
+    [owner] = makers.log_in(makers.make_member(theirs))
+    assert owner.get(f"/a/{key}/").status_code == 404
 
 
 def test_a_member_who_left_is_a_stranger(theirs):

@@ -7,6 +7,7 @@ from django.core import mail
 from django.core.cache import cache
 from django.test import Client
 
+from portal.models import User
 from tests.portal import makers
 
 pytestmark = pytest.mark.django_db
@@ -75,8 +76,6 @@ def test_sign_up_is_closed_and_says_how_to_get_in():
     assert answer.status_code == 200
     assert "Sign-up is by invitation" in answer.content.decode()
     Client().post("/accounts/signup/", {"email": "new@example.com", "password1": "x" * 20, "password2": "x" * 20})
-    from portal.models import User
-
     assert not User.objects.filter(email="new@example.com").exists()
 
 

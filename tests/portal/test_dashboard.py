@@ -1,0 +1,196 @@
+from datetime import UTC, datetime
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from billing.subscriptions import open_next_periods
+from metering.meters import create_meter, list_meters
+from metering.models import HourlyRollup, Limit
+from portal.first_event import write_first_event
+from portal.models import Membership, Role
+from tests.portal import makers
+from tests.portal.makers import read, squeeze
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("november")]
+
+
+def test_usage_stands_against_its_limit_with_bar_chart_and_table(account, owner):
+    makers.subscribe(account)
+    makers.use(account, 357)
+    page = read(owner)
+    text = squeeze(page)
+    assert "357 of 500 requests" in text
+    assert "71.4 %" in text
+    assert "Remaining 143 requests" in text
+    assert "Resets on 1 December 2026, 00:00" in text
+    assert 'role="meter" aria-valuemin="0" aria-valuemax="100" aria-valuenow="71.4"' in page
+    assert '<rect class="bar-fill" width="71.4" height="10"/>' in page
+    assert '<svg class="usage-chart"' in page
+    assert "Tue 10 Nov 357 requests 357 requests 71.4 %" in text
+
+
+def test_the_cost_so_far_is_that_of_the_invoice_with_its_reasons(account, owner):
+    makers.subscribe(account)
+    makers.use(account, 357)
+    text = squeeze(read(owner))
+    assert "Plan Growth · November 2026 · times in UTC" in text
+    assert "Cost so far €54.14" in text
+    assert "Base fee Why this amount : Base fee flat fee of €49.00 €49.00" in text
+    assert "100 requests included" in text
+    assert "257 requests at €0.02 = €5.14" in text
+    assert "Total so far €54.14" in text
+
+
+def test_a_french_reader_has_french_numbers_and_money(account, owner):
+    makers.subscribe(account)
+    makers.use(account, 357)
+    page = read(owner, language="fr")
+    text = squeeze(page)
+    assert "357 sur 500 requêtes" in text
+    assert "71,4 %" in text
+    assert "54,14 €" in text
+    assert 'aria-valuenow="71.4"' in page
+    assert '<rect class="bar-fill" width="71.4" height="10"/>' in page
+
+
+def test_alerts_of_this_period_are_shown_and_those_of_an_earlier_one_are_not(account, owner):
+    makers.subscribe(account, started_at=datetime(2026, 10, 1, tzinfo=UTC), at=datetime(2026, 10, 1, tzinfo=UTC))
+    makers.use(account, 500, time=datetime(2026, 10, 20, 9, 30, tzinfo=UTC))
+    assert "of the limit reached" not in squeeze(read(owner))
+
+    open_next_periods(datetime(2026, 10, 31, tzinfo=UTC))
+    makers.use(account, 400, time=datetime(2026, 11, 9, 8, 15, tzinfo=UTC))
+    text = squeeze(read(owner))
+    assert "Requests: 80 % of the limit reached" in text
+    assert "The limit is 500 requests. Reached in the hour from 9 November 2026, 08:00." in text
+    assert "100 % of the limit reached" not in text
+
+
+def test_beyond_the_limit_the_bar_is_full_and_the_words_say_how_far(account, owner):
+    makers.subscribe(account)
+    makers.use(account, 650)
+    page = read(owner)
+    assert 'aria-valuenow="100" aria-valuetext="130\xa0% used of the limit"' in page
+    assert "130 % · limit reached" in squeeze(page)
+    assert "Remaining 0 requests" in squeeze(page)
+
+
+def test_just_under_a_level_is_not_read_as_the_level(account, owner):
+    makers.make_plan(limit="100000")
+    makers.subscribe(account)
+    makers.use(account, 1)
+
+    Limit.objects.update(used=79_999)
+    text = squeeze(read(owner))
+    assert "79.9 %" in text
+    assert "80 %: 80 k" in text
+    assert "close to the limit" not in text
+
+
+def test_a_limit_of_zero_and_a_hard_limit_are_shown_as_such(account, owner):
+    makers.make_plan(limit="0", is_hard=True)
+    makers.subscribe(account)
+    text = squeeze(read(owner))
+    assert "0 of 0 requests" in text
+    assert "At the limit usage stops" in text
+
+
+def test_an_account_without_plan_and_usage_has_a_command_to_begin_with(account, owner):
+    makers.make_meters()
+    page = read(owner)
+    assert "Nothing counted yet this month" in page
+    assert "No plan yet" in page
+    assert "curl http://testserver/api/v1/events \\\n" in page
+    assert "Bearer $PALIER_API_KEY" in page
+    assert "&quot;type&quot;: &quot;request&quot;, &quot;subject&quot;: &quot;acme&quot;" in page
+
+
+def test_before_any_meter_exists_the_page_still_opens(owner):
+    assert "Nothing counted yet this month" in read(owner)
+
+
+def test_usage_without_a_plan_is_shown_without_a_limit(account, owner):
+    makers.make_meters()
+    makers.use(account, 12)
+    text = squeeze(read(owner))
+    assert "12 requests" in text
+    assert "No limit" in text
+    assert "Without a plan nothing is charged" in text
+
+
+def test_the_command_can_be_pasted_whatever_the_meter_is_called(account, owner):
+
+    create_meter(
+        key="odd",
+        name="<b>Odd</b>",
+        event_type="it's $HOME",
+        aggregation="sum",
+        value_property="si'ze",
+        unit="byte",
+        at=makers.SEPTEMBER,
+    )
+
+    command = write_first_event(account_key="acme", meter=list_meters()[0], url="http://localhost/api/v1/events")
+    assert command.splitlines()[-1] == (
+        '  -d \'{"id": "first-event", "source": "my-terminal", "type": "it\'"\'"\'s $HOME",'
+        ' "subject": "acme", "data": {"si\'"\'"\'ze": 1}}\''
+    )
+    assert "<b>Odd" not in read(owner)
+
+
+def test_days_and_reset_follow_the_clocks_of_the_account(account, owner):
+    makers.subscribe(account, started_at=datetime(2026, 10, 31, 15, tzinfo=UTC), time_zone="Asia/Tokyo")
+    makers.use(account, 3, time=datetime(2026, 11, 4, 15, 30, tzinfo=UTC))
+    text = squeeze(read(owner))
+    assert "times in Asia/Tokyo" in text
+    assert "Thu 5 Nov 3 requests" in text
+    assert "Resets on 1 December 2026, 00:00" in text
+
+
+def test_usage_too_large_for_a_bill_is_said_and_not_an_error(account, owner):
+    makers.subscribe(account)
+    makers.use(account, 1)
+
+    HourlyRollup.objects.update(total=10**20)
+    assert "larger than a bill can hold" in squeeze(read(owner))
+
+
+def test_a_viewer_sees_usage_and_no_money(account):
+    makers.subscribe(account)
+    makers.use(account, 357)
+    [viewer] = makers.log_in(makers.make_member(account, Role.VIEWER))
+    text = squeeze(read(viewer))
+    assert "357 of 500 requests" in text
+    assert "Cost so far" not in text
+    assert "Invoices" not in text
+
+
+def test_accounts_can_be_changed_when_there_are_several(account):
+    user = makers.make_member(account)
+    Membership.objects.create(user=user, account_id=makers.make_account("beta").id, role=Role.VIEWER)
+    [client] = makers.log_in(user)
+    assert '<a href="/a/beta/">Beta Ltd</a>' in read(client)
+    assert '<a href="/a/acme/" aria-current="true">Acme &amp; Söhne &lt;GmbH&gt;</a>' in read(client)
+
+
+def count_queries(client: Client, address: str) -> int:
+    client.get(address)
+    with CaptureQueriesContext(
+        connection,
+    ) as queries:
+        assert client.get(address).status_code == 200
+    return len(queries)
+
+
+@pytest.mark.parametrize(("meters", "charts"), [(1, 1), (4, 4), (5, 4), (12, 4)])
+def test_the_dashboard_costs_a_bounded_number_of_queries_and_one_per_chart_of_at_most_four(
+    account, owner, meters, charts
+):
+    makers.make_plan(meters=meters)
+    makers.subscribe(account)
+    makers.use(account, 3)
+    assert count_queries(owner, "/a/acme/") <= 20 + charts
+    assert read(owner).count('<svg class="usage-chart"') == charts
+    assert read(owner).count('role="meter"') == meters

@@ -1,0 +1,87 @@
+from datetime import UTC, datetime
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from billing.profiles import set_profile
+from billing.subscriptions import open_next_periods
+from tests.portal import makers
+from tests.portal.makers import read, squeeze
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("november")]
+
+
+def test_before_the_first_invoice_the_page_says_when_it_comes(owner):
+    assert "No invoice yet" in squeeze(read(owner, "/a/acme/invoices/"))
+
+
+def test_invoices_are_listed_newest_first(account, owner):
+    makers.subscribe(account, started_at=makers.SEPTEMBER, at=makers.SEPTEMBER)
+    first = makers.issue_invoices(account, at=datetime(2026, 10, 1, 1, tzinfo=UTC))
+
+    open_next_periods(datetime(2026, 10, 2, tzinfo=UTC))
+    second = makers.issue_invoices(account)
+    page = read(owner, "/a/acme/invoices/")
+    assert [invoice.number for invoice in (*first, second[-1])] == ["2026-000001", "2026-000002"]
+    assert page.index("/a/acme/invoices/2026-000002/") < page.index("/a/acme/invoices/2026-000001/")
+    assert "2026-000001 September 2026 1 October 2026 Issued €49.00" in squeeze(page)
+
+
+def test_an_invoice_says_why_each_amount_is_what_it_is(account, owner):
+    makers.subscribe(account, started_at=makers.SEPTEMBER, at=makers.SEPTEMBER)
+    makers.use(account, 357, time=datetime(2026, 9, 30, 23, 59, tzinfo=UTC))
+    makers.issue_invoices(account)
+    page = read(owner, "/a/acme/invoices/2026-000001/")
+    text = squeeze(page)
+    assert "Invoice 2026-000001" in text
+    assert "For Acme &amp; Söhne &lt;GmbH&gt;" in text
+    assert "Period September 2026" in text
+    assert "357 requests · 357 events" in text
+    assert "257 requests at €0.02 = €5.14" in text
+    assert "Total €54.14" in text
+    assert "from 1 September 2026, 00:00 up to, but not including, 1 October 2026, 00:00 (UTC)" in text
+
+
+@pytest.mark.parametrize(
+    ("currency", "english", "french"),
+    [("EUR", "€49.00", "49,00 €"), ("JPY", "¥49", "49 ¥"), ("KWD", "KWD 49.000", "49,000 KWD")],
+)
+def test_money_has_the_decimals_of_its_currency_and_the_readers_language(account, owner, currency, english, french):
+    makers.make_plan(currency=currency)
+    makers.subscribe(account, started_at=makers.SEPTEMBER, at=makers.SEPTEMBER)
+    makers.issue_invoices(account)
+    assert f"Total {english}" in squeeze(read(owner, "/a/acme/invoices/2026-000001/"))
+    assert f"Total {french}" in squeeze(read(owner, "/a/acme/invoices/2026-000001/", language="fr"))
+
+
+def test_an_invoice_keeps_the_time_zone_it_was_issued_in(account, owner):
+
+    started_at = datetime(2026, 8, 31, 22, tzinfo=UTC)
+    makers.subscribe(account, started_at=started_at, at=started_at, time_zone="Europe/Paris")
+    makers.issue_invoices(account)
+    set_profile(account_id=account.id, legal_name="Acme", time_zone="Asia/Tokyo")
+    text = squeeze(read(owner, "/a/acme/invoices/2026-000001/"))
+    assert "Period September 2026" in text
+    assert "1 October 2026, 00:00 (Europe/Paris)" in text
+
+
+@pytest.mark.parametrize("number", ["2026-000002", "draft", "None", "'", "%00"])
+def test_an_unknown_number_is_not_found(account, owner, number):
+    makers.subscribe(account, started_at=makers.SEPTEMBER, at=makers.SEPTEMBER)
+    makers.issue_invoices(account)
+    assert owner.get(f"/a/acme/invoices/{number}/").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("started_at", "number"),
+    [(datetime(2026, 10, 1, tzinfo=UTC), 1), (datetime(2022, 9, 1, tzinfo=UTC), 50)],
+)
+def test_the_list_costs_the_same_with_any_number_of_invoices(account, owner, started_at, number):
+    makers.subscribe(account, started_at=started_at)
+    makers.issue_invoices(account)
+    owner.get("/a/acme/invoices/")
+    with CaptureQueriesContext(connection) as queries:
+        page = owner.get("/a/acme/invoices/").content.decode()
+    assert page.count('href="/a/acme/invoices/20') == number
+    assert len(queries) <= 8
