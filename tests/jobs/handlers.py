@@ -21,7 +21,7 @@ def count(job: JobContext) -> None:
     time.sleep(job.payload.get("seconds", 0))
 
 
-@handler("tests.hang_at_first", lease=timedelta(seconds=2))
+@handler("tests.hang_at_first", lease=timedelta(seconds=1))
 def hang_at_first(job: JobContext) -> None:
     """Leave the effect, tell the test in a file, and at the first attempt hang with the transaction open."""
     add_effect(job.key, os.getpid())
@@ -39,4 +39,5 @@ def do_without_claim(key: str) -> None:
 @shared_task(name="tests.promise_for_the_period")
 def promise_for_the_period() -> None:
     """What every periodic task of ours does: promise what is due, by a key that comes from the data."""
+    add_effect("task ran", os.getpid())
     enqueue("tests.count", "period 2026-11", at=timezone.now())
