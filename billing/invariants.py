@@ -67,9 +67,9 @@ def check_invoices() -> Iterator[Violation]:
     line_sum = InvoiceLine.objects.filter(invoice=OuterRef("pk")).order_by().values("invoice")
     total = Coalesce(Subquery(line_sum.annotate(total=Sum("amount_minor")).values("total")), 0)
     invoices = Invoice.objects.order_by("pk")
-    for invoice in invoices.annotate(line_total=total).exclude(total_minor=F("line_total")):
-        detail = f"the total is {invoice.total_minor}, its lines add up to {invoice.line_total}"
-        yield Violation("an invoice's total is the sum of its lines", name_invoice(invoice), detail)
+    for summed in invoices.annotate(line_total=total).exclude(total_minor=F("line_total")):
+        detail = f"the total is {summed.total_minor}, its lines add up to {summed.line_total}"
+        yield Violation("an invoice's total is the sum of its lines", name_invoice(summed), detail)
     for invoice in invoices.filter(state=InvoiceState.DRAFT):
         yield Violation("a draft does not outlive its transaction", name_invoice(invoice), "it was not issued")
     agrees = Q(

@@ -1,3 +1,5 @@
+from typing import TypedDict
+
 from django.contrib.postgres.constraints import ExclusionConstraint
 from django.contrib.postgres.fields import DateTimeRangeField, RangeBoundary, RangeOperators
 from django.db import models
@@ -7,8 +9,14 @@ from django.utils.translation import gettext_lazy as _
 from billing.rating import PriceModel
 from billing.validators import validate_currency, validate_time_zone
 
-QUANTITY = {"max_digits": 38, "decimal_places": 12}
-UNIT_PRICE = {"max_digits": 24, "decimal_places": 12}
+
+class Digits(TypedDict):
+    max_digits: int
+    decimal_places: int
+
+
+QUANTITY: Digits = {"max_digits": 38, "decimal_places": 12}
+UNIT_PRICE: Digits = {"max_digits": 24, "decimal_places": 12}
 
 
 class BillingProfile(models.Model):

@@ -2,7 +2,6 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from functools import partial
 
 from billing.models import BillingProfile
 from billing.periods import find_zone
@@ -46,9 +45,11 @@ def read_or_set_profile(account_id: int) -> ProfileFact:
 
     Raises metering's UnknownAccount.
     """
-    profile, _ = BillingProfile.objects.get_or_create(
-        account_id=account_id, defaults={"legal_name": partial(name_account, account_id)}
-    )
+    profile = BillingProfile.objects.filter(account_id=account_id).first()
+    if profile is None:
+        profile, _ = BillingProfile.objects.get_or_create(
+            account_id=account_id, defaults={"legal_name": name_account(account_id)}
+        )
     return describe_profile(profile)
 
 

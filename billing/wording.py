@@ -1,14 +1,16 @@
 """Money, prices and the steps of an amount in words, in the reader's language. Nothing is computed or rounded here."""
 
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from decimal import Decimal
 
-from django.utils.formats import number_format
+from django.utils.formats import date_format, number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
 from billing.lines import LineFact
 from billing.money import Money, find_exponent
+from billing.periods import find_zone
 from billing.rating import PriceModel, PriceTerms, Step, StepKind, TierTerms, trim
 from metering.quantities import format_exact
 
@@ -101,3 +103,10 @@ def describe_tier(tier: TierTerms, unit: str, currency: str) -> str:
 def describe_unit_price(amount: Decimal, unit: str, currency: str) -> str:
     values = {"price": display_amount(amount, currency), "unit": format_exact(Decimal(1), unit)}
     return _("%(price)s for %(unit)s") % values
+
+
+def display_period(start: datetime, end: datetime, time_zone: str) -> str:
+    """[start, end) as the days the customer sees, the last one included: `Jan. 15, 2026 – Jan. 31, 2026`."""
+    zone = find_zone(time_zone)
+    days = (start.astimezone(zone), (end - timedelta(microseconds=1)).astimezone(zone))
+    return " – ".join(date_format(day, "DATE_FORMAT") for day in days)

@@ -1,0 +1,300 @@
+"""Plans and their versions. A draft is edited here and published after a question; from then on it is only read."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, cast
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.db import models, transaction
+from django.db.models import Count, Max, Q, QuerySet
+from django.http import HttpRequest
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
+
+from billing.admin.reading import ReadOnly, list_sentences
+from billing.models import Plan, PlanLimit, PlanVersion, Price, Tier
+from billing.plans import InvalidPlan, copy_last_version, describe_price, publish_version
+from billing.rating import InvalidPrice
+from billing.wording import explain_price
+from metering.quantities import format_exact
+
+if TYPE_CHECKING:
+    PlanModelAdmin = admin.ModelAdmin[Plan]
+    VersionModelAdmin = admin.ModelAdmin[PlanVersion]
+    PriceModelAdmin = admin.ModelAdmin[Price]
+    VersionTabularInline = admin.TabularInline[PlanVersion, Plan]
+    PriceTabularInline = admin.TabularInline[Price, PlanVersion]
+    LimitTabularInline = admin.TabularInline[PlanLimit, PlanVersion]
+    TierTabularInline = admin.TabularInline[Tier, Price]
+else:
+    PlanModelAdmin = VersionModelAdmin = PriceModelAdmin = admin.ModelAdmin
+    VersionTabularInline = PriceTabularInline = LimitTabularInline = TierTabularInline = admin.TabularInline
+
+SUBSCRIBERS = Count("subscriptions", filter=Q(subscriptions__state="active"), distinct=True)
+
+
+class WhileDraft:
+    """Rows of a plan version, writable until it is published. Inlines are asked about their parent."""
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return is_draft(obj) and super().has_change_permission(request, obj)  # type: ignore[misc]
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return is_draft(obj) and super().has_delete_permission(request, obj)  # type: ignore[misc]
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """The choices of a field are read once for all rows, not once for each."""
+        field = super().formfield_for_foreignkey(db_field, request, **kwargs)  # type: ignore[misc]
+        if isinstance(field, forms.ModelChoiceField):
+            field.choices = list(cast("Iterable[Any]", field.choices))
+        return field
+
+
+class DraftRows(WhileDraft):
+    """The same for inlines, which are also asked whether rows may be added to that parent."""
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return is_draft(obj) and super().has_add_permission(request, obj)  # type: ignore[misc]
+
+
+class StatusFilter(admin.SimpleListFilter):
+    title = _("status")
+    parameter_name = "status"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [("draft", _("draft")), ("published", _("published"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[PlanVersion]) -> QuerySet[PlanVersion]:
+        return queryset.filter(published_at__isnull=self.value() == "draft") if self.value() else queryset
+
+
+def is_draft(subject: PlanVersion | Price | None) -> bool:
+    if isinstance(subject, Price):
+        subject = subject.version
+    return subject is None or subject.published_at is None
+
+
+class VersionInline(ReadOnly, VersionTabularInline):
+    model = PlanVersion
+    readonly_fields = ["link", "currency", "published_at", "subscribers"]
+    fields = [*readonly_fields]
+    ordering = ["-number"]
+    extra = 0
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[PlanVersion]:
+        return super().get_queryset(request).select_related("plan").annotate(subscriber_count=SUBSCRIBERS)
+
+    @admin.display(description=_("version"))
+    def link(self, version: PlanVersion) -> SafeString:
+        return format_html(
+            '<a href="{}">{}</a>', reverse("admin:billing_planversion_change", args=[version.pk]), version
+        )
+
+    @admin.display(description=_("subscribers"))
+    def subscribers(self, version: PlanVersion) -> int:
+        return version.subscriber_count  # type: ignore[attr-defined, no-any-return]
+
+
+@admin.register(Plan)
+class PlanAdmin(PlanModelAdmin):
+    list_display = ["name", "slug", "rank", "current_version", "drafts", "subscribers"]
+    ordering = ["rank"]
+    search_fields = ["name", "slug"]
+    search_help_text = _("Search in names and slugs")
+    prepopulated_fields = {"slug": ["name"]}
+    inlines = [VersionInline]
+    actions = ["draft_next_version"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Plan]:
+        published = Q(versions__published_at__isnull=False)
+        active = Q(versions__subscriptions__state="active")
+        return (
+            super()
+            .get_queryset(request)
+            .annotate(
+                published_number=Max("versions__number", filter=published),
+                draft_count=Count("versions", filter=Q(versions__published_at__isnull=True), distinct=True),
+                subscriber_count=Count("versions__subscriptions", filter=active, distinct=True),
+            )
+        )
+
+    def get_prepopulated_fields(self, request: HttpRequest, obj: Plan | None = None) -> dict[str, Any]:
+        return {} if obj else {"slug": ["name"]}
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Plan | None = None) -> list[str]:
+        return ["slug"] if obj else []  # commands and links name a plan by it
+
+    def has_draft_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("billing.add_planversion")
+
+    @admin.display(description=_("on offer"), ordering="published_number")
+    def current_version(self, plan: Plan) -> str:
+        number = plan.published_number  # type: ignore[attr-defined]
+        return gettext("version %(number)d") % {"number": number} if number else "–"
+
+    @admin.display(description=_("drafts"), ordering="draft_count")
+    def drafts(self, plan: Plan) -> int:
+        return plan.draft_count  # type: ignore[attr-defined, no-any-return]
+
+    @admin.display(description=_("subscribers"), ordering="subscriber_count")
+    def subscribers(self, plan: Plan) -> int:
+        return plan.subscriber_count  # type: ignore[attr-defined, no-any-return]
+
+    @admin.action(description=_("Draft the next version, copied from the last"), permissions=["draft"])
+    def draft_next_version(self, request: HttpRequest, queryset: QuerySet[Plan]) -> None:
+        for plan in queryset:
+            try:
+                version = PlanVersion.objects.get(pk=copy_last_version(plan.pk))
+            except PlanVersion.DoesNotExist:
+                text = gettext("%(plan)s has no version yet; add the first one under plan versions.")
+                self.message_user(request, text % {"plan": plan}, messages.WARNING)
+            except InvalidPrice as error:
+                self.message_user(request, str(error), messages.ERROR)
+            else:
+                link = reverse("admin:billing_planversion_change", args=[version.pk])
+                text = gettext("%(version)s is a draft; change what you want, then publish it.")
+                message = format_html('<a href="{}">{}</a>', link, text % {"version": version})
+                self.message_user(request, message, messages.SUCCESS)
+
+
+class PriceInline(DraftRows, PriceTabularInline):
+    model = Price
+    fields = ["position", "description", "model", "meter", "unit_amount", "included_units"]
+    extra = 0
+    show_change_link = True  # to its tiers
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Price]:
+        return super().get_queryset(request).select_related("meter", "version__plan")
+
+
+class LimitInline(DraftRows, LimitTabularInline):
+    model = PlanLimit
+    fields = ["meter", "quantity", "is_hard"]
+    extra = 0
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[PlanLimit]:
+        return super().get_queryset(request).select_related("meter")
+
+
+class TierInline(DraftRows, TierTabularInline):
+    model = Tier
+    fields = ["position", "up_to", "unit_amount", "flat_amount"]
+    extra = 0
+
+
+@admin.register(PlanVersion)
+class PlanVersionAdmin(WhileDraft, VersionModelAdmin):
+    list_display = ["__str__", "currency", "status", "published_at", "subscribers"]
+    list_filter = [StatusFilter, "plan"]
+    list_select_related = ["plan"]
+    date_hierarchy = "published_at"
+    ordering = ["plan__rank", "-number"]
+    search_fields = ["plan__name", "plan__slug"]
+    search_help_text = _("Search in plans")
+    inlines = [PriceInline, LimitInline]
+    readonly_fields = ["number", "published_at", "status", "in_words"]
+    actions = ["publish"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[PlanVersion]:
+        return super().get_queryset(request).select_related("plan").annotate(subscriber_count=SUBSCRIBERS)
+
+    def get_fields(self, request: HttpRequest, obj: PlanVersion | None = None) -> Any:
+        return ["plan", "number", "currency", "status", "published_at", "in_words"] if obj else ["plan", "currency"]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: PlanVersion | None = None) -> list[str]:
+        return [*self.readonly_fields, "plan"] if obj else self.readonly_fields
+
+    def has_publish_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("billing.change_planversion")
+
+    def save_model(self, request: HttpRequest, obj: PlanVersion, form: Any, change: bool) -> None:
+        if not change:
+            Plan.objects.select_for_update().get(pk=obj.plan_id)
+            last = PlanVersion.objects.filter(plan_id=obj.plan_id).aggregate(last=Max("number"))["last"]
+            obj.number = (last or 0) + 1
+        super().save_model(request, obj, form, change)
+
+    @admin.display(description=_("status"))
+    def status(self, version: PlanVersion) -> str:
+        return gettext("published") if version.published_at else gettext("draft")
+
+    @admin.display(description=_("subscribers"), ordering="subscriber_count")
+    def subscribers(self, version: PlanVersion) -> int:
+        return version.subscriber_count  # type: ignore[attr-defined, no-any-return]
+
+    @admin.display(description=_("in words"))
+    def in_words(self, version: PlanVersion) -> SafeString | str:
+        """Each price, then each limit, as a customer would read them."""
+        prices = version.prices.select_related("meter").prefetch_related("tiers")
+        rows = [(price.description, list_sentences(explain_stored_price(price, version.currency))) for price in prices]
+        for limit in version.limits.select_related("meter").order_by("meter__key"):
+            amount = format_exact(limit.quantity, limit.meter.unit)
+            text = gettext("%(amount)s a period, then refused") if limit.is_hard else gettext("%(amount)s a period")
+            title = gettext("Limit on %(meter)s") % {"meter": limit.meter.name}
+            rows.append((title, list_sentences([text % {"amount": amount}])))
+        return format_html("<dl>{}</dl>", format_html_join("", "<dt>{}</dt><dd>{}</dd>", rows)) if rows else "–"
+
+    @admin.action(description=_("Publish drafts"), permissions=["publish"])
+    def publish(self, request: HttpRequest, queryset: QuerySet[PlanVersion]) -> TemplateResponse | None:
+        """Ask first, saying which of the chosen versions are drafts; the others are left alone."""
+        drafts = list(queryset.filter(published_at__isnull=True).order_by("plan__rank", "number"))
+        if not drafts:
+            self.message_user(request, _("None of the chosen versions is a draft."), messages.WARNING)
+            return None
+        if "confirmed" not in request.POST:
+            return self.confirm_publication(request, drafts)
+        try:
+            with transaction.atomic():
+                for draft in drafts:
+                    publish_version(draft.pk, at=timezone.now())
+                    self.log_change(request, draft, gettext("Published."))
+        except InvalidPlan as error:
+            self.message_user(request, str(error), messages.ERROR)
+            return None
+        text = ngettext("%(count)d version is on offer.", "%(count)d versions are on offer.", len(drafts))
+        self.message_user(request, text % {"count": len(drafts)}, messages.SUCCESS)
+        return None
+
+    def confirm_publication(self, request: HttpRequest, drafts: list[PlanVersion]) -> TemplateResponse:
+        context = self.admin_site.each_context(request) | {
+            "title": _("Publish drafts"),
+            "opts": self.opts,
+            "drafts": [(draft, self.in_words(draft)) for draft in drafts],
+            "checkbox_name": ACTION_CHECKBOX_NAME,
+        }
+        return TemplateResponse(request, "admin/billing/planversion/publish_confirmation.html", context)
+
+
+def explain_stored_price(price: Price, currency: str) -> list[str]:
+    """In words; where a draft makes no sense yet, what is wrong with it."""
+    try:
+        return explain_price(describe_price(price), price.meter.unit if price.meter else "", currency)
+    except InvalidPrice as error:
+        return [str(error)]
+
+
+@admin.register(Price)
+class PriceAdmin(WhileDraft, PriceModelAdmin):
+    """The page of one price with its tiers, reached from its version."""
+
+    fields = ["version", "position", "description", "model", "meter", "unit_amount", "included_units"]
+    readonly_fields = ["version"]
+    list_select_related = ["version__plan", "meter"]
+    list_display = ["description", "version", "model", "meter"]
+    search_fields = ["description", "version__plan__name"]
+    inlines = [TierInline]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Price]:
+        return super().get_queryset(request).select_related("version__plan", "meter")
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_add_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
+        return False

@@ -1,0 +1,110 @@
+"""Who is on which plan, and who pays. Subscriptions are made by billing's own functions and only read here."""
+
+from typing import TYPE_CHECKING
+
+from django.contrib import admin
+from django.db.models import Prefetch, QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
+
+from billing.admin.reading import ReadOnly, list_sentences
+from billing.models import BillingProfile, Invoice, Period, Subscription
+from billing.previews import InvoicePreview, NotSubscribed, preview_period
+from billing.wording import display_money, explain_line
+
+if TYPE_CHECKING:
+    ProfileModelAdmin = admin.ModelAdmin[BillingProfile]
+    SubscriptionModelAdmin = admin.ModelAdmin[Subscription]
+    PeriodTabularInline = admin.TabularInline[Period, Subscription]
+else:
+    ProfileModelAdmin = admin.ModelAdmin
+    SubscriptionModelAdmin = admin.ModelAdmin
+    PeriodTabularInline = admin.TabularInline
+
+
+class PeriodInline(ReadOnly, PeriodTabularInline):
+    model = Period
+    readonly_fields = ["starts_at", "ends_at", "closed_at", "documents"]
+    fields = [*readonly_fields]
+    ordering = ["-starts_at"]
+    extra = 0
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Period]:
+        return super().get_queryset(request).prefetch_related(Prefetch("invoices", Invoice.objects.order_by("pk")))
+
+    @admin.display(description=_("invoice"))
+    def documents(self, period: Period) -> SafeString | str:
+        links = (
+            (reverse("admin:billing_invoice_change", args=[invoice.pk]), invoice, invoice.get_state_display())
+            for invoice in period.invoices.all()
+        )
+        return format_html_join(", ", '<a href="{}">{}</a> ({})', links) or "–"
+
+
+@admin.register(Subscription)
+class SubscriptionAdmin(ReadOnly, SubscriptionModelAdmin):
+    list_display = ["account", "account_key", "version", "state", "started_at", "ended_at"]
+    list_filter = ["state", "version__plan"]
+    list_select_related = ["account", "version__plan"]
+    list_per_page = 50
+    show_full_result_count = False
+    date_hierarchy = "started_at"
+    ordering = ["-started_at", "-pk"]
+    search_fields = ["account__key", "account__name", "version__plan__name"]
+    search_help_text = _("Search in accounts and plans")
+    inlines = [PeriodInline]
+    readonly_fields = ["account_key", "cost_so_far"]
+    fieldsets = [
+        (None, {"fields": ["account", "account_key", "version", "state", "started_at", "ended_at"]}),
+        (_("Period under way"), {"fields": ["cost_so_far"]}),
+    ]
+
+    @admin.display(description=_("account key"), ordering="account__key")
+    def account_key(self, subscription: Subscription) -> str:
+        return subscription.account.key
+
+    @admin.display(description=_("cost so far"))
+    def cost_so_far(self, subscription: Subscription) -> SafeString | str:
+        if subscription.ended_at is not None:
+            return "–"
+        try:
+            preview = preview_period(account_id=subscription.account_id, at=timezone.now())
+        except NotSubscribed:
+            return "–"
+        return describe_preview(preview)
+
+
+def describe_preview(preview: InvoicePreview) -> SafeString:
+    """Total, then each line with its reasons."""
+    lines = format_html_join(
+        "",
+        "<dt>{}: {}</dt><dd>{}</dd>",
+        (
+            (
+                line.description,
+                display_money(line.amount_minor, preview.currency),
+                list_sentences(explain_line(line, preview.currency)),
+            )
+            for line in preview.lines
+        ),
+    )
+    return format_html("<strong>{}</strong><dl>{}</dl>", display_money(preview.total_minor, preview.currency), lines)
+
+
+@admin.register(BillingProfile)
+class BillingProfileAdmin(ProfileModelAdmin):
+    list_display = ["legal_name", "account", "email", "time_zone"]
+    list_select_related = ["account"]
+    list_per_page = 50
+    show_full_result_count = False
+    ordering = ["legal_name", "pk"]
+    search_fields = ["legal_name", "email", "account__key", "account__name"]
+    search_help_text = _("Search in names, e-mail addresses and accounts")
+    raw_id_fields = ["account"]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: BillingProfile | None = None) -> list[str]:
+        return ["account"] if obj else []

@@ -1,0 +1,238 @@
+from decimal import Decimal
+
+import pytest
+import time_machine
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Permission
+from django.urls import reverse
+
+from billing import invoicing, plans
+from billing.models import Invoice, Plan, PlanVersion, Price, Subscription
+from billing.rating import flat_fee
+from tests.billing.makers import FEB, HOUR, MID_JAN, make_plan, make_subscription, use
+
+pytestmark = pytest.mark.django_db
+
+PAGES = ["plan", "planversion", "subscription", "billingprofile", "invoice"]
+
+
+@pytest.fixture(autouse=True)
+def clock():
+    with time_machine.travel(MID_JAN + HOUR, tick=False):
+        yield
+
+
+def make_person(email, *, is_staff=True, is_superuser=False, permissions=()):
+    person = get_user_model().objects.create(email=email, is_staff=is_staff, is_superuser=is_superuser, is_active=True)
+    person.user_permissions.set(Permission.objects.filter(codename__in=permissions))
+    return person
+
+
+@pytest.fixture
+def chief(client):
+    client.force_login(make_person("chief@vendor.example", is_superuser=True))
+    return client
+
+
+def show(client, model, pk=None):
+    view = "changelist" if pk is None else "change"
+    response = client.get(reverse(f"admin:billing_{model}_{view}", args=[] if pk is None else [pk]))
+    assert response.status_code == 200
+    return response.content.decode()
+
+
+def make_billed_customer(key="acme"):
+    subscription = make_subscription(key, started_at=MID_JAN)
+    use(key, sizes=[1_200_000_000], time=MID_JAN)
+    return subscription, invoicing.close_period(subscription.period_id, at=FEB)
+
+
+def test_an_invoice_page_shows_each_line_and_why(chief):
+    _, invoice = make_billed_customer()
+    page = show(chief, "invoice", invoice.id)
+    for text in [
+        "2026-000001",
+        "€49.11",
+        "flat fee of €49.00",
+        "1 request included",
+        "1,200,000,000 bytes at €0.00000000009 = €0.108",
+        "€0.108 rounded to €0.11",
+        "Jan. 15, 2026 – Jan. 31, 2026",
+        "None: the period counts what was billed.",
+    ]:
+        assert text in page
+    assert 'name="_save"' not in page
+
+
+def test_an_invoice_page_shows_usage_that_came_too_late(chief):
+    _, invoice = make_billed_customer()
+    use("acme", sizes=[1], time=MID_JAN, at=MID_JAN + HOUR)
+    page = show(chief, "invoice", invoice.id)
+    assert "Requests: 1 request billed, 2 requests counted by now" in page
+
+
+def test_invoices_are_found_by_number_and_customer(chief):
+    make_billed_customer()
+    for words, found in [("2026-000001", True), ("acme", True), ("nobody", False)]:
+        page = chief.get(reverse("admin:billing_invoice_changelist"), {"q": words}).content.decode()
+        assert ("€49.11" in page) is found
+
+
+def test_a_subscription_page_shows_its_cost_so_far_and_its_invoices(chief):
+    subscription, invoice = make_billed_customer()
+    page = show(chief, "subscription", subscription.id)
+    assert "<strong>€49.11</strong>" in page
+    assert reverse("admin:billing_invoice_change", args=[invoice.id]) in page
+
+
+def test_a_published_version_is_read_in_words_and_not_edited(chief):
+    plan = make_plan()
+    page = show(chief, "planversion", plan.version_id)
+    assert "10,000 requests included" in page
+    assert "€0.002 for 1 request up to 10,000 requests" in page
+    assert "50,000 requests a period" in page
+    assert 'name="_save"' not in page
+    price = Price.objects.get(version=plan.version_id, model="graduated")
+    assert 'name="_save"' not in show(chief, "price", price.pk)
+    url = reverse("admin:billing_planversion_change", args=[plan.version_id])
+    assert chief.post(url, {"currency": "USD"}).status_code == 403
+    assert chief.post(reverse("admin:billing_planversion_delete", args=[plan.version_id])).status_code == 403
+
+
+def make_draft():
+    make_plan("growth")
+    return PlanVersion.objects.get(pk=plans.copy_last_version(Plan.objects.get().pk))
+
+
+def run_action(client, model, action, pks, **data):
+    url = reverse(f"admin:billing_{model}_changelist")
+    return client.post(url, {"action": action, "_selected_action": pks, **data}, follow=True)
+
+
+def test_publishing_asks_first(chief):
+    draft = make_draft()
+    asked = run_action(chief, "planversion", "publish", [draft.pk])
+    assert "1 draft goes on offer to new subscribers" in asked.content.decode()
+    draft.refresh_from_db()
+    assert draft.published_at is None
+    done = run_action(chief, "planversion", "publish", [draft.pk], confirmed="yes")
+    assert "1 version is on offer." in done.content.decode()
+    draft.refresh_from_db()
+    assert draft.published_at == MID_JAN + HOUR
+
+
+def test_publishing_what_makes_no_sense_says_why(chief):
+    draft = make_draft()
+    Price.objects.get(version=draft, model="graduated").tiers.filter(up_to=None).delete()
+    done = run_action(chief, "planversion", "publish", [draft.pk], confirmed="yes")
+    assert "the last tier must be open-ended" in done.content.decode()
+    draft.refresh_from_db()
+    assert draft.published_at is None
+
+
+def test_publishing_again_says_that_there_is_nothing_to_publish(chief):
+    plan = make_plan()
+    done = run_action(chief, "planversion", "publish", [plan.version_id], confirmed="yes")
+    assert "None of the chosen versions is a draft." in done.content.decode()
+
+
+def test_the_next_version_is_drafted_from_the_last(chief):
+    make_plan("growth")
+    plan = Plan.objects.get()
+    assert "Growth v2 is a draft" in run_action(chief, "plan", "draft_next_version", [plan.pk]).content.decode()
+    draft = PlanVersion.objects.get(number=2)
+    assert plans.read_version(draft.pk).prices == plans.find_plan("growth").prices
+
+
+def test_a_first_version_is_drafted_and_priced_in_the_admin(chief):
+    plan = Plan.objects.create(slug="free", name="Free", rank=1)
+    formsets = {f"{prefix}-{name}": "0" for prefix in ("prices", "limits") for name in ("TOTAL_FORMS", "INITIAL_FORMS")}
+    price = {
+        "prices-TOTAL_FORMS": "1",
+        "prices-0-position": "1",
+        "prices-0-description": "Base fee",
+        "prices-0-model": "flat",
+        "prices-0-unit_amount": "0",
+        "prices-0-included_units": "0",
+    }
+    url = reverse("admin:billing_planversion_add")
+    refused = chief.post(url, {"plan": plan.pk, "currency": "XXX", **formsets})
+    assert "is not a currency code" in refused.content.decode()
+    chief.post(url, {"plan": plan.pk, "currency": "EUR", **formsets, **price})
+    version = PlanVersion.objects.get()
+    assert (version.number, version.currency, version.published_at) == (1, "EUR", None)
+    assert plans.read_version(version.pk).prices == (flat_fee("Base fee", Decimal(0)),)
+
+
+def test_a_price_with_fields_of_another_model_is_refused_in_words(chief):
+    draft = make_draft()
+    price = draft.prices.get(model="flat")
+    url = reverse("admin:billing_price_change", args=[price.pk])
+    tiers = {"tiers-TOTAL_FORMS": "0", "tiers-INITIAL_FORMS": "0"}
+    fields = {"position": "1", "description": "Base fee", "model": "graduated", "included_units": "0"}
+    page = chief.post(url, fields | tiers).content.decode()
+    assert "a graduated price has a meter, and its amounts in its tiers" in page
+
+
+def test_a_profile_keeps_to_time_zones_that_exist(chief):
+    subscription = make_subscription()
+    url = reverse("admin:billing_billingprofile_change", args=[subscription.account_id])
+    page = chief.post(url, {"legal_name": "Acme", "time_zone": "Mars/Olympus"}).content.decode()
+    assert "is not a time zone" in page
+    assert chief.post(url, {"legal_name": "Acme", "time_zone": "Europe/Paris"}).status_code == 302
+
+
+@pytest.mark.parametrize("model", PAGES)
+def test_lists_cost_the_same_for_one_row_and_for_many(chief, model, django_assert_max_num_queries):
+    make_billed_customer("acme")
+    show(chief, model)  # fills the cache of content types
+    with django_assert_max_num_queries(50) as few:
+        show(chief, model)
+    for number in range(4):
+        make_subscription(f"customer-{number}", plan=make_plan(f"plan-{number}"), started_at=MID_JAN)
+    for period_id in Subscription.objects.filter(periods__closed_at=None).values_list("periods__pk", flat=True):
+        invoicing.close_period(period_id, at=FEB)
+    with django_assert_max_num_queries(len(few.captured_queries)):
+        show(chief, model)
+
+
+@pytest.mark.parametrize("is_published", [False, True])
+def test_a_version_page_costs_the_same_for_one_price_and_for_many(chief, is_published, django_assert_max_num_queries):
+    pages = {}
+    for count in (1, 6):
+        plan = make_plan(f"plan-{count}", prices=[flat_fee(f"Fee {n}", Decimal(n)) for n in range(count)])
+        pages[count] = plan.version_id
+        if not is_published:
+            pages[count] = plans.copy_last_version(PlanVersion.objects.get(pk=plan.version_id).plan_id)
+    show(chief, "planversion", pages[1])
+    with django_assert_max_num_queries(50) as few:
+        show(chief, "planversion", pages[1])
+    with django_assert_max_num_queries(len(few.captured_queries)):
+        show(chief, "planversion", pages[6])
+
+
+def test_staff_see_only_what_they_may(client):
+    subscription, invoice = make_billed_customer()
+    client.force_login(make_person("reader@vendor.example", permissions=["view_invoice"]))
+    assert "flat fee" not in show(client, "invoice", invoice.id)  # lines have a permission of their own
+    for model, pk in [("planversion", Plan.objects.get().versions.get().pk), ("subscription", subscription.id)]:
+        assert client.get(reverse(f"admin:billing_{model}_change", args=[pk])).status_code == 403
+    client.force_login(make_person("finance@vendor.example", permissions=["view_invoice", "view_invoiceline"]))
+    assert "flat fee" in show(client, "invoice", invoice.id)
+
+
+def test_publishing_needs_the_right_to_change(client):
+    draft = make_draft()
+    client.force_login(make_person("reader@vendor.example", permissions=["view_planversion"]))
+    run_action(client, "planversion", "publish", [draft.pk], confirmed="yes")
+    draft.refresh_from_db()
+    assert draft.published_at is None
+
+
+def test_nobody_writes_documents_in_the_admin(chief):
+    subscription, invoice = make_billed_customer()
+    for model, pk in [("invoice", invoice.id), ("subscription", subscription.id)]:
+        assert chief.get(reverse(f"admin:billing_{model}_add")).status_code == 403
+        assert chief.post(reverse(f"admin:billing_{model}_delete", args=[pk]), {"post": "yes"}).status_code == 403
+        assert chief.post(reverse(f"admin:billing_{model}_change", args=[pk]), {"state": "void"}).status_code == 403
+    assert Invoice.objects.get().state == "issued"
