@@ -46,8 +46,7 @@ class TimeWindow:
         return f"from {self.earliest:%Y-%m-%dT%H:%M:%SZ} to {self.latest:%Y-%m-%dT%H:%M:%SZ}"
 
 
-@dataclass(frozen=True, slots=True)
-class CheckedEvent:
+class CheckedEvent(msgspec.Struct, frozen=True, gc=False):
     """An event that can be counted. `happened_at` is UTC, `data` JSON text that PostgreSQL takes as jsonb."""
 
     source: str
@@ -77,7 +76,9 @@ class Checker:
         if summed is None:
             raise self.refuse_type(event.type)
         happened_at = self.at if event.time is None else self.check_time(event.time)
-        data = event.data if isinstance(event.data, bytes) else encode_data(event.data)
+        data = encode_data(event.data) if isinstance(event.data, dict) else bytes(event.data)
+        if data == b"null":  # says as much as leaving it out
+            data = b"{}"
         values = check_data(data)
         for name in summed:
             check_value(name, values)
@@ -92,7 +93,7 @@ class Checker:
             raise Refusal("time_too_old", "time", f"The time is too old; it may be {self.window.describe()}.")
         if time > self.window.latest:
             raise Refusal("time_in_future", "time", f"The time is in the future; it may be {self.window.describe()}.")
-        return time.astimezone(UTC)
+        return time if time.tzinfo is UTC else time.astimezone(UTC)
 
     def refuse_type(self, type_: str) -> Refusal:
         known = sorted(self.properties)
@@ -191,4 +192,5 @@ def round_value(value: Decimal) -> Decimal:
 
 
 def refuse(event: UsageEvent, refusal: Refusal) -> EventFate:
-    return EventFate(event.source, event.id, Fate.REJECTED, refusal.code, refusal.field, refusal.message)
+    source, id_ = event.source[: MAX_LENGTHS["source"]], event.id[: MAX_LENGTHS["id"]]
+    return EventFate(source, id_, Fate.REJECTED, refusal.code, refusal.field, refusal.message)

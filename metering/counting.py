@@ -47,19 +47,25 @@ COUNTED: LiteralString = f"""
         ON CONFLICT (account_id, meter_id, hour) DO UPDATE
         SET event_count = r.event_count + excluded.event_count, total = r.total + excluded.total
     ),
-    windowed AS (
-        SELECT v.claim, l.id, v.value, l.closed_at IS NOT NULL AS is_late
-        FROM valued v JOIN metering_limit l ON l.account_id = v.account_id AND l.meter_id = v.meter_id
-            AND l.starts_at <= v.happened_at AND l.ends_at > v.happened_at
+    pairs AS (
+        SELECT account_id, meter_id, min(happened_at) AS earliest, max(happened_at) AS latest
+        FROM valued WHERE value IS NOT NULL GROUP BY 1, 2
+    ),
+    windows AS MATERIALIZED (
+        SELECT l.id, l.account_id, l.meter_id, l.starts_at, l.ends_at, l.closed_at
+        FROM pairs p JOIN metering_limit l ON l.account_id = p.account_id AND l.meter_id = p.meter_id
+            AND l.starts_at <= p.latest AND l.ends_at > p.earliest
+        ORDER BY l.id FOR UPDATE OF l
+    ),
+    windowed AS MATERIALIZED (
+        SELECT v.claim, w.id, v.value, w.closed_at IS NOT NULL AS is_late
+        FROM valued v JOIN windows w ON w.account_id = v.account_id AND w.meter_id = v.meter_id
+            AND w.starts_at <= v.happened_at AND w.ends_at > v.happened_at
         WHERE v.value IS NOT NULL
     ),
-    moves AS (SELECT id, sum(value) AS quantity FROM windowed GROUP BY id),
-    locked AS (
-        SELECT id FROM metering_limit WHERE id IN (SELECT id FROM moves) ORDER BY id FOR UPDATE
-    ),
+    moves AS MATERIALIZED (SELECT id, sum(value) AS quantity FROM windowed GROUP BY id),
     moved AS (
-        UPDATE metering_limit l SET used = l.used + moves.quantity, needs_check = true
-        FROM moves WHERE l.id = moves.id AND l.id IN (SELECT id FROM locked)
+        UPDATE metering_limit l SET used = l.used + m.quantity, needs_check = true FROM moves m WHERE l.id = m.id
         RETURNING l.id, l.closed_at IS NULL AND l.used >= l.next_crossing AS is_crossed
     )
 """

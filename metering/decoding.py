@@ -1,6 +1,7 @@
 """From the body of a request to events. A row that is no event gets its own fate; the others go on."""
 
 import re
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -20,13 +21,9 @@ class TooManyEvents(ValueError):
     """More rows than one request may have."""
 
 
-class Row(msgspec.Struct):
+class Row(UsageEvent, frozen=True, gc=False):
     """A CloudEvent in JSON. Attributes that are not named here are let through unread."""
 
-    id: str
-    source: str
-    type: str
-    subject: str
     time: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
     data: msgspec.Raw = msgspec.Raw(b"{}")
     specversion: Literal["1.0"] = "1.0"
@@ -41,6 +38,7 @@ class Name(msgspec.Struct):
 
 
 decode_row = msgspec.json.Decoder(Row).decode
+decode_rows = msgspec.json.Decoder(list[Row]).decode
 decode_name = msgspec.json.Decoder(Name).decode
 
 
@@ -61,41 +59,51 @@ class RowSplitter:
     def split(self, body: bytes) -> list[msgspec.Raw]:
         """Raises TooManyEvents; ValueError and RecursionError when the body is no JSON list."""
         rows = [row for row in msgspec.structs.astuple(self.decode(body)) if row]
-        if len(rows) > self.maximum:
-            raise TooManyEvents(f"One request may have at most {self.maximum} events.")
+        self.check_length(len(rows))
         return rows
 
+    def check_length(self, length: int) -> None:
+        if length > self.maximum:
+            raise TooManyEvents(f"One request may have at most {self.maximum} events.")
 
-def decode_events(body: bytes, *, splitter: RowSplitter) -> list[UsageEvent | EventFate]:
+
+def decode_events(body: bytes, *, splitter: RowSplitter) -> Sequence[UsageEvent | EventFate]:
     """The events of a body, in order: one JSON object or a list of them. A row that is none is a fate already.
 
     Raises MalformedBody, TooManyEvents.
     """
     text = body.removeprefix(BYTE_ORDER_MARK)
+    first = text.lstrip()[:1]
+    if first not in (b"[", b"{"):
+        raise MalformedBody("The body must be an event or a list of events.")
     try:
-        rows = splitter.split(text) if text.lstrip()[:1] == b"[" else [msgspec.json.decode(text, type=msgspec.Raw)]
+        events = decode_rows(text) if first == b"[" else [decode_row(text)]
+    except (ValueError, RecursionError):  # something in it is wrong: look at each row
+        return [decode_event(raw) for raw in split_rows(text, is_list=first == b"[", splitter=splitter)]
+    splitter.check_length(len(events))
+    return events
+
+
+def split_rows(text: bytes, *, is_list: bool, splitter: RowSplitter) -> Sequence[msgspec.Raw]:
+    try:
+        return splitter.split(text) if is_list else [msgspec.json.decode(text, type=msgspec.Raw)]
     except TooManyEvents:
         raise
     except RecursionError:
         raise MalformedBody("The body is nested too deep.") from None
     except ValueError as error:
         raise MalformedBody(f"The body is not valid JSON: {error}.") from None
-    if len(rows) == 1 and text.lstrip()[:1] not in (b"[", b"{"):
-        raise MalformedBody("The body must be an event or a list of events.")
-    return [decode_event(row) for row in rows]
 
 
 def decode_event(raw: msgspec.Raw) -> UsageEvent | EventFate:
     try:
-        row = decode_row(raw)
+        return decode_row(raw)
     except RecursionError:
         return refuse_row(raw, "The event is nested too deep.")
     except UnicodeDecodeError:
         return refuse_row(raw, "The event is not valid UTF-8.")
     except ValueError as error:
         return refuse_row(raw, str(error))
-    data = bytes(row.data)
-    return UsageEvent(row.source, row.id, row.type, row.subject, row.time, b"{}" if data == b"null" else data)
 
 
 def refuse_row(raw: msgspec.Raw, reason: str) -> EventFate:

@@ -1,18 +1,22 @@
-"""An event as it comes in, the name of its claim, and what became of it."""
+"""An event as it comes in, the name of its claim, and what became of it.
+
+The two values are msgspec structs: frozen dataclasses in all but name, made in a tenth of the time, a thousand times
+a request. They hold no cycles, so the garbage collector need not look at them.
+"""
 
 import hashlib
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
+import msgspec
+
 # Characters, not bytes.
 MAX_LENGTHS = {"source": 255, "id": 255, "type": 120, "subject": 120}
 
 
-@dataclass(frozen=True, slots=True)
-class UsageEvent:
+class UsageEvent(msgspec.Struct, frozen=True, gc=False):
     """One action, by the names of CloudEvents. `data` is a JSON object: a dict, or its text in UTF-8.
 
     `subject` is an account's key or alias. Without a time, the event happens when it is received.
@@ -23,7 +27,7 @@ class UsageEvent:
     type: str
     subject: str
     time: datetime | None = None
-    data: dict[str, Any] | bytes = b"{}"
+    data: dict[str, Any] | bytes | msgspec.Raw = b"{}"
 
 
 class Fate(StrEnum):
@@ -37,8 +41,7 @@ class Fate(StrEnum):
     LATE = "late"  # stored and counted, in a period that is final already
 
 
-@dataclass(frozen=True, slots=True)
-class EventFate:
+class EventFate(msgspec.Struct, frozen=True, gc=False):
     """`source` and `id` as sent, empty when they are no text. `code`, `field` and `message` tell of refusals."""
 
     source: str

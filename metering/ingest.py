@@ -16,7 +16,7 @@ from metering.checking import CheckedEvent, Checker, Refusal, TimeWindow, refuse
 from metering.counting import COUNTED, VALUED
 from metering.events import EventFate, Fate, UsageEvent, claim_hex
 from metering.meters import MeterRef
-from metering.statements import plain_array, run_statement, text_array
+from metering.statements import plain_array, run_statement, text_array, time_array
 
 ATTEMPTS = 5
 RETRYABLE = {"40P01", "40001"}  # deadlock detected, serialization failure
@@ -132,14 +132,14 @@ class Batch:
             record_crossings(crossed, at=at)
 
     def fates(self) -> list[EventFate]:
-        return [self.find_fate(position, event) for position, event in enumerate(self.events)]
-
-    def find_fate(self, position: int, event: UsageEvent) -> EventFate:
-        if position in self.refused:
-            return self.refused[position]
-        if position in self.repeated:
-            return state_repeated(event, is_same=self.compared[position])
-        return EventFate(event.source, event.id, self.special.get(self.rows[position][0], Fate.ACCEPTED))
+        fates = [EventFate(event.source, event.id, Fate.ACCEPTED) for event in self.events]
+        for position, (claim, event) in self.rows.items() if self.special else ():
+            fates[position] = EventFate(event.source, event.id, self.special.get(claim, Fate.ACCEPTED))
+        for position, is_same in self.compared.items():
+            fates[position] = state_repeated(self.events[position], is_same=is_same)
+        for position, fate in self.refused.items():
+            fates[position] = fate
+        return fates
 
 
 def state_repeated(event: UsageEvent, *, is_same: bool) -> EventFate:
@@ -184,7 +184,7 @@ def store_events(
             text_array([row.type for row in rows]),
             text_array([row.subject for row in rows]),
             plain_array([names.get(row.subject) for row in rows]),
-            plain_array([row.happened_at.isoformat() for row in rows]),
+            time_array([row.happened_at for row in rows]),
             text_array([row.data.decode() for row in rows]),
             len(staged),
         ],
@@ -208,7 +208,7 @@ def compare_with_stored(rows: dict[int, tuple[str, CheckedEvent]]) -> dict[int, 
             plain_array([claim for claim, _ in rows.values()]),
             text_array([row.type for row in checked]),
             text_array([row.subject for row in checked]),
-            plain_array([row.happened_at.isoformat() if row.has_time else None for row in checked]),
+            time_array([row.happened_at if row.has_time else None for row in checked]),
             text_array([row.data.decode() for row in checked]),
         ],
     )
