@@ -183,7 +183,7 @@ def read_steps(rows: Iterable[Mapping[str, str | int]]) -> tuple[Step, ...]:
     """The reverse of write_steps."""
     return tuple(
         Step(
-            kind=StepKind(row["kind"]),
+            kind=StepKind(str(row["kind"])),
             quantity=Decimal(row["quantity"]),
             unit_amount=Decimal(row["unit_amount"]),
             amount=Decimal(row["amount"]),

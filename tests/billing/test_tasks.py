@@ -2,10 +2,11 @@ import pytest
 import time_machine
 from django.db import transaction
 
-from billing import invariants, tasks
+from billing import invariants, invoicing, tasks
 from billing.models import Invoice, Period
-from jobs.models import Job
+from jobs.models import Job, JobState
 from jobs.queue import JobContext
+from jobs.runner import run_job
 from tests.billing.makers import FEB, HOUR, MID_JAN, make_plan, make_subscription
 
 pytestmark = pytest.mark.django_db
@@ -22,6 +23,16 @@ def test_beats_task_opens_what_comes_and_promises_the_closing_of_what_ended():
     tasks.enqueue_due_periods()
     assert Period.objects.count() == 2
     assert [(job.kind, job.key) for job in Job.objects.all()] == [("billing.close_period", str(subscription.period_id))]
+
+
+def test_the_job_runner_closes_the_period_it_was_promised():
+    make_subscription(started_at=MID_JAN)
+    invoicing.enqueue_due_periods(FEB + HOUR)
+    job = Job.objects.get()
+    assert run_job(job.pk, clock=lambda: FEB + 2 * HOUR) == JobState.DONE
+    assert Invoice.objects.get().issued_at == FEB + 2 * HOUR
+    assert run_job(job.pk, clock=lambda: FEB + 3 * HOUR) is None
+    assert Invoice.objects.count() == 1
 
 
 def test_the_job_closes_its_period_and_a_second_run_changes_nothing():
