@@ -46,18 +46,29 @@ def open_log(path: Path) -> Iterator[LogFile]:
             raise DamagedFile(f"{path} is damaged: {error}") from error
 
 
-def read_head(path: Path, *, complete: bool) -> bytes:
-    """The first 1,024 bytes of the log; of a shorter one its whole lines, which growing does not change."""
+@dataclass(frozen=True, slots=True)
+class LogNames:
+    """The source of a log. `new` is what it is called from now on, None while there is no line to call it by.
+
+    `known` are all by which it may have been called, the present one first: a log that is shorter than a head is
+    called by its whole lines, and keeps that name when it grows.
+    """
+
+    new: str | None
+    known: list[str]
+
+
+def name_log(path: Path, *, complete: bool) -> LogNames:
     with open_log(path) as log:
         head = log.content.read(HEAD_BYTES)
-    return head if len(head) == HEAD_BYTES or complete else head[: head.rfind(b"\n") + 1]
-
-
-def name_sources(head: bytes) -> list[str]:
-    """The source of this content first, then those it had when it was shorter than a head and ended with a line."""
-    ends = [end for end, byte in enumerate(head, start=1) if byte == ord("\n")]
-    shorter = sorted({end - cut for end in ends for cut in (0, 1, 2)} - {len(head)}, reverse=True)
-    return [name_source(head[:end]) for end in [len(head), *shorter] if end > 0]
+    is_whole = len(head) == HEAD_BYTES or complete
+    end = len(head) if is_whole else head.rfind(b"\n") + 1
+    line_ends = [position for position, byte in enumerate(head, start=1) if byte == ord("\n")]
+    earlier = {len(head), *(line_end - cut for line_end in line_ends for cut in (0, 1, 2))}  # \n, none, \r\n
+    names = {
+        length: name_source(head[:length]) for length in [end, *sorted(earlier - {end}, reverse=True)] if length > 0
+    }
+    return LogNames(new=names.get(end), known=list(names.values()))
 
 
 def name_source(head: bytes) -> str:

@@ -16,7 +16,7 @@ from metering.events import EventFate, Fate
 from metering.importers.batches import EVENT_TYPE, Batch, read_batches
 from metering.importers.clients import ClientAccounts
 from metering.importers.errors import ImportRefused
-from metering.importers.files import LogFile, find_shift, name_sources, open_log, read_head
+from metering.importers.files import LogFile, LogNames, find_shift, name_log, open_log
 from metering.importers.lines import LineReader
 from metering.importers.records import (
     continue_reading,
@@ -69,14 +69,15 @@ def import_access_log(
     run = ImportRun(path=path, at=at, complete=complete, batch=batch, max_age=max_age, on_progress=on_progress)
     if create_accounts:
         run.clients = ClientAccounts(at=at)
-    sources = [source] if source else name_sources(read_head(path, complete=complete))
-    record = UsageImport(source="", file_name=path.name, started_at=at)  # nothing to read: not even a name
-    if sources:
-        known = find_record(sources)
-        if known is None and shift_to is not None:
+    names = LogNames(new=source, known=[source]) if source else name_log(path, complete=complete)
+    record = find_record(names.known)
+    if record is None and names.new is not None:
+        if shift_to is not None:
             shift = find_shift(path, to=shift_to, complete=complete)
-        known = known or open_record(sources, file_name=path.name, shift=shift or timedelta(0), at=at)
-        record = run.read(known.pk)
+        record = open_record(names, file_name=path.name, shift=shift or timedelta(0), at=at)
+    if record is None:  # there is no line to read yet
+        return run.report(UsageImport(file_name=path.name, started_at=at), seconds=monotonic() - started)
+    record = run.read(record.pk)
     return run.report(record, seconds=monotonic() - started)
 
 

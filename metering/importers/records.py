@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from django.db import connection, transaction
 
 from metering.importers.errors import ImportMovedOn, ImportRefused
+from metering.importers.files import LogNames
 from metering.importers.lines import LineReader
 from metering.importers.reports import RejectedText, Tally
 from metering.models import Event, RejectedLine, UsageImport
@@ -22,12 +23,12 @@ def find_record(sources: Sequence[str]) -> UsageImport | None:
 
 
 @transaction.atomic
-def open_record(sources: Sequence[str], *, file_name: str, shift: timedelta, at: datetime) -> UsageImport:
+def open_record(names: LogNames, *, file_name: str, shift: timedelta, at: datetime) -> UsageImport:
     """The record of the file, made when it has none. Two that come at once get the same one."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [RECORDS_LOCK])
-    return find_record(sources) or UsageImport.objects.create(
-        source=sources[0],
+    return find_record(names.known) or UsageImport.objects.create(
+        source=names.new or names.known[0],
         file_name=file_name[-400:],
         shift_seconds=shift // timedelta(seconds=1),
         started_at=at,
