@@ -1,5 +1,6 @@
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, Protocol
 
 import pytest
 import redis
@@ -39,26 +40,31 @@ def lasting_effects(transactional_db: None) -> Iterator[None]:
     drop_effect_table()
 
 
-@pytest.fixture
-def to_broker(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
-    """Point this process at another broker until the test ends."""
+class PointToBroker(Protocol):
+    def __call__(self, redis_url: str, **transport_options: float) -> None: ...
 
-    def forget_connections() -> None:
+
+@pytest.fixture
+def to_broker() -> Iterator[PointToBroker]:
+    """Point this process at another broker until the test ends."""
+    before = {name: app.conf[name] for name in ("broker_url", "broker_transport_options")}
+
+    def change(settings: dict[str, Any]) -> None:
+        app.conf.update(settings)
         app._pool = None
         app.amqp._producer_pool = None
 
-    def point(redis_url: str) -> None:
-        monkeypatch.setattr(app.conf, "broker_url", use_broker(redis_url))
-        forget_connections()
+    def point(redis_url: str, **transport_options: float) -> None:
+        options = before["broker_transport_options"] | transport_options
+        change({"broker_url": use_broker(redis_url), "broker_transport_options": options})
 
     yield point
-    monkeypatch.undo()
-    forget_connections()
+    change(before)
 
 
 @pytest.fixture
-def valkey(to_broker: Callable[[str], None], tmp_path: Path) -> Iterator[redis.Redis]:
-    """The suite's broker, emptied; this process already sends there."""
+def valkey() -> Iterator[redis.Redis]:
+    """The suite's broker, emptied."""
     with redis.Redis.from_url(settings.REDIS_URL) as client:
         client.flushall()
         yield client

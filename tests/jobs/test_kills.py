@@ -17,6 +17,7 @@ from config.celery import app
 from jobs.models import Job, JobState
 from jobs.queue import enqueue
 from jobs.sweeper import sweep_jobs
+from tests.jobs.conftest import PointToBroker
 from tests.jobs.engine import Engine, kill
 from tests.jobs.makers import count_effects, count_workers
 
@@ -81,7 +82,7 @@ def test_wiping_the_broker_loses_no_job(engine: Engine, valkey: redis.Redis):
 
 @pytest.fixture
 def own_valkey(
-    lasting_effects: None, tmp_path: Path, to_broker: Callable[[str], None]
+    lasting_effects: None, tmp_path: Path, to_broker: PointToBroker
 ) -> Iterator[Callable[[], "subprocess.Popen[bytes]"]]:
     """Starts a broker of this test alone, again and again on the same socket."""
     servers: list[subprocess.Popen[bytes]] = []

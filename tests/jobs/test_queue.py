@@ -1,0 +1,176 @@
+import socket
+import time
+from datetime import timedelta
+
+import pytest
+import redis
+from django.db import IntegrityError, transaction
+
+from jobs import handlers
+from jobs.handlers import Handler, JobContext
+from jobs.models import Job, JobState
+from jobs.queue import HandlerAlreadyRegistered, UnknownJob, UnknownJobKind, enqueue, handler, retry_dead
+from tests.jobs.conftest import PointToBroker
+from tests.jobs.makers import AT, make_job
+
+QUEUE = "celery"
+
+
+@pytest.mark.django_db
+def test_a_promise_is_written_as_a_queued_row():
+    assert enqueue("tests.count", "account 1", {"month": "2026-10"}, at=AT) is True
+
+    job = Job.objects.get()
+    assert (job.kind, job.key, job.payload, job.state) == ("tests.count", "account 1", {"month": "2026-10"}, "queued")
+    assert (job.run_at, job.created_at, job.attempts, job.max_attempts) == (AT, AT, 0, 10)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("state", ["queued", "running", "done", "dead"])
+def test_the_same_kind_and_key_is_promised_once_whatever_became_of_it(state: str):
+    job = make_job(key="account 1", state=state)
+
+    assert enqueue("tests.count", "account 1", {"other": 1}, at=AT + timedelta(days=1)) is False
+
+    assert list(Job.objects.values_list("pk", "state", "payload")) == [(job.pk, state, {})]
+
+
+@pytest.mark.django_db
+def test_the_same_key_of_another_kind_is_another_promise():
+    enqueue("tests.count", "account 1", at=AT)
+
+    assert enqueue("tests.hang_at_first", "account 1", at=AT) is True
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_promise_in_a_transaction_that_fails_leaves_nothing(valkey: redis.Redis):
+    def promise_and_fail() -> None:
+        with transaction.atomic():
+            enqueue("tests.count", "account 1", at=AT)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        promise_and_fail()
+
+    assert Job.objects.count() == 0
+    assert valkey.llen(QUEUE) == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_worker_is_woken_after_the_commit_and_not_before(valkey: redis.Redis):
+    with transaction.atomic():
+        enqueue("tests.count", "account 1", at=AT)
+        assert valkey.llen(QUEUE) == 0
+
+    assert valkey.llen(QUEUE) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_promise_for_later_wakes_nobody_now(valkey: redis.Redis):
+    enqueue("tests.count", "account 1", at=AT, run_at=AT + timedelta(hours=1))
+
+    assert Job.objects.get().run_at == AT + timedelta(hours=1)
+    assert valkey.llen(QUEUE) == 0
+
+
+@pytest.mark.django_db
+def test_a_kind_that_nobody_does_is_refused():
+    with pytest.raises(UnknownJobKind, match=r"no handler is registered for jobs of kind 'tests\.misspelt'"):
+        enqueue("tests.misspelt", "1", at=AT)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_broker_that_is_down_does_not_trouble_who_promises(to_broker: PointToBroker):
+    to_broker("unix:///nowhere/valkey.sock")
+
+    before = time.monotonic()
+    with transaction.atomic():
+        for number in range(100):
+            enqueue("tests.count", f"account {number}", at=AT)
+
+    assert Job.objects.filter(state=JobState.QUEUED).count() == 100
+    assert time.monotonic() - before < 10
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_broker_that_never_answers_costs_a_transaction_one_timeout(
+    to_broker: PointToBroker,
+):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        to_broker(f"redis://127.0.0.1:{silent.getsockname()[1]}/0", socket_timeout=0.5)
+        before = time.monotonic()
+        with transaction.atomic():
+            for number in range(100):
+                enqueue("tests.count", f"account {number}", at=AT)
+
+    assert Job.objects.count() == 100
+    assert 0.4 < time.monotonic() - before < 10  # a hundred timeouts would be fifty seconds
+
+
+def do_nothing(job: JobContext) -> None:
+    pass
+
+
+def test_one_kind_has_one_handler(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(handlers, "HANDLERS", {})
+    handler("tests.mine", lease=timedelta(minutes=1), max_attempts=3)(do_nothing)
+    handler("tests.mine", lease=timedelta(minutes=1), max_attempts=3)(do_nothing)  # a module imported again
+
+    with pytest.raises(HandlerAlreadyRegistered, match=r"tests\.mine is already done by tests\.jobs\.test_queue"):
+        handler("tests.mine")(lambda job: None)
+    assert {"tests.mine": Handler("tests.mine", timedelta(minutes=1), 3, do_nothing)} == handlers.HANDLERS
+
+
+@pytest.mark.parametrize("terms", [{"lease": timedelta(0)}, {"max_attempts": 0}])
+def test_a_handler_without_time_or_attempts_is_refused(terms: dict[str, object]):
+    with pytest.raises(ValueError, match="a lease above zero and at least one attempt"):
+        handler("tests.mine", **terms)
+
+
+def test_a_handler_can_be_called_without_a_runner():
+    JobContext(1, "tests.count", "1", {}, 1, AT).report_progress(done=1, total=2)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_dead_job_can_be_tried_again_with_fresh_attempts(valkey: redis.Redis):
+    job = make_job(state="dead")
+
+    assert retry_dead(job.pk, at=AT + timedelta(days=1)) is True
+
+    job.refresh_from_db()
+    assert (job.state, job.attempts, job.run_at, job.finished_at) == ("queued", 0, AT + timedelta(days=1), None)
+    assert valkey.llen(QUEUE) == 1
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("state", ["queued", "running", "done"])
+def test_a_job_that_is_not_dead_is_not_tried_again(state: str):
+    job = make_job(state=state)
+
+    assert retry_dead(job.pk, at=AT + timedelta(days=1)) is False
+
+    job.refresh_from_db()
+    assert (job.state, job.run_at) == (state, AT)
+
+
+@pytest.mark.django_db
+def test_an_unknown_job_cannot_be_tried_again():
+    with pytest.raises(UnknownJob, match="there is no job 404"):
+        retry_dead(404, at=AT)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("fields", "constraint"),
+    [
+        ({"state": "running", "lease_token": None}, "job_has_a_lease_exactly_while_it_runs"),
+        ({"state": "done", "finished_at": None}, "job_has_an_end_exactly_when_finished"),
+        ({"state": "running", "attempts": 11}, "job_attempts_within_maximum"),
+        ({"state": "queued", "attempts": 10}, "job_has_an_attempt_left_while_queued"),
+        ({"state": "done", "attempts": 0}, "job_was_attempted_once_it_left_the_queue"),
+        ({"state": "dead", "error": ""}, "job_says_why_it_is_dead"),
+    ],
+)
+def test_the_database_refuses_a_row_that_makes_no_sense(fields: dict[str, object], constraint: str):
+    with pytest.raises(IntegrityError, match=constraint):
+        make_job(**fields)
