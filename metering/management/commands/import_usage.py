@@ -128,7 +128,7 @@ def describe(report: ImportReport) -> Iterator[str]:
         yield f"… and {report.rejected - len(report.rejections):,} more bad lines, all stored as rejected lines."
     yield f"{'':<12}{'this run':>16}{'file so far':>16}"
     for name, this_run, so_far in list_counts(report):
-        yield f"{name:<12}{this_run:>16}{so_far:>16}"
+        yield f"{name:<12}{this_run:>16}{so_far:>16}".rstrip()
     if report.file_unmatched:
         yield "Unmatched requests count as soon as their client is an account; --create-accounts makes them all."
     if report.is_unfinished:
@@ -142,7 +142,7 @@ def list_counts(report: ImportReport) -> Iterator[tuple[str, str, str]]:
     yield "rejected", f"{report.rejected:,}", f"{report.file_rejected:,}"
     yield "unmatched", f"{report.unmatched:,}", f"{report.file_unmatched:,}"
     yield "accounts", f"{report.accounts:,}", ""
-    yield "bytes", f"{report.bytes_served:,}", ""
+    yield "bytes served", f"{report.bytes_served:,}", ""
     yield "seconds", f"{report.seconds:.1f}", ""
 
 
