@@ -20,10 +20,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import psutil
 import psycopg
 
-from config.processes import find_servers, stop_all
+from config.processes import find_servers, stop_all, wait_for_end
 
 LOG_MAX_BYTES = 20 * 1024 * 1024
 POSTGRES_MAJOR = "18"
@@ -104,8 +103,7 @@ def make_cluster(data: Path, bin_dir: Path, as_user: dict[str, Any]) -> None:
 
 def clear_crash(folder: Path, sockets: Path) -> None:
     """After a kill -9: let orphaned backends end, and remove lock files whose pid may be another process by now."""
-    orphans = find_servers(folder, "postgres")
-    psutil.wait_procs(orphans, timeout=2)
+    wait_for_end(find_servers(folder, "postgres"), seconds=2)
     stop_all(find_servers(folder, "postgres"), seconds=5)
     for lock in (folder / "postgres" / "postmaster.pid", sockets / ".s.PGSQL.5432.lock", sockets / ".s.PGSQL.5432"):
         lock.unlink(missing_ok=True)
@@ -212,6 +210,10 @@ def open_log(folder: Path, name: str) -> Path:
     if log.exists() and log.stat().st_size > LOG_MAX_BYTES:
         log.replace(log.with_suffix(".log.1"))
     return log
+
+
+def remove_socket_dir(folder: Path) -> None:
+    shutil.rmtree(socket_dir(folder), ignore_errors=True)
 
 
 def use_stand_in(folder: Path, bin_dir: Path, sockets: Path) -> dict[str, Any]:

@@ -4,7 +4,6 @@ import logging
 from collections.abc import Callable
 
 import psycopg
-import redis
 from django.conf import settings
 from django.db import connection
 from django.db.migrations.loader import MigrationLoader
@@ -35,7 +34,7 @@ def readyz(request: HttpRequest) -> HttpResponse:
 def run_check(check: Callable[[], str]) -> str:
     try:
         return check()
-    except (psycopg.Error, redis.RedisError, OSError) as error:
+    except (psycopg.Error, OSError) as error:
         logger.warning("not ready: %s: %s", check.__name__, type(error).__name__)
         return "does not answer"
 
@@ -57,10 +56,14 @@ def check_migrations() -> str:
 
 
 def check_broker() -> str:
-    with redis.Redis.from_url(
-        settings.REDIS_URL, socket_timeout=PATIENCE_SECONDS, socket_connect_timeout=PATIENCE_SECONDS
-    ) as broker:
-        broker.ping()
+    import redis  # slow to import, and most processes never come here
+
+    patience = {"socket_timeout": PATIENCE_SECONDS, "socket_connect_timeout": PATIENCE_SECONDS}
+    try:
+        with redis.Redis.from_url(settings.REDIS_URL, **patience) as broker:
+            broker.ping()
+    except redis.RedisError as error:
+        raise OSError(type(error).__name__) from error
     return "ok"
 
 

@@ -7,6 +7,7 @@ ones carry the folder in their environment, the servers work in it.
 import contextlib
 import os
 import signal
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -78,8 +79,26 @@ def stop_all(processes: Iterable[psutil.Process], *, seconds: float, how: signal
     for process in asked:
         with contextlib.suppress(psutil.Error):
             process.send_signal(how)
-    _, deaf = psutil.wait_procs(asked, timeout=seconds)
+    deaf = wait_for_end(asked, seconds=seconds)
     for process in deaf:
         with contextlib.suppress(psutil.Error):
             process.kill()
-    psutil.wait_procs(deaf, timeout=seconds)
+    wait_for_end(deaf, seconds=seconds)
+
+
+def wait_for_end(processes: Iterable[psutil.Process], *, seconds: float) -> list[psutil.Process]:
+    """Wait until all have ended; returns those that have not after `seconds`."""
+    deadline = time.monotonic() + seconds
+    alive = [process for process in processes if is_alive(process)]
+    while alive and time.monotonic() < deadline:
+        time.sleep(0.02)
+        alive = [process for process in alive if is_alive(process)]
+    return alive
+
+
+def is_alive(process: psutil.Process) -> bool:
+    """Dead ones that nobody has reaped yet do not count: in a container it may never happen."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False

@@ -76,7 +76,7 @@ class Stack:
     def start_web(self) -> None:
         address = ["--bind", f"127.0.0.1:{self.port}", "--no-control-socket"]
         threads = ["--worker-class", "gthread", "--workers", "2", "--threads", "4", "--graceful-timeout", "8"]
-        self.start("web", ["-m", "gunicorn", "config.wsgi", *address, *threads])
+        self.start("web", ["-m", "gunicorn", "config.wsgi", "--preload", *address, *threads])
         self.supervisor.wait_for(lambda: answers(f"{self.url}/readyz"), seconds=60, what="an answer of the web server")
 
     def start(self, name: str, arguments: list[str]) -> None:
@@ -94,29 +94,26 @@ class Stack:
             )  # fmt: skip
 
     def run_step(self, *command: str) -> None:
-        """Run one manage.py command. Raises StepFailed when its exit status is not 0."""
+        """Run one Python command. Raises StepFailed when its exit status is not 0."""
         started = time.monotonic()
-        status = self.supervisor.run_step(
-            [sys.executable, "manage.py", *command], environ=self.environ, folder=BASE_DIR
-        )
+        status = self.supervisor.run_step([sys.executable, *command], environ=self.environ, folder=BASE_DIR)
         if status != 0:
-            raise StepFailed(f"manage.py {command[0]} failed ({describe_end(status)})")
-        self.supervisor.say(f"· {command[0]} {time.monotonic() - started:.1f} s")
+            raise StepFailed(f"{command[1]} failed ({describe_end(status)})")
+        self.supervisor.say(f"· {command[1].removeprefix('config.')} {time.monotonic() - started:.1f} s")
 
 
 def run_stack(stack: Stack, *, tells_story: bool) -> None:
     """Start everything in order, run the steps between, and serve until a signal comes."""
     seed, story = STORY if tells_story else ("", "")
     stack.start_servers()
-    stack.run_step("migrate", "--verbosity", "0")
-    stack.run_step("collectstatic", "--noinput", "--verbosity", "0")
+    stack.run_step("-m", "config.prepare")
     if seed:
-        stack.run_step(seed)
+        stack.run_step("manage.py", seed)
     stack.start_workers()
     if stack.port:
         stack.start_web()
     if story:
-        stack.run_step(story)
+        stack.run_step("manage.py", story)
     if stack.port:
         stack.supervisor.say(describe_addresses(stack))
         try:
@@ -209,7 +206,7 @@ def reset(folder: Path) -> None:
             raise StackFailed(f"a manage.py command uses the servers in {folder}; let it end first")
         for place in (check, folder):
             stop_leftovers(place)
-            shutil.rmtree(embedded.socket_dir(place), ignore_errors=True)
+            embedded.remove_socket_dir(place)
         wipe(folder)
     print(f"{folder} is empty.")
 

@@ -3,34 +3,85 @@
 import os
 import shutil
 import signal
-import subprocess
+import tempfile
 from collections.abc import Iterator
+from contextlib import ExitStack, suppress
+from pathlib import Path
 
 import pytest
 from django.conf import settings
 from django.db.backends.postgresql.operations import DatabaseOperations
 
 from config import embedded
+from config.ownership import OWNER, FolderIsOwned, own_folder
+from config.processes import stop_leftovers
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+FAST = ("fsync=off", "full_page_writes=off")  # safe against the death of a process, not of the machine
 
 
-def stop_server(server: "subprocess.Popen[bytes]") -> None:
-    server.send_signal(signal.SIGINT)
-    server.wait(timeout=20)
+def pytest_configure(config: pytest.Config) -> None:
+    """A plain kill ends the session as Ctrl-C does: with its servers."""
+    signal.signal(signal.SIGTERM, end_session)
+    with suppress(ValueError):
+        signal.signal(signal.SIGHUP, end_session)
+
+
+def end_session(number: int, _frame: object) -> None:
+    pytest.exit(f"ended by {signal.Signals(number).name}", returncode=128 + number)
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    return f"chromium: {find_browser() or 'not found'}"
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """The seed again where -q hides the header: without it a failure cannot be repeated."""
+    if config.getoption("verbose") < 0:
+        terminalreporter.write_line(f"Using --randomly-seed={config.getoption('randomly_seed')}")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if find_browser() is None:
+        needs_browser = pytest.mark.skip(reason="needs Chromium: apt-get install chromium")
+        for item in items:
+            if item.get_closest_marker("browser"):
+                item.add_marker(needs_browser)
+
+
+def find_browser() -> str | None:
+    return next(filter(None, map(shutil.which, BROWSERS)), None)
+
+
+def clear_dead_sessions() -> None:
+    """Stop and remove what sessions left that were killed: a folder whose lock is free has no session any more."""
+    for lock in Path(tempfile.gettempdir()).glob(f"palier-test-*/{OWNER}"):
+        with suppress(FolderIsOwned, PermissionError), own_folder(lock.parent):
+            throw_away(lock.parent)
+
+
+def throw_away(folder: Path) -> None:
+    stop_leftovers(folder)
+    embedded.remove_socket_dir(folder)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session", autouse=True)
 def services() -> Iterator[None]:
     """Start what DATABASE_URL and REDIS_URL do not name, and throw it away at the end."""
-    started = []
-    if "DATABASE_URL" not in os.environ:
-        started.append(embedded.start_postgres(settings.TEST_DIR))
-    if "REDIS_URL" not in os.environ:
-        started.append(embedded.start_valkey(settings.TEST_DIR))
-    yield
-    for server in started:
-        stop_server(server)
-    shutil.rmtree(embedded.socket_dir(settings.TEST_DIR), ignore_errors=True)
-    shutil.rmtree(settings.TEST_DIR, ignore_errors=True)
+    clear_dead_sessions()
+    with ExitStack() as ending:
+        ending.enter_context(own_folder(settings.TEST_DIR))
+        ending.callback(throw_away, settings.TEST_DIR)
+        servers = []
+        if "DATABASE_URL" not in os.environ:
+            servers.append(embedded.start_postgres(settings.TEST_DIR, options=FAST))
+        if "REDIS_URL" not in os.environ:
+            servers.append(embedded.start_valkey(settings.TEST_DIR))
+        yield
+        stop_leftovers(settings.TEST_DIR)
+        for server in servers:
+            server.wait()
 
 
 @pytest.fixture(scope="session")
