@@ -46,15 +46,13 @@ class MissingScope(PermissionError):
     """The key is good, but not for this."""
 
 
-class UnknownScope(ValueError):
-    """No such scope, or none at all."""
+class InvalidKeyTerms(ValueError):
+    """No key can be issued like this: no name, an unknown scope or none, an expiry in the past."""
 
 
 def issue_key(*, name: str, scopes: Sequence[str], at: datetime, expires_at: datetime | None = None) -> IssuedKey:
-    """Make a key. Each call makes another. Raises UnknownScope."""
-    unknown = sorted(set(scopes) - set(SCOPES))
-    if unknown or not scopes:
-        raise UnknownScope(f"Unknown scope {', '.join(unknown) or '(none given)'}; there is {', '.join(SCOPES)}.")
+    """Make a key. Each call makes another. Raises InvalidKeyTerms."""
+    require_terms(name=name, scopes=scopes, at=at, expires_at=expires_at)
     prefix = "".join(secrets.choice(PREFIX_LETTERS) for _ in range(12))
     secret = f"palier_{prefix}_{secrets.token_urlsafe(32)}"
     key = ApiKey.objects.create(
@@ -66,6 +64,16 @@ def issue_key(*, name: str, scopes: Sequence[str], at: datetime, expires_at: dat
         expires_at=expires_at,
     )
     return IssuedKey(id=key.pk, secret=secret, prefix=prefix)
+
+
+def require_terms(*, name: str, scopes: Sequence[str], at: datetime, expires_at: datetime | None) -> None:
+    unknown = sorted(set(scopes) - set(SCOPES))
+    if unknown or not scopes:
+        raise InvalidKeyTerms(f"Unknown scope {', '.join(unknown) or '(none given)'}; there is {', '.join(SCOPES)}.")
+    if not 0 < len(name) <= 120 or "\0" in name:
+        raise InvalidKeyTerms("A key needs a name of 1 to 120 characters.")
+    if expires_at is not None and expires_at <= at:
+        raise InvalidKeyTerms("A key cannot have expired before it is issued.")
 
 
 def authenticate(header: str | None, *, scope: str, at: datetime) -> KeyRef:

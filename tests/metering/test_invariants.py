@@ -1,0 +1,101 @@
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import pytest
+from django.db import connection
+
+from metering.invariants import RULES, check
+from metering.limits import LimitTerms, hand_over_limits
+from tests.metering.makers import NOON, make_account, make_events, make_key, make_meter
+
+pytestmark = pytest.mark.django_db
+
+NOVEMBER = datetime(2026, 11, 1, tzinfo=UTC)
+DECEMBER = datetime(2026, 12, 1, tzinfo=UTC)
+
+
+def break_by_hand(sql: str) -> Callable[[], None]:
+    """What nobody can do through the project: the triggers that forbid it are off."""
+
+    def act() -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL session_replication_role = replica")
+            cursor.execute(sql)
+            cursor.execute("SET LOCAL session_replication_role = DEFAULT")
+
+    return act
+
+
+@pytest.fixture
+def usage() -> None:
+    """Twelve events of ten allowed, so that 80 and 100 % were reached, and one that waits for its account."""
+    account, meter = make_account(), make_meter()
+    make_meter("bytes", value_property="bytes", event_type="request")
+    hand_over_limits(
+        account_id=account.id,
+        terms=[LimitTerms(meter_id=meter.id, quantity=10, is_hard=False)],
+        start=NOVEMBER,
+        end=DECEMBER,
+        at=NOON,
+    )
+    make_events(12, bytes=5)
+    make_events(1, subject="stranger", first=90, bytes=5)
+    make_key()
+
+
+def test_sound_data_has_nothing_to_tell(usage):
+    assert list(check()) == []
+
+
+BREAKS = {
+    "an event's claim is the hash of its source and id": [
+        "UPDATE metering_event SET source = 'forged' WHERE event_id = '1'",
+    ],
+    "an event belongs to the account that its subject names": [
+        "UPDATE metering_event SET account_id = NULL WHERE event_id = '1'",
+        "UPDATE metering_event SET account_id = 999 WHERE event_id = '90'",
+        "INSERT INTO metering_alias (name, account_id) SELECT 'stranger', id FROM metering_account",
+    ],
+    "an event was sent with a key that exists": ["UPDATE metering_event SET api_key_id = 999 WHERE event_id = '1'"],
+    "an event is of a type that a meter counts": ["UPDATE metering_event SET type = 'nothing' WHERE event_id = '90'"],
+    "rollups equal the raw events": [
+        "UPDATE metering_hourlyrollup SET total = total + 0.000000000001",
+        "UPDATE metering_hourlyrollup SET event_count = event_count - 1",
+        "DELETE FROM metering_hourlyrollup",
+        "DELETE FROM metering_event WHERE event_id = '7'",
+        "UPDATE metering_event SET data = '{\"bytes\": 6}' WHERE event_id = '7'",
+        "UPDATE metering_hourlyrollup SET hour = hour + interval '1 hour'",
+    ],
+    "a running total equals the usage in its window": [
+        "UPDATE metering_limit SET used = used + 0.000000000001",
+        "UPDATE metering_limit SET starts_at = '2026-11-20'",
+    ],
+    "an account goes by its own key": ["DELETE FROM metering_alias WHERE name = 'acme'"],
+    "an alert is justified by what it saw": ["UPDATE metering_alert SET used = 7.99 WHERE level = 80"],
+    "an alert is about its limit's window": [
+        "UPDATE metering_alert SET ends_at = '2026-12-02'",
+        "UPDATE metering_alert SET epoch = 5",
+    ],
+    "a level speaks once": [
+        """SET CONSTRAINTS ALL IMMEDIATE;
+        ALTER TABLE metering_alert DROP CONSTRAINT alert_speaks_once;
+        INSERT INTO metering_alert (account_id, meter_id, limit_id, starts_at, ends_at, epoch, level, used, quantity,
+            crossed_at, detected_at, is_superseded)
+        SELECT account_id, meter_id, limit_id, starts_at, ends_at, epoch, level, used, quantity,
+            crossed_at, detected_at, is_superseded FROM metering_alert"""
+    ],
+    "no superseded alert was handed out": ["UPDATE metering_alert SET claimed_at = now()"],
+    "a level that was reached has spoken or is about to": [
+        "UPDATE metering_limit SET next_crossing = 8, needs_check = false"
+    ],
+}
+
+
+@pytest.mark.parametrize(("rule", "sql"), [(rule, sql) for rule, all_sql in BREAKS.items() for sql in all_sql])
+def test_each_rule_finds_what_breaks_it(usage, rule, sql):
+    break_by_hand(sql)()
+    assert rule in {violation.rule for violation in check()}
+
+
+def test_every_rule_is_broken_once_here():
+    assert set(BREAKS) == set(RULES)
