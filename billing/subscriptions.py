@@ -3,13 +3,13 @@
 A period is opened before it begins, together with the limits that metering watches in it.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, Max, OuterRef, Q
 
 from billing import profiles
 from billing.constraints import find_constraint
@@ -64,7 +64,7 @@ def create_subscription(*, account_id: int, plan_slug: str, started_at: datetime
             subscription = Subscription(account_id=account_id, version=version, started_at=started_at)
             subscription.save(force_insert=True)
             bounds = list_periods(started_at, until=at, time_zone=profile.time_zone)
-            periods = open_periods(subscription, bounds, terms=list_limit_terms(version.pk), at=at)
+            periods = open_periods([(subscription, bounds)], at=at)
     except IntegrityError as error:
         if find_constraint(error) != "subscription_one_active_per_account":
             raise
@@ -80,27 +80,22 @@ def create_subscriptions(*, account_ids: Iterable[int], plan_slug: str, started_
     """
     require_start_in_past(started_at, at=at)
     version = find_offer(plan_slug)
-    terms = list_limit_terms(version.pk)
     ids = list(dict.fromkeys(account_ids))
     return sum(
-        subscribe_batch(ids[start : start + BATCH], version=version, terms=terms, started_at=started_at, at=at)
+        subscribe_batch(ids[start : start + BATCH], version=version, started_at=started_at, at=at)
         for start in range(0, len(ids), BATCH)
     )
 
 
 @transaction.atomic
-def subscribe_batch(
-    account_ids: list[int], *, version: PlanVersion, terms: Sequence[LimitTerms], started_at: datetime, at: datetime
-) -> int:
-    zones = {pk: profile.time_zone for pk, profile in profiles.read_or_set_profiles(account_ids).items()}
+def subscribe_batch(account_ids: list[int], *, version: PlanVersion, started_at: datetime, at: datetime) -> int:
+    zones = read_zones(account_ids)
     Subscription.objects.bulk_create(
         (Subscription(account_id=pk, version=version, started_at=started_at) for pk in zones), ignore_conflicts=True
     )
     # Those of an earlier call have their periods; ours have none yet.
-    new = Subscription.objects.filter(account_id__in=zones, version=version, periods=None).order_by("pk")
-    for subscription in new:
-        bounds = list_periods(started_at, until=at, time_zone=zones[subscription.account_id])
-        open_periods(subscription, bounds, terms=terms, at=at)
+    new = list(Subscription.objects.filter(account_id__in=zones, version=version, periods=None).order_by("pk"))
+    open_periods([(each, list_periods(started_at, until=at, time_zone=zones[each.account_id])) for each in new], at=at)
     return len(new)
 
 
@@ -126,49 +121,66 @@ def open_next_periods(at: datetime) -> int:
 
     Several may run at once. Returns how many periods were opened; a second call opens none.
     """
-    horizon = at + settings.BILLING_OPEN_AHEAD
-    covered = Period.objects.filter(subscription=OuterRef("pk"), closed_at__isnull=True, ends_at__gt=horizon)
-    ending = Subscription.objects.filter(~Exists(covered), state=SubscriptionState.ACTIVE).order_by("pk")
-    return sum(extend_subscription(pk, until=horizon, at=at) for pk in ending.values_list("pk", flat=True))
+    opened = 0
+    while (count := extend_batch(until=at + settings.BILLING_OPEN_AHEAD, at=at)) is not None:
+        opened += count
+    return opened
 
 
 @transaction.atomic
-def extend_subscription(subscription_id: int, *, until: datetime, at: datetime) -> int:
-    """Open periods up to the one that holds `until`; returns how many. Whoever holds the subscription does it alone."""
+def extend_batch(*, until: datetime, at: datetime) -> int | None:
+    """Open periods of some subscriptions up to the one that holds `until`; returns how many, None when all are there.
+
+    Subscriptions that somebody else is extending are left to them.
+    """
+    covered = Period.objects.filter(subscription=OuterRef("pk"), closed_at__isnull=True, ends_at__gt=until)
     # no_key: closing a period points a new invoice at this row, and must not wait for us while we wait for limits.
-    free = Subscription.objects.select_for_update(skip_locked=True, no_key=True, of=("self",))
-    subscription = free.filter(pk=subscription_id, state=SubscriptionState.ACTIVE).select_related("version").first()
-    if subscription is None:
-        return 0
-    time_zone = profiles.read_profile(subscription.account_id).time_zone
-    end = subscription.periods.latest("ends_at").ends_at
-    bounds = []
+    free = Subscription.objects.select_for_update(skip_locked=True, no_key=True)
+    batch = free.filter(~Exists(covered), state=SubscriptionState.ACTIVE).order_by("pk")[:BATCH]
+    subscriptions = {subscription.pk: subscription for subscription in batch}
+    if not subscriptions:
+        return None
+    zones = read_zones(subscription.account_id for subscription in subscriptions.values())
+    # Read under the lock: another run may have gone ahead while we chose.
+    ends = Period.objects.filter(subscription__in=subscriptions).values_list("subscription").annotate(Max("ends_at"))
+    chains = []
+    for pk, end in ends:
+        subscription = subscriptions[pk]
+        chains.append((subscription, follow_periods(end, until=until, time_zone=zones[subscription.account_id])))
+    return len(open_periods(chains, at=at))
+
+
+def follow_periods(end: datetime, *, until: datetime, time_zone: str) -> Iterator[tuple[datetime, datetime]]:
     while end <= until:
         start, end = next_period(end, time_zone)
-        bounds.append((start, end))
-    return len(open_periods(subscription, bounds, terms=list_limit_terms(subscription.version_id), at=at))
+        yield start, end
+
+
+def read_zones(account_ids: Iterable[int]) -> dict[int, str]:
+    """account id → time zone."""
+    found = profiles.read_or_set_profiles(list(account_ids))
+    return {account_id: profile.time_zone for account_id, profile in found.items()}
 
 
 def open_periods(
-    subscription: Subscription,
-    bounds: Iterable[tuple[datetime, datetime]],
-    *,
-    terms: Sequence[LimitTerms],
-    at: datetime,
+    chains: Iterable[tuple[Subscription, Iterable[tuple[datetime, datetime]]]], *, at: datetime
 ) -> list[Period]:
     """Store the periods, then hand over the limits of those that go on: last, because it makes ingestion wait."""
     periods = Period.objects.bulk_create(
-        Period(subscription=subscription, starts_at=start, ends_at=end) for start, end in bounds
+        Period(subscription=subscription, starts_at=start, ends_at=end)
+        for subscription, bounds in chains
+        for start, end in bounds
     )
-    for period in periods:
-        if terms and period.ends_at > at:
-            limits.hand_over_limits(
-                account_id=subscription.account_id,
-                terms=terms,
-                start=period.starts_at,
-                end=period.ends_at,
-                at=at,
-            )
+    going_on = [period for period in periods if period.ends_at > at]
+    terms = {pk: list_limit_terms(pk) for pk in {period.subscription.version_id for period in going_on}}
+    for period in going_on:
+        limits.hand_over_limits(
+            account_id=period.subscription.account_id,
+            terms=terms[period.subscription.version_id],
+            start=period.starts_at,
+            end=period.ends_at,
+            at=at,
+        )
     return periods
 
 

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 from django.conf import settings
-from django.db import IntegrityError, connection, connections, transaction
+from django.db import IntegrityError, connection, transaction
 
 from billing import invariants, invoicing, previews, profiles
 from billing.invoicing import LateDifference, PeriodNotOver, UnknownInvoice, UnknownPeriod
@@ -26,6 +26,7 @@ from tests.billing.makers import (
     make_subscription,
     use,
 )
+from tests.billing.threads import run_together
 
 pytestmark = pytest.mark.django_db
 
@@ -316,28 +317,6 @@ def test_closing_a_period_costs_a_fixed_number_of_queries(django_assert_max_num_
 
 
 # Races: real connections, hence no transaction around the test.
-
-
-def run_together(*functions):
-    """Run each function in a thread with a connection of its own, all starting at once; return results or errors."""
-    start = threading.Barrier(len(functions))
-    results = [None] * len(functions)
-
-    def work(index, function):
-        try:
-            start.wait(timeout=20)
-            results[index] = function()
-        except Exception as error:  # whatever it is, the test looks at it
-            results[index] = error
-        finally:
-            connections.close_all()
-
-    threads = [threading.Thread(target=work, args=item) for item in enumerate(functions)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(timeout=60)
-    return results
 
 
 @pytest.mark.django_db(transaction=True)

@@ -4,13 +4,14 @@ from decimal import Decimal
 import pytest
 from django.db import IntegrityError, transaction
 
-from billing import plans, profiles, subscriptions
+from billing import invariants, plans, profiles, subscriptions
 from billing.models import Period, Plan, Subscription
 from billing.plans import PlanLimitTerms, UnknownPlan
 from billing.rating import flat_fee
 from billing.subscriptions import AlreadySubscribed, StartsInFuture, SubscriptionFact
 from metering.limits import read_limits
 from tests.billing.makers import FEB, HOUR, JAN, MAR, MID_JAN, make_account, make_plan, make_subscription, use
+from tests.billing.threads import run_together
 
 pytestmark = pytest.mark.django_db
 
@@ -164,3 +165,24 @@ def test_creating_a_subscription_costs_a_fixed_number_of_queries(django_assert_m
     account = make_account("acme")
     with django_assert_max_num_queries(22):
         subscriptions.create_subscription(account_id=account.id, plan_slug=plan.slug, started_at=JAN, at=JAN)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_many_beats_open_each_next_period_once():
+    plan = make_plan()
+    for number in range(12):
+        make_subscription(f"customer-{number}", plan=plan, started_at=MID_JAN)
+    opened = run_together(*[lambda: subscriptions.open_next_periods(FEB)] * 4)
+    assert sum(opened) + subscriptions.open_next_periods(FEB) == 12
+    assert Period.objects.filter(starts_at=FEB, ends_at=MAR).count() == 12
+    assert list(invariants.check()) == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_control_without_the_lock_two_beats_collide_and_the_constraint_stops_one():
+    subscription = make_subscription(started_at=MID_JAN)
+    add_period = lambda: Period.objects.create(  # noqa: E731
+        subscription_id=subscription.id, starts_at=FEB, ends_at=MAR
+    )
+    results = run_together(add_period, add_period)
+    assert sorted(type(result).__name__ for result in results) == ["IntegrityError", "Period"]
