@@ -52,9 +52,9 @@ def enqueue(
     Raises UnknownJobKind. Never raises because of the broker.
     """
     earliest = run_at or at
-    values = [kind, key, json.dumps(payload or {}), earliest, find_handler(kind).max_attempts, at]
+    max_attempts = find_handler(kind).max_attempts
     with connection.cursor() as cursor:
-        cursor.execute(INSERT_JOB, values)
+        cursor.execute(INSERT_JOB, (kind, key, json.dumps(payload or {}), earliest, max_attempts, at))
         row = cursor.fetchone()
     if row is None:
         return False
