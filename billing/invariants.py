@@ -1,7 +1,7 @@
 """What must be true of plans, periods and invoices at any moment, checked over the whole database."""
 
 from collections.abc import Iterator
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from itertools import pairwise
 
 from django.db.models import Count, F, OuterRef, Prefetch, Q, QuerySet, Subquery, Sum
@@ -9,7 +9,7 @@ from django.db.models.functions import Coalesce
 
 from billing.invoicing import list_late_differences
 from billing.models import Invoice, InvoiceLine, InvoiceSeries, InvoiceState, Period, PlanVersion, Subscription
-from billing.money import round_money
+from billing.money import EXACT, round_money
 from billing.numbers import write_number
 from billing.plans import PlanTerms, describe_version, load_versions
 from billing.rating import InvalidPrice, rate, read_steps
@@ -101,7 +101,8 @@ def check_lines() -> Iterator[Violation]:
 
 def check_line(line: InvoiceLine, terms: PlanTerms) -> Iterator[Violation]:
     subject = f"line {line.position} of {name_invoice(line.invoice)}"
-    steps = sum((step.amount for step in read_steps(line.steps)), start=Decimal(0))
+    with localcontext(EXACT):
+        steps = sum((step.amount for step in read_steps(line.steps)), start=Decimal(0))
     if steps != line.amount_exact:
         yield Violation("a line is the sum of its steps", subject, f"{line.amount_exact}, its steps add up to {steps}")
     rounded = round_money(line.amount_exact, line.invoice.currency).minor

@@ -25,7 +25,7 @@ def display_money(minor: int, currency: str) -> str:
 def display_amount(amount: Decimal, currency: str) -> str:
     """An exact amount with every digit that counts, and at least the currency's decimals: `€0.00000000009`."""
     digits = -int(trim(amount).as_tuple().exponent)
-    number = number_format(abs(amount), decimal_pos=max(digits, find_exponent(currency)), force_grouping=True)
+    number = number_format(amount.copy_abs(), decimal_pos=max(digits, find_exponent(currency)), force_grouping=True)
     symbol = SYMBOLS.get(currency)
     values = {"symbol": symbol or currency, "number": number}
     if symbol:

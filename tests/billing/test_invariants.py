@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -6,6 +7,7 @@ from django.db import connection
 
 from billing import invariants, invoicing, subscriptions
 from billing.models import Invoice, InvoiceLine, InvoiceSeries, Period, Price, Tier
+from billing.rating import TierTerms, graduated, rate, write_steps
 from jobs.invariants import Violation
 from tests.billing.makers import FEB, HOUR, JAN, MAR, MID_JAN, make_plan, make_subscription, use
 
@@ -131,6 +133,21 @@ def test_a_violation_names_its_subject_and_both_figures(triggers_off):
             "the total is 1, its lines add up to 4901",
         )
     ]
+
+
+def test_amounts_with_more_digits_than_python_keeps_by_default_are_compared_exactly():
+    price = graduated("Usage", meter_key="usage", tiers=[TierTerms(None, Decimal("100.000000000001"))])
+    rated = rate(price, Decimal("100.000000000001"))
+    assert rated.amount_exact == Decimal("10000.000000000200000000000001")
+    line = InvoiceLine(
+        invoice=Invoice(currency="EUR"),
+        position=1,
+        quantity=rated.quantity,
+        steps=write_steps(rated.steps),
+        amount_exact=rated.amount_exact,
+        amount_minor=rated.round("EUR").minor,
+    )
+    assert list(invariants.check_line(line, replace(make_plan(), prices=(price,)))) == []
 
 
 def test_late_usage_is_no_violation():

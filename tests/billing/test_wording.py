@@ -53,6 +53,7 @@ def test_an_exact_amount_shows_every_digit_that_counts():
     assert display_amount(Decimal("0.000000000090"), "EUR") == "€0.00000000009"
     assert display_amount(Decimal("20.000000"), "EUR") == "€20.00"
     assert display_amount(Decimal("10.50"), "JPY") == "¥10.5"
+    assert display_amount(Decimal("-10000.000000000200000000000001"), "EUR") == "−€10,000.000000000200000000000001"
 
 
 def test_a_line_explains_each_step():
