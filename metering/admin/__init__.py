@@ -1,0 +1,17 @@
+"""Metering in the back-office: who is measured, by what, and how far their limits are used."""
+
+from metering.admin.accounts import AccountAdmin
+from metering.admin.imports import RejectedLineAdmin, UsageImportAdmin
+from metering.admin.keys import ApiKeyAdmin
+from metering.admin.limits import AlertAdmin, LimitAdmin
+from metering.admin.meters import MeterAdmin
+
+__all__ = [
+    "AccountAdmin",
+    "AlertAdmin",
+    "ApiKeyAdmin",
+    "LimitAdmin",
+    "MeterAdmin",
+    "RejectedLineAdmin",
+    "UsageImportAdmin",
+]

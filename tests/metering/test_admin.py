@@ -1,0 +1,155 @@
+import re
+from datetime import UTC, datetime
+
+import pytest
+from django.apps import apps
+from django.contrib.auth import get_user_model
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from metering.keys import InvalidKey, authenticate
+from metering.limits import LimitTerms, hand_over_limits
+from metering.models import Account, ApiKey, HourlyRollup, Meter, RejectedLine, UsageImport
+from tests.metering.makers import NOON, make_account, make_events, make_key, make_meter
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def staff(client: Client) -> Client:
+    user = get_user_model().objects.create_superuser(email="ops@palier.test", password="correct horse battery")
+    client.force_login(user)
+    return client
+
+
+def make_usage(number: int) -> None:
+    account, meter = make_account(f"acme-{number}", aliases=[f"ACME{number}"]), make_meter()
+    hand_over_limits(
+        account_id=account.id,
+        terms=[LimitTerms(meter_id=meter.id, quantity=5, is_hard=False)],
+        start=datetime(2026, 11, 1, tzinfo=UTC),
+        end=datetime(2026, 12, 1, tzinfo=UTC),
+        at=NOON,
+    )
+    make_events(6, subject=f"ACME{number}", source=f"test-{number}")
+    make_key(f"key {number}")
+    source = UsageImport.objects.create(source=f"file-{number}", file_name="access.log", started_at=NOON, rejected=1)
+    RejectedLine.objects.create(usage_import=source, line_number=7, reason="no time", text="garbage")
+
+
+LISTS = ["account", "apikey", "meter", "limit", "alert", "usageimport", "rejectedline"]
+
+
+@pytest.mark.parametrize("model", LISTS)
+def test_a_list_costs_no_query_per_row(staff, model, django_assert_max_num_queries):
+    url = reverse(f"admin:metering_{model}_changelist")
+    make_usage(1)
+    with CaptureQueriesContext(
+        connection,
+    ) as one:
+        assert staff.get(url).status_code == 200
+    for number in range(2, 6):
+        make_usage(number)
+    with django_assert_max_num_queries(len(one) + 1):
+        assert staff.get(url, {"q": ""}).status_code == 200
+    assert staff.get(url, {"q": "acme"}).status_code == 200
+
+
+@pytest.mark.parametrize("model", LISTS)
+def test_a_page_of_each_row_opens(staff, model):
+    make_usage(1)
+    row = apps.get_model("metering", model).objects.first()
+    assert staff.get(reverse(f"admin:metering_{model}_change", args=[row.pk])).status_code == 200
+
+
+def test_an_account_made_here_counts_what_waited_for_its_names(staff):
+    make_meter()
+    make_events(2, subject="acme"), make_events(3, subject="ACME-OLD", first=10)
+    form = {"key": "acme", "name": "Acme", "aliases-TOTAL_FORMS": "1", "aliases-INITIAL_FORMS": "0"}
+    response = staff.post(reverse("admin:metering_account_add"), form | {"aliases-0-name": "ACME-OLD"})
+    assert response.status_code == 302
+    assert HourlyRollup.objects.get().total == 5
+    assert set(Account.objects.get().aliases.values_list("name", flat=True)) == {"acme", "ACME-OLD"}
+
+
+def test_an_account_cannot_take_another_ones_alias_as_its_key(staff):
+    make_account("acme", aliases=["second"])
+    form = {"key": "second", "name": "Second", "aliases-TOTAL_FORMS": "0", "aliases-INITIAL_FORMS": "0"}
+    response = staff.post(reverse("admin:metering_account_add"), form)
+    assert "Acme goes by this name already." in response.content.decode()
+    assert Account.objects.count() == 1
+
+
+def test_an_alias_is_added_and_its_events_counted(staff):
+    make_meter()
+    account = make_account()
+    make_events(2, subject="OTHER")
+    form = {
+        "name": "Acme Ltd",
+        "aliases-TOTAL_FORMS": "2",
+        "aliases-INITIAL_FORMS": "1",
+        "aliases-0-name": "acme",
+        "aliases-0-account": account.id,
+        "aliases-1-name": "OTHER",
+        "aliases-1-account": account.id,
+    }
+    response = staff.post(reverse("admin:metering_account_change", args=[account.id]), form)
+    assert response.status_code == 302, response.context["errors"]
+    assert HourlyRollup.objects.get().total == 2
+    assert Account.objects.get().name == "Acme Ltd"
+
+
+def test_a_new_key_is_shown_once_and_opens(staff):
+    response = staff.post(reverse("admin:metering_apikey_add"), {"name": "Shop", "scopes": ["events:write"]})
+    secret = re.search(r"<code>(palier_[^<]+)</code>", response.content.decode())[1]
+    assert "no-store" in response["Cache-Control"]
+    key = ApiKey.objects.get()
+    assert authenticate(f"Bearer {secret}", scope="events:write", at=datetime.now(UTC)).id == key.pk
+    for page in ("changelist", "change"):
+        url = reverse(f"admin:metering_apikey_{page}", args=[key.pk] if page == "change" else [])
+        text = staff.get(url).content.decode()
+        assert secret not in text
+        assert bytes(key.digest).hex() not in text
+        assert key.prefix in text
+
+
+def test_revoking_asks_first_and_then_closes_the_key(staff):
+    issued = make_key()
+    url = reverse("admin:metering_apikey_changelist")
+    form = {"action": "revoke", "_selected_action": [issued.id]}
+    asked = staff.post(url, form)
+    assert "1 key stops working at once." in asked.content.decode()
+    assert ApiKey.objects.get().revoked_at is None
+    assert staff.post(url, form | {"confirmed": "yes"}).status_code == 302
+    with pytest.raises(InvalidKey, match="revoked"):
+        authenticate(f"Bearer {issued.secret}", scope="events:write", at=datetime.now(UTC))
+
+
+def test_a_meter_is_frozen_once_it_has_counted(staff):
+    make_account()
+    meter = make_meter()
+    url = reverse("admin:metering_meter_change", args=[meter.id])
+    assert 'name="event_type"' in staff.get(url).content.decode()
+    make_events(1)
+    page = staff.get(url).content.decode()
+    assert 'name="event_type"' not in page
+    staff.post(url, {"name": "Calls", "event_type": "other"})
+    assert (Meter.objects.get().name, Meter.objects.get().event_type) == ("Calls", "request")
+    assert staff.post(reverse("admin:metering_meter_delete", args=[meter.id]), {"post": "yes"}).status_code == 403
+
+
+def test_a_meter_made_here_counts_the_past_of_its_type(staff):
+    make_account(), make_meter()
+    make_events(3, bytes=7)
+    form = {
+        "key": "bytes",
+        "name": "Bytes",
+        "event_type": "request",
+        "aggregation": "sum",
+        "value_property": "bytes",
+        "unit": "byte",
+    }
+    assert staff.post(reverse("admin:metering_meter_add"), form).status_code == 302
+    assert HourlyRollup.objects.get(meter__key="bytes").total == 21
