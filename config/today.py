@@ -45,7 +45,9 @@ def list_questions(request: HttpRequest, *, at: datetime) -> list[Question]:
     day_ago = at - timedelta(days=1)
     month = at.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     is_open = {"closed_at__isnull": True}
+    everyone = [Question(_("Open leads of everyone"), "crm.Lead", is_open)]
     return [
+        *(everyone if request.user.has_perm("crm.view_all_leads") else []),
         Question(_("My open leads"), "crm.Lead", is_open | {"rep__user": request.user.pk}, {"whose": "mine"}),
         Question(_("Leads in the queue"), "crm.Lead", is_open | {"rep__isnull": True}, {"whose": "queue"}),
         same_query(_("Alerts of the last 24 hours"), "metering.Alert", {"detected_at__gte": day_ago}),

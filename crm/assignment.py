@@ -75,8 +75,11 @@ def give_out(leads: Iterable[Lead], *, at: datetime) -> int:
     loads = count_open_leads(reps)
     for lead in waiting:
         rep = min(reps, key=lambda rep: (loads[rep.pk], rep.last_given_at or NEVER, rep.pk))
-        give_lead(lead, rep, actor_id=None, at=at)
+        lead.rep, rep.last_given_at = rep, at
         loads[rep.pk] += 1
+    Lead.objects.bulk_update(waiting, ["rep"])
+    RepProfile.objects.bulk_update(reps, ["last_given_at"])
+    Activity.objects.bulk_create(describe_gift(lead, actor_id=None, at=at) for lead in waiting)
     return len(waiting)
 
 
@@ -104,8 +107,12 @@ def lock_rep(rep_id: int) -> RepProfile:
 
 
 def give_lead(lead: Lead, rep: RepProfile, *, actor_id: int | None, at: datetime) -> None:
-    lead.rep = rep
+    lead.rep, rep.last_given_at = rep, at
     lead.save(update_fields=["rep"])
-    rep.last_given_at = at
     rep.save(update_fields=["last_given_at"])
-    Activity.objects.create(lead=lead, kind=ActivityKind.ASSIGNMENT, actor_id=actor_id, rep=rep, created_at=at)
+    describe_gift(lead, actor_id=actor_id, at=at).save()
+
+
+def describe_gift(lead: Lead, *, actor_id: int | None, at: datetime) -> Activity:
+    """The line on the timeline, not yet saved."""
+    return Activity(lead=lead, kind=ActivityKind.ASSIGNMENT, actor_id=actor_id, rep=lead.rep, created_at=at)

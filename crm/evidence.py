@@ -3,7 +3,7 @@
 Kept as JSON with decimals and times as text, so that a conversation months later still has its facts.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -16,6 +16,8 @@ from billing.subscriptions import SubscriptionFact, read_subscription
 from metering.alerts import AlertFact
 from metering.limits import find_percent
 from metering.usage import Point, read_series, read_totals, split_hours
+
+FindNext = Callable[[str], PlanTerms | None]
 
 ZERO = Decimal(0)
 TOO_MUCH = (AmountTooLarge, InvalidQuantity)  # absurd usage must not keep its account, or others, from a lead
@@ -97,8 +99,11 @@ class Evidence:
     frozen_at: datetime
 
 
-def gather_evidence(alert: AlertFact, *, at: datetime) -> Evidence:
-    """Look at everything a rep will want to know. Reads only; raises what the doors it asks raise."""
+def gather_evidence(alert: AlertFact, *, at: datetime, find_next: FindNext = next_plan) -> Evidence:
+    """Look at everything a rep will want to know. Reads only; raises what the doors it asks raise.
+
+    `find_next` lets a batch look each plan's successor up once.
+    """
     subscription = read_subscription(account_id=alert.account_id, at=at)
     until = min(max(at, alert.start), alert.end)
     time_zone = subscription.time_zone if subscription else "UTC"
@@ -109,7 +114,7 @@ def gather_evidence(alert: AlertFact, *, at: datetime) -> Evidence:
         days=tuple(read_points(alert, until=until, bucket="day", time_zone=time_zone)),
         plan=state_plan(subscription) if subscription else None,
         cost=find_cost(alert.account_id, at=at),
-        offer=find_offer(subscription, meter_key=alert.meter_key, at=at) if subscription else None,
+        offer=find_offer(subscription, meter_key=alert.meter_key, at=at, find_next=find_next) if subscription else None,
         frozen_at=at,
     )
 
@@ -162,9 +167,11 @@ def find_cost(account_id: int, *, at: datetime) -> Cost | None:
     return Cost(preview.currency, preview.total_minor, lines)
 
 
-def find_offer(subscription: SubscriptionFact, *, meter_key: str, at: datetime) -> Offer | None:
+def find_offer(
+    subscription: SubscriptionFact, *, meter_key: str, at: datetime, find_next: FindNext = next_plan
+) -> Offer | None:
     """What the rep can propose; None on the largest plan."""
-    plan = next_plan(subscription.plan_slug)
+    plan = find_next(subscription.plan_slug)
     if plan is None:
         return None
     totals = read_totals(account_id=subscription.account_id, start=subscription.period_start, end=at)

@@ -1,10 +1,12 @@
 """Leads: opened by what metering has to say, joined by what it says next. The door of this app."""
 
 from datetime import datetime
+from functools import cache
 
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 
+from billing.plans import next_plan
 from crm.access import Person, visible_leads
 from crm.assignment import assign_lead, assign_queue, give_out, take_lead
 from crm.evidence import gather_evidence
@@ -71,13 +73,16 @@ def open_leads(*, at: datetime) -> int:
 def open_batch(*, at: datetime) -> int:
     """One batch of alerts. Leads are locked in the order of their accounts, before any rep: runs never cross."""
     alerts = claim_alerts(at=at, limit=ALERT_BATCH)
-    gathered = [(alert, gather_evidence(alert, at=at)) for alert in alerts]
+    find_next = cache(next_plan)
+    gathered = [(alert, gather_evidence(alert, at=at, find_next=find_next)) for alert in alerts]
     opened: list[Lead] = []
+    signals: list[Signal] = []
     for alert, evidence in sorted(gathered, key=lambda pair: (pair[0].account_id, pair[0].id)):
         lead, is_new = open_or_join(alert, at=at)
-        Signal.objects.create(lead=lead, alert_id=alert.id, evidence=freeze_evidence(evidence), created_at=at)
+        signals.append(Signal(lead=lead, alert_id=alert.id, evidence=freeze_evidence(evidence), created_at=at))
         if is_new:
             opened.append(lead)
+    Signal.objects.bulk_create(signals)
     give_out(opened, at=at)
     return len(alerts)
 

@@ -16,6 +16,7 @@ from crm.leads import open_leads
 from crm.models import Lead
 from crm.reps import RepFact, create_rep
 from crm.roles import SALES_MANAGER, SALES_REP
+from crm.transitions import log_transition
 from metering.accounts import AccountRef, create_account, read_accounts
 from metering.alerts import check_limits
 from metering.ingest import UsageEvent, ingest_events
@@ -33,7 +34,15 @@ def make_plans() -> None:
     """`requests`, on Small (250 for 19.00 EUR, then 0.02 each) and Large (5,000 for 99.00 EUR)."""
     if list_slugs():
         return
-    create_meter(key="requests", name="Requests", event_type="request", aggregation="count", unit="request", at=JUNE_1)
+    create_meter(
+        key="requests",
+        name="Requests",
+        event_type="requests",
+        aggregation="sum",
+        value_property="count",
+        unit="request",
+        at=JUNE_1,
+    )
     make_plan("small", rank=1, fee="19", limit=250, price="0.02", included=200)
     make_plan("large", rank=2, fee="99", limit=5000, price="0.01", included=5000)
 
@@ -62,11 +71,9 @@ def make_customer(key: str, *, plan: str | None = "small") -> AccountRef:
 
 
 def use(account: AccountRef, count: int, *, at: datetime = JUNE_10, batch: str = "a") -> None:
-    """`count` requests of one moment. A batch of the same name and time counts once."""
-    source = f"test/{batch}/{at:%Y%m%d%H}"
-    ingest_events(
-        [UsageEvent(source, f"{account.key}-{n}", "request", account.key, at, {}) for n in range(count)], at=at
-    )
+    """`count` requests of one moment, told in one event. A batch of the same name and time counts once."""
+    event = UsageEvent(f"test/{batch}", f"{account.key}/{at:%Y%m%d%H}", "requests", account.key, at, {"count": count})
+    ingest_events([event], at=at)
     check_limits(at=at)
 
 
@@ -76,6 +83,15 @@ def make_lead(key: str, *, count: int = 260, at: datetime = JUNE_10) -> Lead:
     use(account, count, at=at)
     open_leads(at=at)
     return Lead.objects.get(account_id=account.id, closed_at=None)
+
+
+def make_plain_lead(key: str) -> Lead:
+    """An open lead without any signal: enough for who may do what with it, and cheaper."""
+    lead = Lead.objects.create(
+        account_id=create_account(key=key, name=key.title(), at=JUNE_1).id, severity=Decimal(100), opened_at=JUNE_10
+    )
+    log_transition(lead, to_stage="new", actor_id=None, at=JUNE_10)
+    return lead
 
 
 def make_user(name: str, *, group: str | None = None, is_staff: bool = True, is_superuser: bool = False):

@@ -1,0 +1,71 @@
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from django.utils import translation
+
+from crm.evidence import Headline
+from crm.words import say_percent, say_quantity, say_reset, say_why
+
+AT = datetime(2026, 6, 22, 12, tzinfo=UTC)
+JULY_1 = datetime(2026, 7, 1, tzinfo=UTC)
+
+
+def make_headline(*, percent="104.00", quantity="250", unit="request", end=JULY_1):
+    return Headline(
+        meter_key="requests",
+        meter_name="Requests",
+        unit=unit,
+        level=Decimal(100),
+        used=Decimal(260),
+        quantity=Decimal(quantity),
+        percent=Decimal(percent),
+        start=datetime(2026, 6, 1, tzinfo=UTC),
+        end=end,
+        crossed_at=AT,
+        detected_at=AT,
+    )
+
+
+@pytest.mark.parametrize(
+    ("headline", "sentence"),
+    [
+        (make_headline(), "Requests at 104\xa0% of 250 — limit reached, resets in 8 days"),
+        (make_headline(percent="86.40"), "Requests at 86\xa0% of 250 — close to the limit, resets in 8 days"),
+        (make_headline(percent="5.20", quantity="5000"), "Requests at 5\xa0% of 5,000 — room again, resets in 8 days"),
+        (
+            make_headline(quantity="500000000", unit="byte"),
+            "Requests at 104\xa0% of 500 MB — limit reached, resets in 8 days",
+        ),
+        (make_headline(end=AT), "Requests at 104\xa0% of 250 — limit reached, its period has ended"),
+    ],
+)
+def test_one_sentence_says_why_we_call(headline, sentence):
+    assert say_why(headline, at=AT) == sentence
+
+
+@pytest.mark.parametrize(
+    ("left", "words"),
+    [
+        (timedelta(days=8, hours=12), "resets in 8 days"),
+        (timedelta(days=1), "resets in 1 day"),
+        (timedelta(hours=23, minutes=59), "resets in 23 hours"),
+        (timedelta(minutes=5), "resets in 1 hour"),
+        (timedelta(0), "its period has ended"),
+        (timedelta(days=-3), "its period has ended"),
+    ],
+)
+def test_the_reset_is_told_in_days_and_on_the_last_day_in_hours(left, words):
+    assert say_reset(AT + left, at=AT) == words
+
+
+@pytest.mark.parametrize(
+    ("percent", "words"), [("99.99", "99\xa0%"), ("100.00", "100\xa0%"), ("0.40", "0\xa0%"), ("12345.6", "12,345\xa0%")]
+)
+def test_a_percentage_is_never_rounded_up_to_a_level(percent, words):
+    assert say_percent(Decimal(percent)) == words
+
+
+def test_figures_follow_the_readers_language():
+    with translation.override("fr"):
+        assert say_quantity(Decimal(12500), "request") == "12\xa0500"
