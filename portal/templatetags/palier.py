@@ -12,7 +12,7 @@ from django.utils.translation import pgettext
 
 from billing.lines import LineFact
 from billing.wording import display_money, explain_line
-from metering.quantities import format_exact, format_readable
+from metering.quantities import format_exact, format_readable, name_unit
 
 NBSP = "\N{NO-BREAK SPACE}"
 
@@ -54,6 +54,12 @@ def bare_quantity(value: Decimal, unit: str) -> str:
     if unit == "byte":
         return quantity(value, unit)
     return format_html('<data value="{}">{}</data>', f"{value:f}", format_readable(value, "").rstrip())
+
+
+@register.simple_tag
+def unit_words(unit: str) -> str:
+    """The unit in the plural, for the head of a table."""
+    return name_unit(unit, Decimal(2))
 
 
 @register.simple_tag

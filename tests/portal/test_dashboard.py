@@ -28,7 +28,7 @@ def test_usage_stands_against_its_limit_with_bar_chart_and_table(account, owner)
     assert 'role="meter" aria-valuemin="0" aria-valuemax="100" aria-valuenow="71.4"' in page
     assert '<rect class="bar-fill" width="71.4" height="10"/>' in page
     assert '<svg class="usage-chart"' in page
-    assert "Tue 10 Nov 357 requests 357 requests 71.4 %" in text
+    assert "Requests by day (requests) Day Used So far Of the limit Sun 1 Nov 0 0 0 %" in text
 
 
 def test_the_cost_so_far_is_that_of_the_invoice_with_its_reasons(account, owner):
@@ -145,7 +145,7 @@ def test_days_and_reset_follow_the_clocks_of_the_account(account, owner):
     makers.use(account, 3, time=datetime(2026, 11, 4, 15, 30, tzinfo=UTC))
     text = squeeze(read(owner))
     assert "times in Asia/Tokyo" in text
-    assert "Thu 5 Nov 3 requests" in text
+    assert "Thu 5 Nov 3 3 0.6 %" in text
     assert "Resets on 1 December 2026, 00:00" in text
 
 
