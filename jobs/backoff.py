@@ -15,7 +15,7 @@ CAP = timedelta(hours=1)
 def find_ceiling(attempt: int) -> timedelta:
     """The longest wait after failed attempt number `attempt` (1 is the first): 10 s, 20 s, 40 s … 1 h."""
     doublings = min(attempt - 1, 30)  # far beyond the cap already; keeps the product inside timedelta's range
-    return min(CAP, BASE * 2**doublings)
+    return min(CAP, BASE * (1 << doublings))
 
 
 def draw_backoff(attempt: int) -> timedelta:

@@ -44,6 +44,7 @@ def run_celery(arguments: list[str], log: Path, redis_url: str) -> None:
     from config.settings.base import use_broker
 
     app.conf.broker_url = use_broker(redis_url)
+    app.conf.worker_lost_wait = 0.5  # seconds before a pool believes that its child is dead; ten by default
     worker_ready.connect(lambda **_: log.with_suffix(READY).touch(), weak=False)
     celery(args=["--quiet", "-A", "config", *arguments, "-l", "warning"])
 
