@@ -35,10 +35,10 @@ def test_commands_at_the_same_time_share_the_servers_and_the_last_one_stops_them
         "connection.cursor().execute('SELECT 1'); cache.set('a', 1); time.sleep({}); "
         "connection.cursor().execute('SELECT 1'); print(cache.get('a'))"
     )
-    shells = [start_shell(folder, code.format(seconds)) for seconds in (0, 1, 2)]
+    shells = [start_shell(folder, code.format(seconds)) for seconds in (0, 1)]
     ends = [shell.communicate(timeout=90) for shell in shells]
-    assert [shell.returncode for shell in shells] == [0, 0, 0], ends
-    assert [said for said, _ in ends] == ["1\n", "1\n", "1\n"]
+    assert [shell.returncode for shell in shells] == [0, 0], ends
+    assert [said for said, _ in ends] == ["1\n", "1\n"]
     assert sum("Starting PostgreSQL" in complaint for _, complaint in ends) == 1
     assert find_servers(folder) == []
 

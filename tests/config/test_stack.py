@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from config import embedded
-from config.processes import find_marked, find_servers, is_alive, stop_leftovers
+from config.processes import find_marked, find_servers, is_alive, stop_leftovers, wait_for_end
 from config.stack import BASE_DIR
 
 HEAL_SECONDS = 20
@@ -139,7 +139,7 @@ def test_a_killed_process_is_started_again(stack: RunningStack, word: str):
     old = [leader, *leader.children(recursive=True)]
     leader.kill()
     wait_until(partial(stack.has_new, word, old), stack.read_output)
-    assert not [process for process in old if is_alive(process)]
+    assert wait_for_end(old, seconds=HEAL_SECONDS) == []
 
 
 def test_a_committed_row_survives_the_kill_of_the_database(stack: RunningStack):

@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from config import supervisor as supervising
-from config.processes import is_alive
+from config.processes import wait_for_end
 from config.supervisor import Service, StackFailed, Supervisor, stop_group
 
 
@@ -69,7 +69,7 @@ def test_what_a_dead_leader_left_in_its_group_is_killed_before_it_is_started_aga
     first.kill()
     check_until(supervisor, lambda: supervisor.kept[0].process.pid != first.pid)
     supervisor.stop()
-    assert not is_alive(child)
+    assert wait_for_end([child], seconds=10) == []
 
 
 def test_a_process_deaf_to_its_stop_signal_is_killed_after_its_deadline(tmp_path: Path):

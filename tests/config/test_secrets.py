@@ -1,0 +1,56 @@
+import stat
+from pathlib import Path
+from threading import Thread
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from config.secrets import read_or_make_key, read_stripe_secrets, require_production
+
+WHOLE = {
+    "SECRET_KEY": "k" * 50,
+    "DATABASE_URL": "postgres://a/b",
+    "REDIS_URL": "redis://a",
+    "ALLOWED_HOSTS": "a.example",
+}
+
+
+def test_whole_secrets_pass():
+    require_production(WHOLE)
+
+
+def test_one_complaint_holds_every_problem():
+    with pytest.raises(ImproperlyConfigured) as refusal:
+        require_production({"SECRET_KEY": "short", "STRIPE_SECRET_KEY": "sk_test_1"})
+    lines = str(refusal.value).splitlines()
+    assert [line.split()[0] for line in lines[1:]] == [
+        *["DATABASE_URL", "REDIS_URL", "ALLOWED_HOSTS", "SECRET_KEY", "STRIPE_WEBHOOK_SECRET"]
+    ]
+
+
+def test_both_stripe_secrets_or_none():
+    assert read_stripe_secrets({}) == ("", "")
+    assert read_stripe_secrets({"STRIPE_SECRET_KEY": "a", "STRIPE_WEBHOOK_SECRET": "b"}) == ("a", "b")
+    with pytest.raises(ImproperlyConfigured, match="STRIPE_WEBHOOK_SECRET is missing"):
+        read_stripe_secrets({"STRIPE_SECRET_KEY": "a"})
+
+
+def test_the_development_key_is_made_once_private_and_long(tmp_path: Path):
+    path = tmp_path / "var" / "secret_key"
+    key = read_or_make_key(path)
+    assert len(key) >= 50
+    assert read_or_make_key(path) == key
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert [file.name for file in path.parent.iterdir()] == ["secret_key"]
+    assert read_or_make_key(tmp_path / "other" / "secret_key") != key
+
+
+def test_processes_that_start_together_agree_on_the_key(tmp_path: Path):
+    keys: list[str] = []
+    threads = [Thread(target=lambda: keys.append(read_or_make_key(tmp_path / "secret_key"))) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(set(keys)) == 1
+    assert len(keys) == 8
