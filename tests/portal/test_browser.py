@@ -113,6 +113,17 @@ def test_the_switch_keeps_light_and_dark_over_pages_and_starts_from_the_system(o
     assert page.evaluate(ground) == "rgb(15, 20, 24)"
 
 
+def test_the_language_switch_stays_on_the_page_and_is_remembered(open_page: Callable[..., Page]):
+    page = open_page()
+    log_in(page)
+    page.goto("/a/acme/usage/requests/")
+    page.get_by_role("button", name="Français").click()
+    page.wait_for_url("**/a/acme/usage/requests/")
+    expect(page.locator("html")).to_have_attribute("lang", "fr")
+    page.goto("/a/acme/invoices/")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Factures")
+
+
 def test_the_first_key_press_leads_past_the_navigation(open_page: Callable[..., Page]):
     page = open_page()
     log_in(page)
