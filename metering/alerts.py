@@ -137,10 +137,12 @@ def find_new_alerts(limit: Limit, *, highest: int, at: datetime) -> list[Alert]:
     if quantity is None:
         return []
     reached = [level for level in LEVELS if level > highest and is_reached(level, used=limit.used, quantity=quantity)]
-    return [build_alert(limit, level, is_superseded=level != reached[-1], at=at) for level in reached]
+    return [
+        build_alert(limit, level, quantity=quantity, is_superseded=level != reached[-1], at=at) for level in reached
+    ]
 
 
-def build_alert(limit: Limit, level: int, *, is_superseded: bool, at: datetime) -> Alert:
+def build_alert(limit: Limit, level: int, *, quantity: Decimal, is_superseded: bool, at: datetime) -> Alert:
     return Alert(
         account_id=limit.account_id,
         meter_id=limit.meter_id,
@@ -150,7 +152,7 @@ def build_alert(limit: Limit, level: int, *, is_superseded: bool, at: datetime) 
         epoch=limit.epoch,
         level=Decimal(level),
         used=limit.used,
-        quantity=limit.quantity,
+        quantity=quantity,
         crossed_at=limit.starts_at,
         detected_at=at,
         is_superseded=is_superseded,
@@ -222,7 +224,7 @@ def keep_raised_limit_quiet(limit: Limit, *, at: datetime) -> None:
     last = Alert.objects.filter(limit=limit, epoch=limit.epoch - 1).order_by("level")
     still = [old for old in last if is_reached(int(old.level), used=limit.used, quantity=quantity)]
     for old in still:
-        alert = build_alert(limit, int(old.level), is_superseded=True, at=at)
+        alert = build_alert(limit, int(old.level), quantity=quantity, is_superseded=True, at=at)
         alert.crossed_at = old.crossed_at
         alert.save(force_insert=True)
     limit.next_crossing = find_next_crossing(quantity, after=int(still[-1].level) if still else 0)

@@ -94,6 +94,22 @@ RULES: dict[str, LiteralString] = {
         SELECT 'alert ' || id, 'claimed ' || claimed_at FROM metering_alert
         WHERE is_superseded AND claimed_at IS NOT NULL
     """,
+    "a level that was reached is on record or about to be": """
+        SELECT 'limit ' || l.id, 'used ' || l.used || ' of ' || l.quantity || ', nothing on record from level ' || level
+        FROM metering_limit l CROSS JOIN (VALUES (80), (100)) AS levels (level)
+        WHERE l.closed_at IS NULL AND NOT l.needs_check AND l.used > 0 AND l.used * 100 >= level * l.quantity
+            AND NOT EXISTS (
+                SELECT FROM metering_alert a WHERE a.limit_id = l.id AND a.epoch = l.epoch AND a.level >= levels.level
+            )
+    """,
+    "an import accounts for every line": """
+        SELECT 'import ' || source, lines || ' lines, ' || accepted || ' accepted, ' || duplicates || ' duplicates, '
+            || rejected || ' rejected, ' || unmatched || ' unmatched, ' || stored.rejections || ' rejections stored'
+        FROM metering_usageimport i CROSS JOIN LATERAL (
+            SELECT count(*) AS rejections FROM metering_rejectedline WHERE usage_import_id = i.id
+        ) AS stored
+        WHERE lines <> accepted + duplicates + rejected + unmatched OR rejected <> stored.rejections
+    """,
     "a level that was reached has spoken or is about to": """
         SELECT 'limit ' || id, 'used ' || used || ', next level at ' || next_crossing FROM metering_limit
         WHERE closed_at IS NULL AND NOT needs_check AND used > 0 AND used >= next_crossing

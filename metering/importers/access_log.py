@@ -100,7 +100,8 @@ def read_client(client: str) -> str:
 def read_time(year: str, month: str, day: str, clock: str, zone: str) -> datetime:
     try:
         month_number = MONTHS.index(month) + 1
-        moment = datetime(int(year), month_number, int(day), *map(int, clock.split(":")), tzinfo=find_offset(zone))
+        hour, minute, second = map(int, clock.split(":"))
+        moment = datetime(int(year), month_number, int(day), hour, minute, second, tzinfo=find_offset(zone))
         return moment.astimezone(UTC)
     except (ValueError, OverflowError) as error:
         raise BadLine("has a time that does not exist") from error

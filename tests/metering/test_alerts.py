@@ -10,6 +10,7 @@ from django.db import connection, transaction
 from metering import alerts
 from metering.alerts import check_limits, claim_alerts, is_reached, level_quantity, list_alerts, record_crossings
 from metering.ingest import ingest_events
+from metering.invariants import check
 from metering.limits import LimitTerms, close_window, hand_over_limits
 from metering.models import Alert, Limit
 from metering.quantities import EXACT
@@ -362,6 +363,7 @@ def test_each_level_is_on_record_once_however_many_check_and_ingest():
     assert check_limits(at=NOON) == 0
     recorded = Counter(Alert.objects.values_list("account_id", "level"))
     assert recorded == {(account_id, level): 1 for account_id in account_ids for level in (80, 100)}
+    assert list(check()) == []
 
 
 def record_at_once(monkeypatch) -> None:

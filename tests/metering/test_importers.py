@@ -21,6 +21,7 @@ from metering.importers import DamagedFile, ImportMovedOn, ImportRefused, Import
 from metering.importers.access_log import BadLine, parse_line
 from metering.importers.files import name_source
 from metering.importers.lines import LINE_MAX_BYTES
+from metering.invariants import check
 from metering.models import Account, Event, HourlyRollup, RejectedLine, UsageImport
 from metering.usage import read_totals
 from tests.metering.makers import make_account, make_meter
@@ -483,6 +484,7 @@ def test_an_import_that_was_killed_twice_comes_out_exact():
     assert count_usage() == (10_000, 2_747_282_740)
     assert Account.objects.count() == 1_753
     assert max(Event.objects.values_list("happened_at", flat=True)) == NOW
+    assert list(check()) == []
 
 
 @pytest.mark.django_db(transaction=True)
@@ -542,7 +544,7 @@ def test_without_either_lock_the_record_tells_twice_what_was_read(log, monkeypat
     monkeypatch.setattr(importing, "lock_record", lambda pk, *, offset: UsageImport.objects.get(pk=pk))
     import_side_by_side(write_log(log, count=10), monkeypatch)
     record = UsageImport.objects.get()
-    assert (record.accepted, record.duplicates) != (10, 0)
+    assert (record.lines, record.accepted, record.duplicates) != (10, 10, 0)
 
 
 MEASURED_IMPORTS = """

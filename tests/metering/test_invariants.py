@@ -85,6 +85,19 @@ BREAKS = {
             crossed_at, detected_at, is_superseded FROM metering_alert"""
     ],
     "no superseded alert was handed out": ["UPDATE metering_alert SET claimed_at = now()"],
+    "a level that was reached is on record or about to be": [
+        "DELETE FROM metering_alert; UPDATE metering_limit SET next_crossing = NULL, needs_check = false",
+    ],
+    "an import accounts for every line": [
+        """INSERT INTO metering_usageimport
+            (source, file_name, "offset", digest, lines, accepted, duplicates, rejected, unmatched, shift_seconds,
+            started_at)
+        VALUES ('log', 'log', 90, '', 3, 1, 0, 1, 0, 0, now())""",
+        """INSERT INTO metering_usageimport
+            (source, file_name, "offset", digest, lines, accepted, duplicates, rejected, unmatched, shift_seconds,
+            started_at)
+        VALUES ('log', 'log', 90, '', 2, 1, 0, 1, 0, 0, now())""",
+    ],
     "a level that was reached has spoken or is about to": [
         "UPDATE metering_limit SET next_crossing = 8, needs_check = false"
     ],

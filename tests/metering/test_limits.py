@@ -6,6 +6,7 @@ import pytest
 from django.db import transaction
 
 from metering import limits
+from metering.invariants import check
 from metering.limits import (
     LimitReading,
     LimitTerms,
@@ -296,6 +297,7 @@ def test_windows_opened_amid_ingestion_lose_nothing(meter_id):
         usage = read_usage(account_id=account_id, meter_key="requests", start=NOVEMBER, end=DECEMBER)
         assert Limit.objects.get(account_id=account_id).used == usage.quantity > 0
     assert Limit.objects.count() == 6
+    assert list(check()) == []
 
 
 @pytest.mark.django_db(transaction=True)
