@@ -148,19 +148,20 @@ def check_data(data: bytes) -> dict[str, Any]:
         raise Refusal("invalid", "data", f"The data may be nested at most {MAX_DEPTH} deep.") from None
     except ValueError as error:
         raise Refusal("invalid", "data", f"The data is no JSON object that can be kept: {error}.") from None
-    if data.count(b"{") + data.count(b"[") > MAX_DEPTH and depth_of(values) > MAX_DEPTH:
+    if data.count(b"{") + data.count(b"[") > MAX_DEPTH and is_deeper(values, MAX_DEPTH):
         raise Refusal("invalid", "data", f"The data may be nested at most {MAX_DEPTH} deep.")
     if b"\\u0000" in data and holds_nul(values):
         raise Refusal("invalid", "data", "The data may not hold the character NUL.")
     return values
 
 
-def depth_of(value: object) -> int:
+def is_deeper(value: object, levels: int) -> bool:
+    """Whether lists and objects lie more than so many levels deep in each other. Looks no deeper than that."""
     if isinstance(value, dict):
-        return 1 + max(map(depth_of, value.values()), default=0)
+        return levels == 0 or any(is_deeper(inner, levels - 1) for inner in value.values())
     if isinstance(value, list):
-        return 1 + max(map(depth_of, value), default=0)
-    return 0
+        return levels == 0 or any(is_deeper(inner, levels - 1) for inner in value)
+    return False
 
 
 def holds_nul(value: object) -> bool:
@@ -179,7 +180,7 @@ def check_value(name: str, values: dict[str, Any]) -> None:
     if isinstance(value, int) and not isinstance(value, bool):
         fits = -BOUND < value < BOUND
     elif isinstance(value, Decimal):
-        fits = abs(round_value(value)) < BOUND
+        fits = round_value(value).copy_abs() < BOUND
     else:
         raise Refusal("value_not_a_number", f"data.{name}", f"{name} must be a JSON number.")
     if not fits:
