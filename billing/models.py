@@ -6,7 +6,7 @@ from django.db import models
 from django.db.models import F, Func, Q
 from django.utils.translation import gettext_lazy as _
 
-from billing.rating import PriceModel
+from billing.rating import PriceModel, trim
 from billing.validators import validate_currency, validate_time_zone
 
 
@@ -145,7 +145,7 @@ class Tier(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"up to {self.up_to}" if self.up_to is not None else "and above"
+        return f"≤ {trim(self.up_to):f}" if self.up_to is not None else "∞"
 
 
 class PlanLimit(models.Model):
@@ -165,7 +165,7 @@ class PlanLimit(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.meter_id}: {self.quantity}"
+        return f"{trim(self.quantity):f}"
 
 
 class SubscriptionState(models.TextChoices):
@@ -196,7 +196,7 @@ class Subscription(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.account_id} on {self.version_id}"
+        return f"{self.account} – {self.version}"
 
 
 class Period(models.Model):

@@ -1,6 +1,6 @@
 """Plans and their versions. A draft is edited here and published after a question; from then on it is only read."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from django import forms
@@ -17,7 +17,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from billing.admin.reading import ReadOnly, list_sentences
+from billing.admin.reading import PlainDecimalField, ReadOnly, list_sentences
 from billing.models import Plan, PlanLimit, PlanVersion, Price, Tier
 from billing.plans import InvalidPlan, copy_last_version, describe_price, publish_version
 from billing.rating import InvalidPrice
@@ -41,6 +41,10 @@ SUBSCRIBERS = Count("subscriptions", filter=Q(subscriptions__state="active"), di
 
 class WhileDraft:
     """Rows of a plan version, writable until it is published. Inlines are asked about their parent."""
+
+    formfield_overrides: "Mapping[type[models.Field[Any, Any]], Mapping[str, Any]]" = {
+        models.DecimalField: {"form_class": PlainDecimalField}
+    }
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return is_draft(obj) and super().has_change_permission(request, obj)  # type: ignore[misc]
@@ -203,6 +207,10 @@ class PlanVersionAdmin(WhileDraft, VersionModelAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[PlanVersion]:
         return super().get_queryset(request).select_related("plan").annotate(subscriber_count=SUBSCRIBERS)
+
+    def get_inlines(self, request: HttpRequest, obj: PlanVersion | None) -> list[Any]:
+        """What is published is read in words; tables are for editing."""
+        return self.inlines if is_draft(obj) else []
 
     def get_fields(self, request: HttpRequest, obj: PlanVersion | None = None) -> Any:
         return ["plan", "number", "currency", "status", "published_at", "in_words"] if obj else ["plan", "currency"]

@@ -1,11 +1,15 @@
-"""What the admin pages of billing share: rows that are only read, and lists of sentences."""
+"""What the admin pages of billing share: rows that are only read, sentences, and decimals."""
 
 from collections.abc import Iterable
+from decimal import Decimal
 from typing import Any
 
+from django import forms
 from django.http import HttpRequest
-from django.utils.html import format_html, format_html_join
+from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
+
+from billing.rating import trim
 
 
 class ReadOnly:
@@ -22,5 +26,12 @@ class ReadOnly:
 
 
 def list_sentences(sentences: Iterable[str]) -> SafeString:
-    items = format_html_join("", "<li>{}</li>", ((sentence,) for sentence in sentences))
-    return format_html('<ul class="sentences">{}</ul>', items) if items else SafeString("–")
+    """One line each."""
+    return format_html_join(SafeString("<br>"), "{}", ((sentence,) for sentence in sentences)) or SafeString("–")
+
+
+class PlainDecimalField(forms.DecimalField):
+    """Shows 0.00000000009 where Django shows 9.0E-11, and no trailing zeros."""
+
+    def prepare_value(self, value: Any) -> Any:
+        return f"{trim(value):f}" if isinstance(value, Decimal) and value.is_finite() else value

@@ -49,7 +49,6 @@ class PeriodInline(ReadOnly, PeriodTabularInline):
 class SubscriptionAdmin(ReadOnly, SubscriptionModelAdmin):
     list_display = ["account", "account_key", "version", "state", "started_at", "ended_at"]
     list_filter = ["state", "version__plan"]
-    list_select_related = ["account", "version__plan"]
     list_per_page = 50
     show_full_result_count = False
     date_hierarchy = "started_at"
@@ -62,6 +61,9 @@ class SubscriptionAdmin(ReadOnly, SubscriptionModelAdmin):
         (None, {"fields": ["account", "account_key", "version", "state", "started_at", "ended_at"]}),
         (_("Period under way"), {"fields": ["cost_so_far"]}),
     ]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Subscription]:
+        return super().get_queryset(request).select_related("account", "version__plan")
 
     @admin.display(description=_("account key"), ordering="account__key")
     def account_key(self, subscription: Subscription) -> str:
@@ -108,3 +110,7 @@ class BillingProfileAdmin(ProfileModelAdmin):
 
     def get_readonly_fields(self, request: HttpRequest, obj: BillingProfile | None = None) -> list[str]:
         return ["account"] if obj else []
+
+    def has_delete_permission(self, request: HttpRequest, obj: BillingProfile | None = None) -> bool:
+        """Without it no period could be closed."""
+        return False

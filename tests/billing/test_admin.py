@@ -164,6 +164,15 @@ def test_a_first_version_is_drafted_and_priced_in_the_admin(chief):
     assert plans.read_version(version.pk).prices == (flat_fee("Base fee", Decimal(0)),)
 
 
+def test_decimals_are_edited_as_people_write_them(chief):
+    draft = make_draft()
+    page = show(chief, "planversion", draft.pk)
+    assert 'value="0.00000000009"' in page
+    assert 'value="49"' in page
+    assert "E-" not in page
+    assert 'value="0.002"' in show(chief, "price", draft.prices.get(model="graduated").pk)
+
+
 def test_a_price_with_fields_of_another_model_is_refused_in_words(chief):
     draft = make_draft()
     price = draft.prices.get(model="flat")

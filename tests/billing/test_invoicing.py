@@ -331,6 +331,22 @@ def test_eight_threads_close_a_period_once_and_again_once():
 
 
 @pytest.mark.django_db(transaction=True)
+def test_what_arrives_while_a_period_is_closed_is_either_billed_or_called_late():
+    subscription = make_subscription(started_at=JAN)
+
+    def send():
+        return [fate for _ in range(12) for fate in use("acme", sizes=[1], time=MID_JAN, at=FEB)]
+
+    *fates, invoice = run_together(send, send, send, lambda: invoicing.close_period(subscription.period_id, at=FEB))
+    counted = [fate for part in fates for fate in part]
+    assert set(counted) <= {Fate.ACCEPTED, Fate.LATE}
+    assert invoice.lines[1].quantity == counted.count(Fate.ACCEPTED)
+    late = next(invoicing.list_late_differences(), None)
+    assert (late.used - late.billed if late else 0) == counted.count(Fate.LATE)
+    assert_sound()
+
+
+@pytest.mark.django_db(transaction=True)
 def test_control_without_its_lock_two_closers_collide_and_the_constraint_stops_one(monkeypatch):
     subscription = make_used_period()
     both_have_read = threading.Barrier(2)
