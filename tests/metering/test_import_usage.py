@@ -114,6 +114,19 @@ def test_on_a_terminal_progress_is_a_bar(log, capsys, monkeypatch):
     assert "2.40k/2.40k" in bar
 
 
+def test_an_interruption_is_no_error_and_the_next_run_goes_on(log, capsys, monkeypatch):
+    def interrupt(*arguments: object, **options: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("metering.importers.importing.sort_fates", interrupt)
+        with pytest.raises(CommandError, match="Run it again") as stop:
+            run(log, "--create-accounts")
+    assert stop.value.returncode == 130
+    run(log, "--create-accounts")
+    assert "accepted                  30              30" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("damage", ["missing", "folder", "cut gzip"])
 def test_what_cannot_be_read_is_said_in_one_sentence(tmp_path, damage):
     path = tmp_path / "access.log"

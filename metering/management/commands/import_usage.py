@@ -65,6 +65,8 @@ class Command(BaseCommand):
                 )
         except ImportRefused as error:
             raise CommandError(str(error)) from error
+        except KeyboardInterrupt as error:
+            raise CommandError("Interrupted. Run it again to go on from here.", returncode=130) from error
         except OSError as error:
             raise CommandError(f"{options['file']} cannot be read: {error.strerror or error}") from error
         self.stdout.write("\n".join(describe(report)))
