@@ -1,6 +1,7 @@
 """Settings that every environment shares. `development`, `production` and `test` build on them."""
 
 from datetime import timedelta
+import logging
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -132,6 +133,8 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 6 * 1024 * 1024  # the ingestion view refuses earl
 LOGGING_CONFIG = "config.logs.configure_logging"
 LOGGING = build_logging(as_json=False, level=env.str("LOG_LEVEL", "INFO"))
 DJANGO_STRUCTLOG_CELERY_ENABLED = True
+DJANGO_STRUCTLOG_STATUS_START_LOG_LEVEL = logging.DEBUG  # one line a request: how it ended
+DJANGO_STRUCTLOG_STATUS_4XX_LOG_LEVEL = logging.INFO
 
 # Stripe: both secrets or none
 STRIPE_SECRET_KEY, STRIPE_WEBHOOK_SECRET = read_stripe_secrets(env.ENVIRON)
