@@ -23,6 +23,9 @@ else:
     JobModelAdmin = admin.ModelAdmin
 
 
+TEXT = '<pre class="job-text">{}</pre>'
+
+
 class KindFilter(admin.SimpleListFilter):
     """Kinds come from the registered handlers: reading them off the rows would scan the table."""
 
@@ -52,6 +55,9 @@ class JobAdmin(JobModelAdmin):
         (_("Times"), {"fields": ["created_at", "run_at", "started_at", "lease_until", "finished_at"]}),
     ]
 
+    class Media:
+        css = {"all": ["jobs/admin.css"]}
+
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 
@@ -80,11 +86,11 @@ class JobAdmin(JobModelAdmin):
 
     @admin.display(description=_("error"))
     def error_text(self, job: Job) -> str | SafeString:
-        return format_html("<pre>{}</pre>", job.error) if job.error else "–"
+        return format_html(TEXT, job.error) if job.error else "–"
 
     @admin.display(description=_("payload"))
     def payload_text(self, job: Job) -> SafeString:
-        return format_html("<pre>{}</pre>", json.dumps(job.payload, indent=2, ensure_ascii=False, sort_keys=True))
+        return format_html(TEXT, json.dumps(job.payload, indent=2, ensure_ascii=False, sort_keys=True))
 
     @admin.action(description=_("Retry dead jobs"), permissions=["retry"])
     def retry_dead_jobs(self, request: HttpRequest, queryset: QuerySet[Job]) -> TemplateResponse | None:

@@ -78,7 +78,7 @@ def test_a_job_shows_its_error_and_payload_and_nothing_to_edit(operator: Client)
 
     page = operator.get(f"{LIST}{job.pk}/change/").content.decode()
 
-    assert "<pre>Traceback: &lt;the well is dry&gt;</pre>" in page
+    assert '<pre class="job-text">Traceback: &lt;the well is dry&gt;</pre>' in page
     assert "&quot;month&quot;: &quot;2026-10&quot;" in page
     assert 'name="_save"' not in page
     assert operator.post(f"{LIST}{job.pk}/change/", {"state": "done"}).status_code == 403

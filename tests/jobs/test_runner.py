@@ -201,6 +201,25 @@ def test_a_handler_that_breaks_its_transaction_fails_like_any_other(does: Regist
 
 
 @pytest.mark.usefixtures("lasting_effects")
+def test_what_fails_after_the_commit_does_not_undo_or_repeat_the_job(does: Register, clock: StandingClock):
+    def raise_late() -> None:
+        raise RuntimeError("too late")
+
+    def fail_after_commit(job: JobContext) -> None:
+        add_effect(job.key, 1)
+        transaction.on_commit(raise_late)
+
+    does(fail_after_commit)
+    job = make_job(kind="tests.mine", key="account 1")
+    run_job(job.pk, clock=clock)
+    clock.move(hours=1)
+    run_job(job.pk, clock=clock)
+
+    assert Job.objects.get().state == JobState.DONE
+    assert count_effects() == {"account 1": 1}
+
+
+@pytest.mark.usefixtures("lasting_effects")
 def test_a_worker_that_lost_its_lease_cannot_commit(clock: StandingClock):
     job = make_job(kind="tests.count", key="account 1")
     slow = claim_job(job.pk, at=AT)
