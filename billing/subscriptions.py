@@ -171,15 +171,14 @@ def open_periods(
         for subscription, bounds in chains
         for start, end in bounds
     )
-    going_on = [period for period in periods if period.ends_at > at]
-    terms = {pk: list_limit_terms(pk) for pk in {period.subscription.version_id for period in going_on}}
-    for period in going_on:
+    windows: dict[tuple[int, datetime, datetime], list[int]] = {}
+    for period in periods:
+        if period.ends_at > at:
+            window = (period.subscription.version_id, period.starts_at, period.ends_at)
+            windows.setdefault(window, []).append(period.subscription.account_id)
+    for (version_id, start, end), account_ids in windows.items():
         limits.hand_over_limits(
-            account_id=period.subscription.account_id,
-            terms=terms[period.subscription.version_id],
-            start=period.starts_at,
-            end=period.ends_at,
-            at=at,
+            account_ids=account_ids, terms=list_limit_terms(version_id), start=start, end=end, at=at
         )
     return periods
 

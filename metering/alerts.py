@@ -5,7 +5,7 @@ Two paths, one rule. Ingestion calls `record_crossings` for the totals that pass
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import ROUND_CEILING, Decimal
@@ -241,9 +241,9 @@ def claim_alerts(*, at: datetime, limit: int = 100) -> list[AlertFact]:
     return [state_alert(alert) for alert in Alert.objects.filter(pk__in=ids).select_related("meter").order_by("pk")]
 
 
-def list_alerts(*, account_id: int) -> list[AlertFact]:
-    """Every alert of the account that speaks, the latest first."""
-    alerts = Alert.objects.filter(account_id=account_id, is_superseded=False).select_related("meter")
+def list_alerts(account_ids: Collection[int]) -> list[AlertFact]:
+    """Every alert of these accounts that speaks, the latest first."""
+    alerts = Alert.objects.filter(account_id__in=account_ids, is_superseded=False).select_related("meter")
     return [state_alert(alert) for alert in alerts.order_by("-detected_at", "-pk")]
 
 

@@ -1,6 +1,6 @@
 """Limits: what an account may use of a meter within a window, handed over by billing and counted by ingestion."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import ROUND_DOWN, Decimal
@@ -11,7 +11,7 @@ from metering.alerts import find_next_crossing, keep_raised_limit_quiet, record_
 from metering.locks import hold_limits_for_change, hold_limits_for_opening
 from metering.models import Limit
 from metering.quantities import EXACT
-from metering.usage import read_totals
+from metering.usage import read_totals_of
 
 HUNDREDTH = Decimal("0.01")
 
@@ -57,42 +57,48 @@ class LimitWindowClosed(Exception):
 
 @transaction.atomic
 def hand_over_limits(
-    *, account_id: int, terms: Sequence[LimitTerms], start: datetime, end: datetime, at: datetime
+    *, account_ids: Collection[int], terms: Sequence[LimitTerms], start: datetime, end: datetime, at: datetime
 ) -> None:
-    """Make the window [start, end) of each meter, or bring its terms up to date. A second call changes nothing.
+    """Make each account's window [start, end) of each meter, or bring its terms up to date. A second call changes none.
 
     A new window starts with what the account already used in it; opening one makes ingestion wait until the caller's
     transaction ends, so keep that short, and hand over before touching limits otherwise. A changed quantity grows the
-    epoch. Raises LimitWindowConflict, LimitWindowClosed.
+    epoch. The number of statements does not grow with new windows. Raises LimitWindowConflict, LimitWindowClosed.
     """
-    wanted = {item.meter_id: item for item in terms}
-    standing = Limit.objects.filter(account_id=account_id, meter_id__in=wanted, starts_at=start)
+    wanted = {(account_id, item.meter_id): item for account_id in account_ids for item in terms}
+    meter_ids = {item.meter_id for item in terms}
+    standing = Limit.objects.filter(account_id__in=account_ids, meter_id__in=meter_ids, starts_at=start)
     if standing.count() < len(wanted):
         hold_limits_for_opening()
     else:
         hold_limits_for_change()
     for limit in standing.select_for_update(of=("self",)).order_by("pk"):
-        change_terms(limit, wanted.pop(limit.meter_id), end=end, at=at)
+        change_terms(limit, wanted.pop((limit.account_id, limit.meter_id)), end=end, at=at)
     if wanted:
-        open_windows(account_id=account_id, terms=list(wanted.values()), start=start, end=end)
+        open_windows(wanted, start=start, end=end)
 
 
-def open_windows(*, account_id: int, terms: Sequence[LimitTerms], start: datetime, end: datetime) -> None:
-    """Create windows that count from what is stored. Only under `hold_limits_for_opening`."""
-    used = {total.meter_id: total.quantity for total in read_totals(account_id=account_id, start=start, end=end)}
+def open_windows(terms: Mapping[tuple[int, int], LimitTerms], *, start: datetime, end: datetime) -> None:
+    """Create windows, by account and meter, that count from what is stored. Only under `hold_limits_for_opening`."""
+    account_ids = {account_id for account_id, _meter_id in terms}
+    used = {
+        (account_id, total.meter_id): total.quantity
+        for account_id, totals in read_totals_of(account_ids, start=start, end=end).items()
+        for total in totals
+    }
     limits = [
         Limit(
             account_id=account_id,
-            meter_id=item.meter_id,
+            meter_id=meter_id,
             starts_at=start,
             ends_at=end,
             quantity=item.quantity,
             is_hard=item.is_hard,
-            used=used.get(item.meter_id, Decimal(0)),
+            used=used.get((account_id, meter_id), Decimal(0)),
             next_crossing=find_next_crossing(item.quantity),
             needs_check=True,
         )
-        for item in terms
+        for (account_id, meter_id), item in terms.items()
     ]
     try:
         with transaction.atomic():
@@ -100,7 +106,10 @@ def open_windows(*, account_id: int, terms: Sequence[LimitTerms], start: datetim
     except IntegrityError as error:
         if "limit_windows_do_not_overlap" not in str(error):
             raise
-        raise LimitWindowConflict(f"account {account_id} has a limit whose window overlaps {start} – {end}") from error
+        accounts = ", ".join(map(str, sorted(account_ids)))
+        raise LimitWindowConflict(
+            f"a limit of accounts {accounts} has a window that overlaps {start} – {end}"
+        ) from error
 
 
 def change_terms(limit: Limit, terms: LimitTerms, *, end: datetime, at: datetime) -> None:

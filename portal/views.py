@@ -88,7 +88,7 @@ def dashboard(request: HttpRequest, account_key: str) -> HttpResponse:
         overview=overview,
         subscription=subscription,
         cost=read_cost(account_id=account_id, at=at) if subscription and may_see_money(membership) else None,
-        alerts=[alert for alert in list_alerts(account_id=account_id) if alert.start <= at < alert.end],
+        alerts=[alert for alert in list_alerts([account_id]) if alert.start <= at < alert.end],
         first_event="" if overview.has_events else suggest_first_event(request, account_key),
     )
 

@@ -10,187 +10,359 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='Account',
+            name="Account",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('key', models.CharField(max_length=120, unique=True, validators=[django.core.validators.RegexValidator('\\A[A-Za-z0-9][A-Za-z0-9._:@-]{0,119}\\Z', 'Use 1 to 120 letters, digits and . _ : @ - and begin with a letter or a digit.')])),
-                ('name', models.CharField(max_length=200)),
-                ('created_at', models.DateTimeField()),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "key",
+                    models.CharField(
+                        max_length=120,
+                        unique=True,
+                        validators=[
+                            django.core.validators.RegexValidator(
+                                "\\A[A-Za-z0-9][A-Za-z0-9._:@-]{0,119}\\Z",
+                                "Use 1 to 120 letters, digits and . _ : @ - and begin with a letter or a digit.",
+                            )
+                        ],
+                    ),
+                ),
+                ("name", models.CharField(max_length=200)),
+                ("created_at", models.DateTimeField()),
             ],
         ),
         migrations.CreateModel(
-            name='UsageImport',
+            name="UsageImport",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('source', models.CharField(help_text="The events' source; names the file's content.", max_length=200, unique=True)),
-                ('file_name', models.CharField(max_length=400)),
-                ('offset', models.PositiveBigIntegerField(default=0, help_text='Bytes read.')),
-                ('lines', models.PositiveBigIntegerField(default=0)),
-                ('accepted', models.PositiveBigIntegerField(default=0)),
-                ('duplicates', models.PositiveBigIntegerField(default=0)),
-                ('rejected', models.PositiveBigIntegerField(default=0)),
-                ('shift_seconds', models.BigIntegerField(default=0, help_text="Added to the file's times.")),
-                ('started_at', models.DateTimeField()),
-                ('finished_at', models.DateTimeField(null=True)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "source",
+                    models.CharField(
+                        help_text="The events' source; names the file's content.", max_length=200, unique=True
+                    ),
+                ),
+                ("file_name", models.CharField(max_length=400)),
+                ("offset", models.PositiveBigIntegerField(default=0, help_text="Bytes read.")),
+                ("lines", models.PositiveBigIntegerField(default=0)),
+                ("accepted", models.PositiveBigIntegerField(default=0)),
+                ("duplicates", models.PositiveBigIntegerField(default=0)),
+                ("rejected", models.PositiveBigIntegerField(default=0)),
+                ("shift_seconds", models.BigIntegerField(default=0, help_text="Added to the file's times.")),
+                ("started_at", models.DateTimeField()),
+                ("finished_at", models.DateTimeField(null=True)),
             ],
         ),
         migrations.CreateModel(
-            name='Alias',
+            name="Alias",
             fields=[
-                ('name', models.CharField(max_length=120, primary_key=True, serialize=False, validators=[django.core.validators.RegexValidator('\\A[A-Za-z0-9][A-Za-z0-9._:@-]{0,119}\\Z', 'Use 1 to 120 letters, digits and . _ : @ - and begin with a letter or a digit.')])),
-                ('account', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='aliases', to='metering.account')),
+                (
+                    "name",
+                    models.CharField(
+                        max_length=120,
+                        primary_key=True,
+                        serialize=False,
+                        validators=[
+                            django.core.validators.RegexValidator(
+                                "\\A[A-Za-z0-9][A-Za-z0-9._:@-]{0,119}\\Z",
+                                "Use 1 to 120 letters, digits and . _ : @ - and begin with a letter or a digit.",
+                            )
+                        ],
+                    ),
+                ),
+                (
+                    "account",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="aliases", to="metering.account"
+                    ),
+                ),
             ],
             options={
-                'verbose_name_plural': 'aliases',
+                "verbose_name_plural": "aliases",
             },
         ),
         migrations.CreateModel(
-            name='ApiKey',
+            name="ApiKey",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=120)),
-                ('prefix', models.CharField(editable=False, max_length=12, unique=True)),
-                ('digest', models.BinaryField(max_length=32)),
-                ('scopes', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=40), size=None)),
-                ('created_at', models.DateTimeField(editable=False)),
-                ('expires_at', models.DateTimeField(blank=True, null=True)),
-                ('revoked_at', models.DateTimeField(blank=True, null=True)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("name", models.CharField(max_length=120)),
+                ("prefix", models.CharField(editable=False, max_length=12, unique=True)),
+                ("digest", models.BinaryField(max_length=32)),
+                (
+                    "scopes",
+                    django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=40), size=None),
+                ),
+                ("created_at", models.DateTimeField(editable=False)),
+                ("expires_at", models.DateTimeField(blank=True, null=True)),
+                ("revoked_at", models.DateTimeField(blank=True, null=True)),
             ],
             options={
-                'verbose_name': 'API key',
-                'constraints': [models.CheckConstraint(condition=models.Q(('scopes', []), _negated=True), name='api_key_has_a_scope')],
+                "verbose_name": "API key",
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("scopes", []), _negated=True), name="api_key_has_a_scope"
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Meter',
+            name="Meter",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('key', models.SlugField(max_length=60, unique=True)),
-                ('name', models.CharField(max_length=120)),
-                ('event_type', models.CharField(max_length=120)),
-                ('aggregation', models.CharField(choices=[('count', 'count of events'), ('sum', 'sum of a property')], max_length=20)),
-                ('value_property', models.CharField(blank=True, help_text='The property of `data` that is summed.', max_length=120)),
-                ('unit', models.CharField(help_text='What one is: request, byte, seat.', max_length=40)),
-                ('created_at', models.DateTimeField(editable=False)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("key", models.SlugField(max_length=60, unique=True)),
+                ("name", models.CharField(max_length=120)),
+                ("event_type", models.CharField(max_length=120)),
+                (
+                    "aggregation",
+                    models.CharField(
+                        choices=[("count", "count of events"), ("sum", "sum of a property")], max_length=20
+                    ),
+                ),
+                (
+                    "value_property",
+                    models.CharField(blank=True, help_text="The property of `data` that is summed.", max_length=120),
+                ),
+                ("unit", models.CharField(help_text="What one is: request, byte, seat.", max_length=40)),
+                ("created_at", models.DateTimeField(editable=False)),
             ],
             options={
-                'indexes': [models.Index(fields=['event_type'], name='meter_by_event_type')],
-                'constraints': [models.CheckConstraint(condition=models.Q(models.Q(('aggregation', 'count'), ('value_property', '')), models.Q(('aggregation', 'sum'), models.Q(('value_property', ''), _negated=True)), _connector='OR'), name='meter_sums_a_property_and_counts_none')],
+                "indexes": [models.Index(fields=["event_type"], name="meter_by_event_type")],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("aggregation", "count"), ("value_property", "")),
+                            models.Q(("aggregation", "sum"), models.Q(("value_property", ""), _negated=True)),
+                            _connector="OR",
+                        ),
+                        name="meter_sums_a_property_and_counts_none",
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Limit',
+            name="Limit",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('starts_at', models.DateTimeField()),
-                ('ends_at', models.DateTimeField()),
-                ('quantity', models.DecimalField(blank=True, decimal_places=12, max_digits=38, null=True)),
-                ('is_hard', models.BooleanField(default=False)),
-                ('epoch', models.PositiveIntegerField(default=1, help_text='Grows with each change of the quantity.')),
-                ('used', models.DecimalField(decimal_places=12, default=0, max_digits=38)),
-                ('next_crossing', models.DecimalField(blank=True, decimal_places=12, help_text='The quantity that alerts next.', max_digits=38, null=True)),
-                ('needs_check', models.BooleanField(default=True, help_text='Moved since the last check.')),
-                ('closed_at', models.DateTimeField(blank=True, help_text='Its period is final.', null=True)),
-                ('account', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='limits', to='metering.account')),
-                ('meter', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, to='metering.meter')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("starts_at", models.DateTimeField()),
+                ("ends_at", models.DateTimeField()),
+                ("quantity", models.DecimalField(blank=True, decimal_places=12, max_digits=38, null=True)),
+                ("is_hard", models.BooleanField(default=False)),
+                ("epoch", models.PositiveIntegerField(default=1, help_text="Grows with each change of the quantity.")),
+                ("used", models.DecimalField(decimal_places=12, default=0, max_digits=38)),
+                (
+                    "next_crossing",
+                    models.DecimalField(
+                        blank=True,
+                        decimal_places=12,
+                        help_text="The quantity that alerts next.",
+                        max_digits=38,
+                        null=True,
+                    ),
+                ),
+                ("needs_check", models.BooleanField(default=True, help_text="Moved since the last check.")),
+                ("closed_at", models.DateTimeField(blank=True, help_text="Its period is final.", null=True)),
+                (
+                    "account",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="limits",
+                        to="metering.account",
+                    ),
+                ),
+                (
+                    "meter",
+                    models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, to="metering.meter"),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='HourlyRollup',
+            name="HourlyRollup",
             fields=[
-                ('pk', models.CompositePrimaryKey('account_id', 'meter_id', 'hour', blank=True, editable=False, primary_key=True, serialize=False)),
-                ('hour', models.DateTimeField()),
-                ('event_count', models.BigIntegerField()),
-                ('total', models.DecimalField(decimal_places=12, max_digits=38)),
-                ('account', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, to='metering.account')),
-                ('meter', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, to='metering.meter')),
+                (
+                    "pk",
+                    models.CompositePrimaryKey(
+                        "account_id", "meter_id", "hour", blank=True, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("hour", models.DateTimeField()),
+                ("event_count", models.BigIntegerField()),
+                ("total", models.DecimalField(decimal_places=12, max_digits=38)),
+                (
+                    "account",
+                    models.ForeignKey(
+                        db_index=False, on_delete=django.db.models.deletion.PROTECT, to="metering.account"
+                    ),
+                ),
+                (
+                    "meter",
+                    models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, to="metering.meter"),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Alert',
+            name="Alert",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('starts_at', models.DateTimeField()),
-                ('ends_at', models.DateTimeField()),
-                ('epoch', models.PositiveIntegerField()),
-                ('level', models.DecimalField(decimal_places=2, help_text='Percent of the limit.', max_digits=7)),
-                ('used', models.DecimalField(decimal_places=12, help_text='When the level was seen.', max_digits=38)),
-                ('quantity', models.DecimalField(decimal_places=12, help_text='The limit at that time.', max_digits=38)),
-                ('crossed_at', models.DateTimeField(help_text='Start of the hour whose events reached the level.')),
-                ('detected_at', models.DateTimeField()),
-                ('is_superseded', models.BooleanField(default=False, help_text='A higher level was reached at the same time.')),
-                ('claimed_at', models.DateTimeField(blank=True, help_text='When sales took it up.', null=True)),
-                ('account', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='alerts', to='metering.account')),
-                ('limit', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to='metering.limit')),
-                ('meter', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to='metering.meter')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("starts_at", models.DateTimeField()),
+                ("ends_at", models.DateTimeField()),
+                ("epoch", models.PositiveIntegerField()),
+                ("level", models.DecimalField(decimal_places=2, help_text="Percent of the limit.", max_digits=7)),
+                ("used", models.DecimalField(decimal_places=12, help_text="When the level was seen.", max_digits=38)),
+                (
+                    "quantity",
+                    models.DecimalField(decimal_places=12, help_text="The limit at that time.", max_digits=38),
+                ),
+                ("crossed_at", models.DateTimeField(help_text="Start of the hour whose events reached the level.")),
+                ("detected_at", models.DateTimeField()),
+                (
+                    "is_superseded",
+                    models.BooleanField(default=False, help_text="A higher level was reached at the same time."),
+                ),
+                ("claimed_at", models.DateTimeField(blank=True, help_text="When sales took it up.", null=True)),
+                (
+                    "account",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="alerts", to="metering.account"
+                    ),
+                ),
+                ("limit", models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to="metering.limit")),
+                ("meter", models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to="metering.meter")),
             ],
         ),
         migrations.CreateModel(
-            name='RejectedLine',
+            name="RejectedLine",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('line_number', models.PositiveBigIntegerField()),
-                ('reason', models.CharField(max_length=200)),
-                ('text', models.CharField(max_length=500)),
-                ('usage_import', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='rejected_lines', to='metering.usageimport')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("line_number", models.PositiveBigIntegerField()),
+                ("reason", models.CharField(max_length=200)),
+                ("text", models.CharField(max_length=500)),
+                (
+                    "usage_import",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="rejected_lines",
+                        to="metering.usageimport",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Event',
+            name="Event",
             fields=[
-                ('claim', models.UUIDField(help_text='16 bytes of SHA-256 over (source, id): an event counts once.', primary_key=True, serialize=False)),
-                ('source', models.TextField()),
-                ('event_id', models.TextField()),
-                ('type', models.TextField()),
-                ('subject', models.TextField()),
-                ('happened_at', models.DateTimeField()),
-                ('received_at', models.DateTimeField()),
-                ('data', models.JSONField(default=dict)),
-                ('account', models.ForeignKey(db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, to='metering.account')),
-                ('api_key', models.ForeignKey(db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, to='metering.apikey')),
+                (
+                    "claim",
+                    models.UUIDField(
+                        help_text="16 bytes of SHA-256 over (source, id): an event counts once.",
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("source", models.TextField()),
+                ("event_id", models.TextField()),
+                ("type", models.TextField()),
+                ("subject", models.TextField()),
+                ("happened_at", models.DateTimeField()),
+                ("received_at", models.DateTimeField()),
+                ("data", models.JSONField(default=dict)),
+                (
+                    "account",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        to="metering.account",
+                    ),
+                ),
+                (
+                    "api_key",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        to="metering.apikey",
+                    ),
+                ),
             ],
             options={
-                'indexes': [django.contrib.postgres.indexes.BrinIndex(fields=['happened_at'], name='event_brin_happened_at', pages_per_range=32), models.Index(condition=models.Q(('account__isnull', True)), fields=['subject'], name='event_unmatched_by_subject')],
+                "indexes": [
+                    django.contrib.postgres.indexes.BrinIndex(
+                        fields=["happened_at"], name="event_brin_happened_at", pages_per_range=32
+                    ),
+                    models.Index(
+                        condition=models.Q(("account__isnull", True)),
+                        fields=["subject"],
+                        name="event_unmatched_by_subject",
+                    ),
+                ],
             },
         ),
         migrations.AddIndex(
-            model_name='limit',
-            index=models.Index(condition=models.Q(('needs_check', True)), fields=['id'], name='limit_to_check'),
+            model_name="limit",
+            index=models.Index(condition=models.Q(("needs_check", True)), fields=["id"], name="limit_to_check"),
         ),
         migrations.AddConstraint(
-            model_name='limit',
-            constraint=models.UniqueConstraint(fields=('account', 'meter', 'starts_at'), name='limit_one_per_window'),
+            model_name="limit",
+            constraint=models.UniqueConstraint(fields=("account", "meter", "starts_at"), name="limit_one_per_window"),
         ),
         migrations.AddConstraint(
-            model_name='limit',
-            constraint=models.CheckConstraint(condition=models.Q(('starts_at__lt', models.F('ends_at'))), name='limit_window_is_positive'),
+            model_name="limit",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("starts_at__lt", models.F("ends_at"))), name="limit_window_is_positive"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='limit',
-            constraint=models.CheckConstraint(condition=models.Q(('quantity__isnull', True), ('quantity__gte', 0), _connector='OR'), name='limit_quantity_is_not_negative'),
+            model_name="limit",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("quantity__isnull", True), ("quantity__gte", 0), _connector="OR"),
+                name="limit_quantity_is_not_negative",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='limit',
-            constraint=django.contrib.postgres.constraints.ExclusionConstraint(expressions=[(models.Func('account_id', 'account_id', template="int8range(%(expressions)s, '[]')"), '&&'), (models.Func('meter_id', 'meter_id', template="int8range(%(expressions)s, '[]')"), '&&'), (models.Func('starts_at', 'ends_at', django.contrib.postgres.fields.ranges.RangeBoundary(), function='TSTZRANGE', output_field=django.contrib.postgres.fields.ranges.DateTimeRangeField()), '&&')], name='limit_windows_do_not_overlap'),
+            model_name="limit",
+            constraint=django.contrib.postgres.constraints.ExclusionConstraint(
+                expressions=[
+                    (models.Func("account_id", "account_id", template="int8range(%(expressions)s, '[]')"), "&&"),
+                    (models.Func("meter_id", "meter_id", template="int8range(%(expressions)s, '[]')"), "&&"),
+                    (
+                        models.Func(
+                            "starts_at",
+                            "ends_at",
+                            django.contrib.postgres.fields.ranges.RangeBoundary(),
+                            function="TSTZRANGE",
+                            output_field=django.contrib.postgres.fields.ranges.DateTimeRangeField(),
+                        ),
+                        "&&",
+                    ),
+                ],
+                name="limit_windows_do_not_overlap",
+            ),
         ),
         migrations.AddIndex(
-            model_name='alert',
-            index=models.Index(condition=models.Q(('claimed_at__isnull', True), ('is_superseded', False)), fields=['id'], name='alert_unclaimed'),
+            model_name="alert",
+            index=models.Index(
+                condition=models.Q(("claimed_at__isnull", True), ("is_superseded", False)),
+                fields=["id"],
+                name="alert_unclaimed",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='alert',
-            constraint=models.UniqueConstraint(fields=('account', 'meter', 'starts_at', 'epoch', 'level'), name='alert_speaks_once'),
+            model_name="alert",
+            constraint=models.UniqueConstraint(
+                fields=("account", "meter", "starts_at", "epoch", "level"), name="alert_speaks_once"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='rejectedline',
-            constraint=models.UniqueConstraint(fields=('usage_import', 'line_number'), name='rejected_line_reported_once'),
+            model_name="rejectedline",
+            constraint=models.UniqueConstraint(
+                fields=("usage_import", "line_number"), name="rejected_line_reported_once"
+            ),
         ),
     ]

@@ -27,11 +27,11 @@ from billing.previews import preview_period
 from crm import tasks as crm_tasks
 from crm.leads import list_leads
 from metering import tasks as metering_tasks
-from metering.accounts import find_account
+from metering.accounts import read_names
 from metering.alerts import LEVELS, list_alerts
 from metering.importers import ImportReport, import_access_log
 from metering.keys import issue_key, revoke_key
-from metering.usage import read_totals
+from metering.usage import read_totals_of
 from portal.demo.catalogue import BANDWIDTH, REQUESTS, seed_catalogue
 from portal.demo.customers import Cast, create_customers
 from portal.demo.log import LOG, find_shift, read_requests, write_lines_of
@@ -134,12 +134,15 @@ class Story:
         """Client → meter → quantity, over the hours of the log."""
         start = self.cast.start.replace(minute=0, second=0)
         end = (self.cast.end + HOUR).replace(minute=0, second=0)
-        totals = {client: read_totals(account_id=pk, start=start, end=end) for client, pk in self.account_ids.items()}
-        return {client: {each.meter_key: each.quantity for each in readings} for client, readings in totals.items()}
+        totals = read_totals_of(self.account_ids.values(), start=start, end=end)
+        return {
+            client: {each.meter_key: each.quantity for each in totals[account_id]}
+            for client, account_id in self.account_ids.items()
+        }
 
     @cached_property
     def account_ids(self) -> dict[str, int]:
-        return {client: find_account(client).id for client in {request.client for request in self.requests}}
+        return read_names({request.client for request in self.requests})
 
     def count(self) -> Iterator[Fact]:
         requests = sorted((int(used[REQUESTS]) for used in self.usage.values()), reverse=True)
@@ -181,11 +184,11 @@ class Story:
         return highest
 
     def read_levels(self) -> dict[tuple[str, str, datetime], int]:
+        clients = {account_id: client for client, account_id in self.account_ids.items()}
         highest: dict[tuple[str, str, datetime], int] = {}
-        for client, account_id in self.account_ids.items():
-            for alert in list_alerts(account_id=account_id):
-                key = (client, alert.meter_key, alert.start)
-                highest[key] = max(int(alert.level), highest.get(key, 0))
+        for alert in list_alerts(clients):
+            key = (clients[alert.account_id], alert.meter_key, alert.start)
+            highest[key] = max(int(alert.level), highest.get(key, 0))
         return highest
 
     def call(self) -> Iterator[Fact]:

@@ -73,11 +73,11 @@ def test_the_frozen_evidence_holds_every_fact_as_text():
 def test_what_was_frozen_thaws_to_the_same_evidence():
     account = make_customer("acme")
     use(account, 260)
-    [alert] = list_alerts(account_id=account.id)
+    [alert] = list_alerts([account.id])
     evidence = gather_evidence(alert, at=JUNE_11)
 
     assert thaw_evidence(freeze_evidence(evidence)) == evidence
-    assert len(evidence.hours) == 10 * 24 + 12
+    assert len(evidence.hours) == 10 * 24 + 13
 
 
 def test_later_usage_leaves_the_evidence_as_it_was():
@@ -92,7 +92,7 @@ def test_later_usage_leaves_the_evidence_as_it_was():
 def test_an_account_without_a_plan_has_neither_cost_nor_offer():
     account = make_customer("acme", plan=None)
     terms = [LimitTerms(meter_id=find_meter("requests").id, quantity=Decimal(10), is_hard=False)]
-    hand_over_limits(account_id=account.id, terms=terms, start=JUNE_1, end=JULY_1, at=JUNE_1)
+    hand_over_limits(account_ids=[account.id], terms=terms, start=JUNE_1, end=JULY_1, at=JUNE_1)
     use(account, 9)
 
     assert open_leads(at=JUNE_11) == 1
@@ -116,7 +116,7 @@ def test_on_the_largest_plan_there_is_no_offer():
 def test_an_offer_without_a_limit_on_the_meter_survives_freezing():
     account = make_customer("acme")
     use(account, 260)
-    [alert] = list_alerts(account_id=account.id)
+    [alert] = list_alerts([account.id])
     offer = Offer("huge", "Huge", "EUR", None, (Fee("Base fee", Decimal("499")),), None)
     evidence = replace(gather_evidence(alert, at=JUNE_11), offer=offer)
 

@@ -27,7 +27,7 @@ def staff(client: Client) -> Client:
 def make_usage(number: int) -> None:
     account, meter = make_account(f"acme-{number}", aliases=[f"ACME{number}"]), make_meter()
     hand_over_limits(
-        account_id=account.id,
+        account_ids=[account.id],
         terms=[LimitTerms(meter_id=meter.id, quantity=5, is_hard=False)],
         start=datetime(2026, 11, 1, tzinfo=UTC),
         end=datetime(2026, 12, 1, tzinfo=UTC),

@@ -42,7 +42,7 @@ class Story:
         start = NOVEMBER if at < DECEMBER else DECEMBER
         terms = LimitTerms(self.meter_id, None if quantity is None else Decimal(quantity), is_hard=False)
         end = DECEMBER if at < DECEMBER else JANUARY
-        hand_over_limits(account_id=self.account_id, terms=[terms], start=start, end=end, at=at)
+        hand_over_limits(account_ids=[self.account_id], terms=[terms], start=start, end=end, at=at)
         if check:
             check_limits(at=at)
 
@@ -57,7 +57,7 @@ class Story:
         check_limits(at=at)
 
     def spoken(self) -> list[tuple[datetime, int]]:
-        facts = list_alerts(account_id=self.account_id)
+        facts = list_alerts([self.account_id])
         return [(fact.detected_at, int(fact.level)) for fact in reversed(facts)]
 
 
@@ -227,7 +227,11 @@ def test_the_hour_of_a_level_does_not_count_what_came_before_the_window(db):
     meter_id, account_id = make_meter("storage", value_property="amount").id, make_account("acme").id
     start, end = datetime(2026, 10, 31, 18, 30, tzinfo=UTC), datetime(2026, 11, 30, 18, 30, tzinfo=UTC)
     hand_over_limits(
-        account_id=account_id, terms=[LimitTerms(meter_id, Decimal(100), is_hard=False)], start=start, end=end, at=NOON
+        account_ids=[account_id],
+        terms=[LimitTerms(meter_id, Decimal(100), is_hard=False)],
+        start=start,
+        end=end,
+        at=NOON,
     )
     before, after = start - timedelta(minutes=10), start + timedelta(minutes=10)
     ingest_events(
@@ -245,7 +249,11 @@ def test_an_alert_of_the_windows_first_hour_lies_within_the_window(db):
     meter_id, account_id = make_meter("storage", value_property="amount").id, make_account("acme").id
     start, end = datetime(2026, 10, 31, 18, 30, tzinfo=UTC), datetime(2026, 11, 30, 18, 30, tzinfo=UTC)
     hand_over_limits(
-        account_id=account_id, terms=[LimitTerms(meter_id, Decimal(100), is_hard=False)], start=start, end=end, at=NOON
+        account_ids=[account_id],
+        terms=[LimitTerms(meter_id, Decimal(100), is_hard=False)],
+        start=start,
+        end=end,
+        at=NOON,
     )
     ingest_events([make_event(time=start + timedelta(minutes=10), amount=90)], at=NOON)
     assert Alert.objects.get().crossed_at == start
@@ -254,7 +262,7 @@ def test_an_alert_of_the_windows_first_hour_lies_within_the_window(db):
 def test_an_alert_states_its_facts(story):
     story.limit(day(1, 0), "100")
     story.use(day(6), "81.5")
-    [fact] = list_alerts(account_id=story.account_id)
+    [fact] = list_alerts([story.account_id])
     assert (fact.account_id, fact.meter_id) == (story.account_id, story.meter_id)
     assert (fact.meter_key, fact.meter_name, fact.unit) == ("storage", "Storage", "GB")
     assert (fact.level, fact.used, fact.quantity) == (80, Decimal("81.5"), 100)
@@ -294,7 +302,7 @@ def make_limits(count: int, *, quantity: int = 10) -> list[int]:
     ids = [make_account(f"account-{number}").id for number in range(count)]
     for account_id in ids:
         terms = [LimitTerms(meter_id, Decimal(quantity), is_hard=False)]
-        hand_over_limits(account_id=account_id, terms=terms, start=NOVEMBER, end=DECEMBER, at=NOON)
+        hand_over_limits(account_ids=[account_id], terms=terms, start=NOVEMBER, end=DECEMBER, at=NOON)
     return ids
 
 

@@ -31,7 +31,7 @@ def threads() -> Iterator[Threads]:
 def limit() -> Limit:
     account, meter = make_account(), make_meter()
     hand_over_limits(
-        account_id=account.id,
+        account_ids=[account.id],
         terms=[LimitTerms(meter_id=meter.id, quantity=1_000_000, is_hard=False)],
         start=datetime(2026, 11, 1, tzinfo=UTC),
         end=datetime(2026, 12, 1, tzinfo=UTC),

@@ -32,7 +32,7 @@ def usage() -> None:
     account, meter = make_account(), make_meter()
     make_meter("bytes", value_property="bytes", event_type="request")
     hand_over_limits(
-        account_id=account.id,
+        account_ids=[account.id],
         terms=[LimitTerms(meter_id=meter.id, quantity=10, is_hard=False)],
         start=NOVEMBER,
         end=DECEMBER,

@@ -40,7 +40,7 @@ def hand_over(
     is_hard: bool = False,
 ) -> Limit:
     terms = LimitTerms(meter_id=meter_id, quantity=None if quantity is None else Decimal(quantity), is_hard=is_hard)
-    hand_over_limits(account_id=account_id, terms=[terms], start=start, end=end, at=NOON)
+    hand_over_limits(account_ids=[account_id], terms=[terms], start=start, end=end, at=NOON)
     return Limit.objects.get(account_id=account_id, meter_id=meter_id, starts_at=start)
 
 

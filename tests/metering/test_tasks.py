@@ -19,7 +19,7 @@ NOON = datetime(2026, 11, 10, 12, tzinfo=UTC)
 @time_machine.travel(NOON, tick=False)
 def test_the_task_checks_by_the_clock_and_twice_changes_nothing():
     terms = [LimitTerms(make_meter("requests").id, Decimal(10), is_hard=False)]
-    hand_over_limits(account_id=make_account("acme").id, terms=terms, start=START, end=END, at=START)
+    hand_over_limits(account_ids=[make_account("acme").id], terms=terms, start=START, end=END, at=START)
     Limit.objects.update(used=9)
     check_limits()
     check_limits()
