@@ -15,7 +15,7 @@ from billing.rating import AmountTooLarge, InvalidQuantity, PriceTerms, rate
 from billing.subscriptions import SubscriptionFact, read_subscription
 from metering.alerts import AlertFact
 from metering.limits import find_percent
-from metering.usage import Point, read_series, read_totals, split_hours
+from metering.usage import HOUR, Point, floor_hour, read_series, read_totals, split_hours
 
 FindNext = Callable[[str], PlanTerms | None]
 
@@ -105,7 +105,7 @@ def gather_evidence(alert: AlertFact, *, at: datetime, find_next: FindNext = nex
     `find_next` lets a batch look each plan's successor up once.
     """
     subscription = read_subscription(account_id=alert.account_id, at=at)
-    until = min(max(at, alert.start), alert.end)
+    until = find_reading_end(alert.start, alert.end, at=at)
     time_zone = subscription.time_zone if subscription else "UTC"
     return Evidence(
         headline=state_headline(alert),
@@ -117,6 +117,11 @@ def gather_evidence(alert: AlertFact, *, at: datetime, find_next: FindNext = nex
         offer=find_offer(subscription, meter_key=alert.meter_key, at=at, find_next=find_next) if subscription else None,
         frozen_at=at,
     )
+
+
+def find_reading_end(start: datetime, end: datetime, *, at: datetime) -> datetime:
+    """Where usage of the window [start, end) is read to: the end of the running hour, which rollups answer whole."""
+    return min(floor_hour(max(at, start)) + HOUR, end)
 
 
 def read_points(alert: AlertFact, *, until: datetime, bucket: Any, time_zone: str) -> Sequence[Point]:
@@ -174,7 +179,9 @@ def find_offer(
     plan = find_next(subscription.plan_slug)
     if plan is None:
         return None
-    totals = read_totals(account_id=subscription.account_id, start=subscription.period_start, end=at)
+    totals = read_totals(
+        account_id=subscription.account_id, start=subscription.period_start, end=subscription.period_end
+    )
     used = {total.meter_key: total.quantity for total in totals}
     return Offer(
         slug=plan.slug,

@@ -5,7 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from crm.evidence import Cost, CostLine, Evidence, Fee, Headline, Offer, PlanFacts, fill_hours
+from crm.evidence import Cost, CostLine, Evidence, Fee, Headline, Offer, PlanFacts, fill_hours, find_reading_end
 from metering.usage import Point
 
 JSON = dict[str, Any]
@@ -45,7 +45,7 @@ def thaw_evidence(frozen: JSON) -> Evidence:
     """The reverse of freeze_evidence."""
     headline = thaw_headline(frozen["headline"])
     frozen_at = datetime.fromisoformat(frozen["frozen_at"])
-    until = min(max(frozen_at, headline.start), headline.end)
+    until = find_reading_end(headline.start, headline.end, at=frozen_at)
     used = {point.start: point.quantity for point in thaw_points(frozen["hours"])}
     return Evidence(
         headline=headline,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
@@ -125,7 +126,10 @@ class LeadAdmin(LeadModelAdmin):
         """The list as it is filtered, searched and sorted, all pages of it."""
         if not self.has_view_permission(request):
             raise PermissionDenied
-        changelist = self.get_changelist_instance(request)
+        try:
+            changelist = self.get_changelist_instance(request)
+        except IncorrectLookupParameters:  # an address made by hand: the list shows it as an error, so show the list
+            return HttpResponseRedirect(reverse("admin:crm_lead_changelist") + "?e=1")
         return export_leads(changelist.get_queryset(request), at=timezone.now())
 
     def change_view(

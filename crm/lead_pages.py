@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 
 from billing.subscriptions import SubscriptionFact, read_subscription
 from billing.wording import display_amount, display_money
-from crm.evidence import Cost, Evidence, Headline, Offer, find_cost, find_offer, state_plan
+from crm.evidence import Cost, Evidence, Headline, Offer, find_cost, find_offer, find_reading_end, state_plan
 from crm.frozen import thaw_evidence
 from crm.models import Lead
 from crm.signals import strongest_signal
@@ -119,7 +119,7 @@ def draw_live_chart(account_id: int, live: LiveView, time_zone: str, *, at: date
     limit = live.limit
     if limit is None:
         return None
-    until = min(max(at, limit.start), limit.resets_at)
+    until = find_reading_end(limit.start, limit.resets_at, at=at)
     points = read_series(
         account_id=account_id, meter_key=limit.meter_key, start=limit.start, end=until, bucket="hour", time_zone="UTC"
     )
