@@ -38,7 +38,7 @@ class PersonChangeForm(ChangeForm):
 class MembershipInline(MembershipTable):
     model = Membership
     extra = 0
-    raw_id_fields = ("account",)
+    autocomplete_fields = ("account",)
 
 
 @admin.register(User)
@@ -69,10 +69,15 @@ class PersonAdmin(UserModelAdmin):
         return dates if request.user.is_superuser else (*dates, *RIGHTS)
 
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
-        """Only a superuser changes a superuser, whose password would be the key to every right."""
-        if obj is not None and obj.is_superuser and not request.user.is_superuser:
-            return False
-        return super().has_change_permission(request, obj)
+        return may_touch(request, obj) and super().has_change_permission(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        return may_touch(request, obj) and super().has_delete_permission(request, obj)
+
+
+def may_touch(request: HttpRequest, person: User | None) -> bool:
+    """Another member of staff is a superuser's business: whoever sets their password gets their rights."""
+    return person is None or request.user.is_superuser or not person.is_staff or person.pk == request.user.pk
 
 
 @admin.register(Membership)
@@ -84,5 +89,4 @@ class MembershipAdmin(MembershipModelAdmin):
     list_select_related = ("user", "account")
     search_fields = ("user__email", "user__name", "account__key", "account__name")
     search_help_text = _("E-mail address, name, or account")
-    autocomplete_fields = ("user",)
-    raw_id_fields = ("account",)
+    autocomplete_fields = ("user", "account")
