@@ -77,8 +77,9 @@ def install_with_uv(arguments: list[str]) -> bool:
     got = subprocess.run([*PIP, "--require-hashes", "-r", str(ROOT / UV)], check=False, capture_output=True)
     if got.returncode != 0:
         return False
-    command = [str(PYTHON), "-m", "uv", "pip", "install", "--quiet", "--compile-bytecode", "--python", str(PYTHON)]
-    return subprocess.run([*command, *arguments], check=False).returncode == 0
+    command = [str(PYTHON), "-m", "uv", "pip", "install", "--quiet", "--compile-bytecode", "--system-certs"]
+    run = subprocess.run([*command, "--python", str(PYTHON), *arguments], check=False, capture_output=True)
+    return run.returncode == 0
 
 
 PIP = [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]

@@ -1,7 +1,7 @@
 """Settings that every environment shares. `development`, `production` and `test` build on them."""
 
-from datetime import timedelta
 import logging
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
