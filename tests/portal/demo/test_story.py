@@ -38,4 +38,4 @@ def test_nobody_outside_the_demo_gets_a_new_password():
 def test_the_log_ins_are_shown_with_where_to_go():
     seed_staff()
     shown = show_logins(renew_passwords())
-    assert "/admin/   manager@demo.example" in shown
+    assert "/admin/  manager@demo.example" in shown
