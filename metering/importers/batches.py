@@ -82,5 +82,6 @@ def show_text(text: bytes) -> str:
     """The beginning of a line for people: what cannot be printed is escaped, so that it cannot play with a terminal."""
     beginning = text[:SHOWN_TEXT].decode(errors="backslashreplace")
     if beginning.isprintable():
-        return beginning
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in beginning)
+        return beginning[:SHOWN_TEXT]
+    escaped = (char if char.isprintable() else char.encode("unicode_escape").decode() for char in beginning)
+    return "".join(escaped)[:SHOWN_TEXT]

@@ -1,6 +1,7 @@
 import contextlib
 import gzip
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -186,6 +187,17 @@ def test_a_shown_line_cannot_play_with_the_terminal(log):
     log.write_bytes(b"\x1b[2J\x00\xff\r\n")
     [bad] = import_log(log).rejections
     assert bad.text == r"\x1b[2J\x00\xff"
+
+
+@pytest.mark.django_db
+def test_a_file_of_noise_is_nothing_but_bad_lines(log):
+    noise = random.Random(3).randbytes(200_000)  # noqa: S311
+    log.write_bytes(noise + bytes(range(256)) * 3 + b"\xff" * 300 + b"\n" + "\U0001fffe".encode() * 90 + b"\n")
+    report = import_log(log)
+    assert report.lines == report.rejected == RejectedLine.objects.count() == log.read_bytes().count(b"\n")
+    assert {
+        len(text) <= 200 and text.isprintable() for text in RejectedLine.objects.values_list("text", flat=True)
+    } == {True}
 
 
 @pytest.mark.django_db
