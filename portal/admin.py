@@ -1,6 +1,6 @@
 """People in the back-office: who they are, what they may do, and which accounts they see."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
@@ -67,6 +67,13 @@ class PersonAdmin(UserModelAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> tuple[str, ...]:
         dates = ("last_login", "date_joined")
         return dates if request.user.is_superuser else (*dates, *RIGHTS)
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        """Deleting a selection asks about no one in particular, so it is for superusers."""
+        actions = super().get_actions(request)
+        if not request.user.is_superuser:
+            actions.pop("delete_selected", None)
+        return actions
 
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         return may_touch(request, obj) and super().has_change_permission(request, obj)

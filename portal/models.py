@@ -21,11 +21,13 @@ class UserManager(BaseUserManager["User"]):
 class User(AbstractBaseUser, PermissionsMixin):
     """A person, known by e-mail: a customer's colleague or one of our own staff."""
 
-    email = models.EmailField(unique=True)
-    name = models.CharField(max_length=120, blank=True)
-    is_staff = models.BooleanField(default=False, help_text=_("May enter the back-office."))
-    is_active = models.BooleanField(default=True)
-    date_joined = models.DateTimeField(default=timezone.now)
+    email = models.EmailField(_("e-mail address"), unique=True)
+    name = models.CharField(_("name"), max_length=120, blank=True)
+    is_staff = models.BooleanField(_("staff"), default=False, help_text=_("May enter the back-office."))
+    is_active = models.BooleanField(
+        _("active"), default=True, help_text=_("Switch off instead of deleting: the person can no longer log in.")
+    )
+    date_joined = models.DateTimeField(_("joined"), default=timezone.now)
 
     objects = UserManager()
 
@@ -33,6 +35,8 @@ class User(AbstractBaseUser, PermissionsMixin):
     EMAIL_FIELD = "email"
 
     class Meta:
+        verbose_name = _("person")
+        verbose_name_plural = _("people")
         constraints = [models.UniqueConstraint(Lower("email"), name="user_email_once_whatever_its_case")]
 
     def __str__(self) -> str:
@@ -49,11 +53,13 @@ class Role(models.TextChoices):
 class Membership(models.Model):
     """A person may see an account, in a role."""
 
-    user = models.ForeignKey(User, models.CASCADE, related_name="memberships")
-    account = models.ForeignKey("metering.Account", models.CASCADE, related_name="+")
-    role = models.CharField(max_length=10, choices=Role.choices)
+    user = models.ForeignKey(User, models.CASCADE, related_name="memberships", verbose_name=_("person"))
+    account = models.ForeignKey("metering.Account", models.CASCADE, related_name="+", verbose_name=_("account"))
+    role = models.CharField(_("role"), max_length=10, choices=Role.choices)
 
     class Meta:
+        verbose_name = _("membership")
+        verbose_name_plural = _("memberships")
         constraints = [models.UniqueConstraint(fields=["user", "account"], name="membership_one_per_user_and_account")]
 
     def __str__(self) -> str:

@@ -30,11 +30,21 @@ class Migration(migrations.Migration):
                         verbose_name="superuser status",
                     ),
                 ),
-                ("email", models.EmailField(max_length=254, unique=True)),
-                ("name", models.CharField(blank=True, max_length=120)),
-                ("is_staff", models.BooleanField(default=False, help_text="May enter the back-office.")),
-                ("is_active", models.BooleanField(default=True)),
-                ("date_joined", models.DateTimeField(default=django.utils.timezone.now)),
+                ("email", models.EmailField(max_length=254, unique=True, verbose_name="e-mail address")),
+                ("name", models.CharField(blank=True, max_length=120, verbose_name="name")),
+                (
+                    "is_staff",
+                    models.BooleanField(default=False, help_text="May enter the back-office.", verbose_name="staff"),
+                ),
+                (
+                    "is_active",
+                    models.BooleanField(
+                        default=True,
+                        help_text="Switch off instead of deleting: the person can no longer log in.",
+                        verbose_name="active",
+                    ),
+                ),
+                ("date_joined", models.DateTimeField(default=django.utils.timezone.now, verbose_name="joined")),
                 (
                     "groups",
                     models.ManyToManyField(
@@ -58,6 +68,10 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+            options={
+                "verbose_name": "person",
+                "verbose_name_plural": "people",
+            },
         ),
         migrations.CreateModel(
             name="Membership",
@@ -73,12 +87,16 @@ class Migration(migrations.Migration):
                             ("viewer", "Viewer"),
                         ],
                         max_length=10,
+                        verbose_name="role",
                     ),
                 ),
                 (
                     "account",
                     models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to="metering.account"
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="metering.account",
+                        verbose_name="account",
                     ),
                 ),
                 (
@@ -87,9 +105,14 @@ class Migration(migrations.Migration):
                         on_delete=django.db.models.deletion.CASCADE,
                         related_name="memberships",
                         to=settings.AUTH_USER_MODEL,
+                        verbose_name="person",
                     ),
                 ),
             ],
+            options={
+                "verbose_name": "membership",
+                "verbose_name_plural": "memberships",
+            },
         ),
         migrations.AddConstraint(
             model_name="user",

@@ -101,6 +101,12 @@ def test_staff_neither_change_nor_delete_others_of_the_staff_nor_set_their_passw
     assert other.check_password(makers.PASSWORD)
 
 
+def test_staff_do_not_delete_people_by_the_list(staff):
+    boss = User.objects.create_superuser("root@example.com", makers.PASSWORD)
+    staff.post("/admin/portal/user/", {"action": "delete_selected", "_selected_action": boss.pk, "post": "yes"})
+    assert User.objects.filter(pk=boss.pk).exists()
+
+
 @pytest.mark.parametrize("number", [1, 30])
 def test_the_lists_cost_the_same_with_any_number_of_rows(superuser, number):
     for each in range(number):
