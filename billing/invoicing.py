@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from itertools import groupby, islice
 
 from django.conf import settings
 from django.db import transaction
@@ -18,6 +19,7 @@ from jobs import queue
 from metering import limits, usage
 
 CLOSE_PERIOD = "billing.close_period"
+BATCH = 500
 
 
 class UnknownPeriod(LookupError):
@@ -109,29 +111,33 @@ def list_late_differences(*, account_id: int | None = None, number: str | None =
 
     Usage that arrives after its period was closed moves no invoice; here it stays visible until it is billed.
     """
-    invoices = load_invoices().exclude(state=InvoiceState.VOID).order_by("pk")
+    invoices = load_invoices().exclude(state=InvoiceState.VOID).order_by("period_start", "period_end", "pk")
     if account_id is not None:
         invoices = invoices.filter(account_id=account_id)
     if number is not None:
         invoices = invoices.filter(number=number)
-    for invoice in invoices.iterator(chunk_size=500):
-        yield from compare_usage(describe_invoice(invoice))
+    facts = (describe_invoice(invoice) for invoice in invoices.iterator(chunk_size=BATCH))
+    for (start, end), of_window in groupby(facts, key=lambda fact: (fact.period_start, fact.period_end)):
+        while batch := list(islice(of_window, BATCH)):
+            yield from compare_usage(batch, start=start, end=end)
 
 
-def compare_usage(invoice: InvoiceFact) -> Iterator[LateDifference]:
-    readings = usage.read_totals(account_id=invoice.account_id, start=invoice.period_start, end=invoice.period_end)
-    used = {reading.meter_id: reading.quantity for reading in readings}
-    for line in invoice.lines:
-        if line.meter_id is not None and used[line.meter_id] != line.quantity:
-            yield LateDifference(
-                account_id=invoice.account_id,
-                number=invoice.number,
-                position=line.position,
-                description=line.description,
-                unit=line.unit,
-                billed=line.quantity,
-                used=used[line.meter_id],
-            )
+def compare_usage(invoices: list[InvoiceFact], *, start: datetime, end: datetime) -> Iterator[LateDifference]:
+    """The differences of invoices for one window, whose usage is read in one query."""
+    totals = usage.read_totals_of({invoice.account_id for invoice in invoices}, start=start, end=end)
+    for invoice in invoices:
+        used = {reading.meter_id: reading.quantity for reading in totals[invoice.account_id]}
+        for line in invoice.lines:
+            if line.meter_id is not None and used[line.meter_id] != line.quantity:
+                yield LateDifference(
+                    account_id=invoice.account_id,
+                    number=invoice.number,
+                    position=line.position,
+                    description=line.description,
+                    unit=line.unit,
+                    billed=line.quantity,
+                    used=used[line.meter_id],
+                )
 
 
 def lock_period(period_id: int) -> Period:
