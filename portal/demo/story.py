@@ -66,6 +66,19 @@ class Fact:
         return self.found == self.expected
 
 
+def show_figure(figure: object) -> str:
+    """As a person reads it: yes or no, thousands grouped."""
+    match figure:
+        case bool():
+            return "yes" if figure else "no"
+        case int():
+            return f"{figure:,}"
+        case list():
+            return " · ".join(map(show_figure, figure))
+        case _:
+            return str(figure)
+
+
 class Story:
     """The steps, in order; `logins` are there once the customer has looked in."""
 

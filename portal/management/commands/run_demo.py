@@ -4,7 +4,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from portal.demo.people import show_logins
-from portal.demo.story import Fact, Story
+from portal.demo.story import Fact, Story, show_figure
 
 
 class Command(BaseCommand):
@@ -23,7 +23,7 @@ class Command(BaseCommand):
 
     def show(self, fact: Fact) -> None:
         mark = self.style.SUCCESS("PASS") if fact.holds else self.style.ERROR("FAIL")
-        self.stdout.write(f"{mark}  {fact.step:<22} {fact.what:<46} {fact.found}")
+        self.stdout.write(f"{mark}  {fact.step:<18} {fact.what:<54} {show_figure(fact.found)}")
         if not fact.holds:
-            self.stdout.write(f"      {'':<22} {'expected':<46} {fact.expected}")
+            self.stdout.write(f"      {'':<18} {'expected':<54} {show_figure(fact.expected)}")
         self.stdout.flush()

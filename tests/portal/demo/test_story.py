@@ -1,7 +1,7 @@
 import pytest
 
 from portal.demo.people import STAFF, renew_passwords, seed_staff, show_logins
-from portal.demo.story import Fact, price_business_plan
+from portal.demo.story import Fact, price_business_plan, show_figure
 from portal.models import User
 
 
@@ -39,3 +39,8 @@ def test_the_log_ins_are_shown_with_where_to_go():
     seed_staff()
     shown = show_logins(renew_passwords())
     assert "/admin/  manager@demo.example" in shown
+
+
+def test_figures_read_as_people_write_them():
+    shown = [show_figure(figure) for figure in (2_747_282_740, True, False, [482, 1_364], "conflict", None)]
+    assert shown == ["2,747,282,740", "yes", "no", "482 · 1,364", "conflict", "None"]
