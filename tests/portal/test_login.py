@@ -84,6 +84,7 @@ def test_a_forgotten_password_is_replaced_by_the_link_in_the_mail():
     client = Client()
     client.post("/accounts/password/reset/", {"email": "olivia@example.com"})
     [message] = mail.outbox
+    assert message.subject.endswith("Choose a new password for Palier")
     [link] = re.findall(r"http://testserver(/accounts/password/reset/key/\S+)", message.body)
     form = client.get(link)["Location"]
     page = client.get(form).content.decode()
@@ -100,6 +101,7 @@ def test_asking_for_a_link_does_not_say_who_exists():
         for email in ("olivia@example.com", "no@example.com")
     ]
     assert {answer["Location"] for answer in answers} == {"/accounts/password/reset/done/"}
+    assert [message.to for message in mail.outbox] == [["olivia@example.com"]]
 
 
 def test_a_short_password_is_refused_with_the_reason():
