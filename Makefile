@@ -9,6 +9,7 @@ ONLY ?=
 
 ENVIRONMENT = "$(PYTHON)" config/environment.py
 RUN = .venv/bin/python
+TEMPLATES = find . -name '*.html' -path '*/templates/*' -not -path './.venv/*' -not -path './var/*' -print0 | xargs -0
 
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-check run test soak lint format bench seed reset setup setup-dev lock messages shell
@@ -31,17 +32,19 @@ test: setup-dev ## the whole suite, on a throw-away PostgreSQL and Valkey (ARGS=
 soak: setup-dev ## the long tests
 	@exec $(RUN) -m pytest -m soak --timeout 3600 $(ARGS)
 
-lint: setup-dev ## style, types, the borders between apps
-	@$(RUN) -m ruff check .
-	@$(RUN) -m ruff format --check .
-	@find templates */templates -name '*.html' -print0 2>/dev/null | xargs -0 -r .venv/bin/djade --check --target-version 5.2
-	@.venv/bin/lint-imports
-	@$(RUN) -m mypy
+lint: setup-dev ## style, types, the borders between apps: all are looked at, whatever the others said
+	@status=0; \
+	$(RUN) -m ruff check . || status=1; \
+	$(RUN) -m ruff format --check . || status=1; \
+	$(TEMPLATES) .venv/bin/djade --check --target-version 5.2 || status=1; \
+	.venv/bin/lint-imports --no-logo || status=1; \
+	$(RUN) -m mypy || status=1; \
+	exit $$status
 
 format: setup-dev ## let the tools put the code in order
 	@$(RUN) -m ruff check --fix-only .
 	@$(RUN) -m ruff format .
-	@find templates */templates -name '*.html' -print0 2>/dev/null | xargs -0 -r .venv/bin/djade --target-version 5.2
+	@$(TEMPLATES) .venv/bin/djade --target-version 5.2
 
 bench: setup ## one JSON line for each figure that PERFORMANCE names (ONLY=name for one)
 	@exec $(RUN) -m bench $(ONLY)
