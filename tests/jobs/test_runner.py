@@ -219,7 +219,7 @@ def test_what_fails_after_the_commit_does_not_undo_or_repeat_the_job(does: Regis
     assert count_effects() == {"account 1": 1}
 
 
-@pytest.mark.usefixtures("lasting_effects")
+@pytest.mark.usefixtures("effects")
 def test_a_worker_that_lost_its_lease_cannot_commit(clock: StandingClock):
     job = make_job(kind="tests.count", key="account 1")
     slow = claim_job(job.pk, at=AT)
@@ -234,7 +234,7 @@ def test_a_worker_that_lost_its_lease_cannot_commit(clock: StandingClock):
     assert Job.objects.get().attempts == 2
 
 
-@pytest.mark.usefixtures("lasting_effects")
+@pytest.mark.usefixtures("effects")
 def test_without_the_token_a_worker_that_lost_its_lease_does_it_twice(
     clock: StandingClock, monkeypatch: pytest.MonkeyPatch
 ):
@@ -274,7 +274,7 @@ def test_a_claim_inside_somebody_elses_transaction_is_refused():
         claim_job(job.pk, at=AT)
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db
 def test_what_a_handler_promises_is_there_exactly_when_its_job_is_done(does: Register, clock: StandingClock):
     def promise_and_fail_at_first(job: JobContext) -> None:
         enqueue("tests.count", f"attempt {job.attempt}", at=job.at)
