@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from http.client import HTTPConnection
 from queue import Empty, SimpleQueue
 from typing import Any
@@ -55,8 +56,8 @@ def run() -> Iterator[Figure]:
             batches = [make_batch(ground, round_number, number, chance) for number in range(BATCHES)]
             bodies = [json.dumps(batch).encode() for batch in batches]
             texts = [copy_text(batch, ground) for batch in batches]
-            floor = BATCHES * SIZE / seconds(lambda texts=texts: copy_all(connection.connection, texts))
-            rate = BATCHES * SIZE / seconds(lambda bodies=bodies: send_all(port, ground.secret, bodies))
+            floor = BATCHES * SIZE / seconds(partial(copy_all, connection.connection, texts))
+            rate = BATCHES * SIZE / seconds(partial(send_all, port, ground.secret, bodies))
             if round_number >= 0:
                 rates.append(rate)
                 floors.append(floor)

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
+from typing import cast
 
 STOP_SECONDS = 20
 
@@ -56,9 +57,10 @@ def close_connections() -> None:
 
     if settings.configured:
         from django.db import connection
+        from django.db.backends.postgresql.base import DatabaseWrapper
 
         connection.close()
-        connection.close_pool()
+        cast(DatabaseWrapper, connection).close_pool()
 
 
 def stop(process: "subprocess.Popen[bytes]", sign: int = signal.SIGTERM) -> None:

@@ -64,7 +64,7 @@ def accept_events(request: HttpRequest) -> HttpResponse:
 
 
 def require_media(request: HttpRequest) -> str:
-    media = request.content_type.lower()
+    media = (request.content_type or "").lower()
     charset = (request.content_params or {}).get("charset", "utf-8").lower()
     if media not in (PLAIN, SINGLE, BATCH) or charset not in ("utf-8", "utf8", "us-ascii"):
         raise Problem(
@@ -109,7 +109,7 @@ def too_large(maximum: int) -> Problem:
     return Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body_too_large", f"A body may have at most {maximum:,} bytes.")
 
 
-def read_events(body: bytes, media: str) -> list[UsageEvent | EventFate]:
+def read_events(body: bytes, media: str) -> Sequence[UsageEvent | EventFate]:
     first = body.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
     if not first:
         raise Problem(HTTPStatus.BAD_REQUEST, "malformed", "The body is empty.")

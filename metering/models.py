@@ -1,3 +1,5 @@
+from typing import TypedDict
+
 from django.contrib.postgres.constraints import ExclusionConstraint
 from django.contrib.postgres.fields import ArrayField, DateTimeRangeField, RangeBoundary, RangeOperators
 from django.contrib.postgres.indexes import BrinIndex
@@ -5,8 +7,17 @@ from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import F, Func, Q
 
-QUANTITY = {"max_digits": 38, "decimal_places": 12}
-TOTAL = {"max_digits": 50, "decimal_places": 12}  # a trillion of the greatest quantities: no sum can overflow it
+
+class Digits(TypedDict):
+    max_digits: int
+    decimal_places: int
+
+
+QUANTITY: Digits = {"max_digits": 38, "decimal_places": 12}
+TOTAL: Digits = {
+    "max_digits": 50,
+    "decimal_places": 12,
+}  # sums of the greatest quantities, a trillion of them
 
 validate_account_key = RegexValidator(
     r"\A[A-Za-z0-9][A-Za-z0-9._:@-]{0,119}\Z",

@@ -18,11 +18,12 @@ class PreparedCursor(psycopg.Cursor[tuple[Any, ...]]):
         return self
 
 
-def run_statement(sql: str, params: Sequence[object] | None = None) -> list[tuple[Any, ...]]:
+def run_statement(sql: str, params: Sequence[datetime | int | str | None] | None = None) -> list[tuple[Any, ...]]:
     """Run one statement and return the rows of its last result. Django's wrappers see it and translate its errors."""
     connection.ensure_connection()
     wrap = connection.make_debug_cursor if connection.queries_logged else connection.make_cursor
-    with connection.wrap_database_errors, wrap(PreparedCursor(connection.connection)) as cursor:
+    own: Any = PreparedCursor(connection.connection)
+    with connection.wrap_database_errors, wrap(own) as cursor:
         cursor.execute(sql, params)
         while cursor.nextset():
             pass

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
@@ -68,7 +69,7 @@ class ApiKeyAdmin(KeyModelAdmin):
     search_help_text = _("Search in names and prefixes")
     actions = ["revoke"]
 
-    def get_fields(self, request: HttpRequest, obj: ApiKey | None = None) -> list[str]:
+    def get_fields(self, request: HttpRequest, obj: ApiKey | None = None) -> list[Any]:
         if obj is None:
             return ["name", "scopes", "expires_at"]
         return ["name", "prefix", "scope_list", "state", "created_at", "expires_at", "revoked_at"]
@@ -111,7 +112,7 @@ class ApiKeyAdmin(KeyModelAdmin):
                 "title": _("Revoke API keys?"),
                 "opts": self.opts,
                 "keys": keys,
-                "checkbox_name": admin.helpers.ACTION_CHECKBOX_NAME,
+                "checkbox_name": ACTION_CHECKBOX_NAME,
             }
             return TemplateResponse(request, "admin/metering/apikey/revoke_confirmation.html", context)
         for key in keys:
