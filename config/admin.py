@@ -4,7 +4,7 @@ from django.conf import settings
 from django.contrib.admin import AdminSite
 from django.contrib.auth import REDIRECT_FIELD_NAME
 from django.contrib.auth.views import redirect_to_login
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
@@ -25,7 +25,7 @@ class PalierAdminSite(AdminSite):
     enable_nav_sidebar = False  # lists need the width; every page leads back to Today
 
     @method_decorator(never_cache)
-    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponseBase:
+    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Send staff where they wanted to go and strangers to the log-in page; tell anyone else this is not theirs."""
         wanted = self.find_next_page(request)
         if self.has_permission(request):
@@ -46,10 +46,12 @@ class PalierAdminSite(AdminSite):
         context = self.each_context(request) | {"title": _("This part is for our own staff")}
         return TemplateResponse(request, "admin/no_entry.html", context, status=403)
 
-    def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+    def password_change(  # type: ignore[override]  # a redirect, where Django renders a page
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
         """Passwords are changed where everybody changes theirs."""
         return HttpResponseRedirect(reverse("account_change_password"))
 
-    def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+    def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
         figures = list_figures(self, request, at=timezone.now())
         return super().index(request, {"figures": figures, **(extra_context or {})})

@@ -1,6 +1,6 @@
 """Who sees which lead: reps their own and the queue; managers and superusers all; nobody else any."""
 
-from typing import Protocol
+from typing import Any, Protocol
 
 from django.db.models import Q, QuerySet
 
@@ -8,11 +8,17 @@ from crm.models import Lead
 
 
 class Person(Protocol):
-    """What a permission question needs to know of the person who asks."""
+    """Whoever asks: what a question of permission needs to know of a user."""
 
-    pk: int
+    @property
+    def pk(self) -> Any: ...
 
-    def has_perm(self, perm: str) -> bool: ...
+    def has_perm(self, perm: str, obj: Any = ..., /) -> bool: ...
+
+
+def identify(person: Person) -> int:
+    """The user's id. Behind the back-office's door nobody is anonymous."""
+    return int(person.pk)
 
 
 def visible_leads(person: Person) -> QuerySet[Lead]:
@@ -21,4 +27,4 @@ def visible_leads(person: Person) -> QuerySet[Lead]:
         return Lead.objects.none()
     if person.has_perm("crm.view_all_leads"):
         return Lead.objects.all()
-    return Lead.objects.filter(Q(rep__user_id=person.pk) | Q(rep__isnull=True))
+    return Lead.objects.filter(Q(rep__user_id=identify(person)) | Q(rep__isnull=True))

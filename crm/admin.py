@@ -47,7 +47,7 @@ class RepProfileAdmin(RepModelAdmin):
 
     def formfield_for_foreignkey(self, db_field: ForeignKey[Any, Any], request: Any, **kwargs: Any) -> Any:
         field = super().formfield_for_foreignkey(db_field, request, **kwargs)
-        if db_field.name == "user" and field is not None:
+        if db_field.name == "user" and field is not None and field.queryset is not None:
             field.queryset = field.queryset.filter(is_staff=True, is_active=True, rep_profile=None)
         return field
 

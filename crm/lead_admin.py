@@ -16,12 +16,13 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.formats import date_format
+from django.utils.functional import Promise
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from crm.access import visible_leads
+from crm.access import identify, visible_leads
 from crm.assignment import assign_lead, take_lead
 from crm.exports import export_leads
 from crm.facts import CRMError
@@ -41,6 +42,7 @@ else:
     LeadModelAdmin = admin.ModelAdmin
 
 NAMED_ON_CONFIRMATION = 20
+Words = str | Promise
 
 
 class LeadAdmin(LeadModelAdmin):
@@ -103,7 +105,7 @@ class LeadAdmin(LeadModelAdmin):
         return self.has_change_permission(request) and request.user.has_perm("crm.assign_lead")
 
     def has_take_permission(self, request: HttpRequest) -> bool:
-        is_rep = RepProfile.objects.filter(user_id=request.user.pk).exists()
+        is_rep = RepProfile.objects.filter(user_id=identify(request.user)).exists()
         return is_rep and self.has_change_permission(request)
 
     # Addresses
@@ -166,7 +168,7 @@ class LeadAdmin(LeadModelAdmin):
 
         def assign(form: forms.Form) -> str:
             rep = form.cleaned_data["rep"]
-            assign_lead(lead_id=lead.pk, rep_id=rep.pk, actor_id=request.user.pk, at=timezone.now())
+            assign_lead(lead_id=lead.pk, rep_id=rep.pk, actor_id=identify(request.user), at=timezone.now())
             return _("Given to %(rep)s.") % {"rep": rep}
 
         return self.answer(request, lead, AssignForm(request.POST), assign)
@@ -175,7 +177,7 @@ class LeadAdmin(LeadModelAdmin):
         lead = self.find_changeable(request, lead_id)
 
         def take(_form: forms.Form) -> str:
-            take_lead(lead_id=lead.pk, user_id=request.user.pk, at=timezone.now())
+            take_lead(lead_id=lead.pk, user_id=identify(request.user), at=timezone.now())
             return str(_("This lead is yours now."))
 
         return self.answer(request, lead, forms.Form(request.POST), take)
@@ -184,7 +186,7 @@ class LeadAdmin(LeadModelAdmin):
         lead = self.find_changeable(request, lead_id)
 
         def move(form: forms.Form) -> str:
-            moved = move_lead(lead_id=lead.pk, actor_id=request.user.pk, at=timezone.now(), **form.cleaned_data)
+            moved = move_lead(lead_id=lead.pk, actor_id=identify(request.user), at=timezone.now(), **form.cleaned_data)
             return _("This lead is %(stage)s now.") % {"stage": Stage(moved.stage).label}
 
         return self.answer(request, lead, MoveForm(request.POST, lead=lead), move)
@@ -193,7 +195,7 @@ class LeadAdmin(LeadModelAdmin):
         lead = self.find_changeable(request, lead_id)
 
         def write(form: forms.Form) -> str:
-            add_note(lead_id=lead.pk, actor_id=request.user.pk, at=timezone.now(), **form.cleaned_data)
+            add_note(lead_id=lead.pk, actor_id=identify(request.user), at=timezone.now(), **form.cleaned_data)
             return str(_("Note added."))
 
         return self.answer(request, lead, NoteForm(request.POST), write)
@@ -211,7 +213,7 @@ class LeadAdmin(LeadModelAdmin):
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
         if not form.is_valid():
-            messages.error(request, " ".join(error for errors in form.errors.values() for error in errors))
+            messages.error(request, " ".join(str(error) for errors in form.errors.values() for error in errors))
         else:
             try:
                 messages.success(request, verb(form))
@@ -229,9 +231,10 @@ class LeadAdmin(LeadModelAdmin):
         rep = form.cleaned_data["rep"]
 
         def assign(lead: Lead) -> None:
-            assign_lead(lead_id=lead.pk, rep_id=rep.pk, actor_id=request.user.pk, at=timezone.now())
+            assign_lead(lead_id=lead.pk, rep_id=rep.pk, actor_id=identify(request.user), at=timezone.now())
 
-        return self.do_each(request, leads, assign)
+        self.do_each(request, leads, assign)
+        return None
 
     @admin.action(description=_("Take from the queue…"), permissions=["take"])
     def take_selected(self, request: HttpRequest, leads: QuerySet[Lead]) -> HttpResponse | None:
@@ -239,12 +242,13 @@ class LeadAdmin(LeadModelAdmin):
             return self.confirm(request, leads, None, _("Take leads"), _("Take"))
 
         def take(lead: Lead) -> None:
-            take_lead(lead_id=lead.pk, user_id=request.user.pk, at=timezone.now())
+            take_lead(lead_id=lead.pk, user_id=identify(request.user), at=timezone.now())
 
-        return self.do_each(request, leads, take)
+        self.do_each(request, leads, take)
+        return None
 
     def confirm(
-        self, request: HttpRequest, leads: QuerySet[Lead], form: forms.Form | None, title: str, verb: str
+        self, request: HttpRequest, leads: QuerySet[Lead], form: forms.Form | None, title: Words, verb: Words
     ) -> HttpResponse:
         """Ask once more, with the number and the names. Nothing visible selected: there is nothing to ask about."""
         count = leads.count()

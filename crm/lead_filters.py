@@ -9,6 +9,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
+from crm.access import identify
 from crm.models import IS_OPEN, Lead, Stage
 
 EVERY_STAGE = "every"
@@ -41,7 +42,7 @@ class WhoseFilter(SimpleListFilter):
 
     def __init__(self, request: HttpRequest, params: dict[str, Any], model: Any, model_admin: Any) -> None:
         super().__init__(request, params, model, model_admin)
-        self.user_id = request.user.pk
+        self.user_id = identify(request.user)
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
         return [("mine", _("mine")), ("queue", _("in the queue"))]

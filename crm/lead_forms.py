@@ -1,5 +1,7 @@
 """What a person may send to a lead."""
 
+from typing import TYPE_CHECKING
+
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
@@ -8,11 +10,16 @@ from crm.models import Lead, RepProfile, Stage
 from crm.notes import NOTE_LENGTH
 from crm.transitions import MOVES
 
+if TYPE_CHECKING:
+    RepChoiceField = forms.ModelChoiceField[RepProfile]
+else:
+    RepChoiceField = forms.ModelChoiceField
 
-class RepField(forms.ModelChoiceField):
+
+class RepField(RepChoiceField):
     """Every rep who can enter the back-office; those who are away today are marked."""
 
-    def label_from_instance(self, obj: RepProfile) -> str:  # type: ignore[override]
+    def label_from_instance(self, obj: RepProfile) -> str:
         return str(obj) if obj.is_present else _("%(rep)s (away today)") % {"rep": obj}
 
 

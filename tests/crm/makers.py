@@ -1,4 +1,4 @@
-"""A small vendor: one meter, two plans, and customers who use as much as a test says. Made through the doors alone."""
+"""A small vendor: one meter, a plan or two, customers who use as much as a test says. Made through the doors."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -7,11 +7,12 @@ from decimal import Decimal
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
-from django.db import connection
+from django.db import connection, transaction
 
 from billing.plans import PlanLimitTerms, create_plan, list_slugs
 from billing.rating import flat_fee, per_unit
 from billing.subscriptions import create_subscription
+from crm.assignment import give_out
 from crm.leads import open_leads
 from crm.models import Lead
 from crm.reps import RepFact, create_rep
@@ -30,8 +31,8 @@ JULY_1 = datetime(2026, 7, 1, tzinfo=UTC)
 PASSWORD = "correct-horse-battery"
 
 
-def make_plans() -> None:
-    """`requests`, on Small (250 for 19.00 EUR, then 0.02 each) and Large (5,000 for 99.00 EUR)."""
+def make_small() -> None:
+    """The meter `requests` and the plan Small: 250 for €19.00, of which 200 included, then €0.02 each."""
     if list_slugs():
         return
     create_meter(
@@ -44,6 +45,11 @@ def make_plans() -> None:
         at=JUNE_1,
     )
     make_plan("small", rank=1, fee="19", limit=250, price="0.02", included=200)
+
+
+def make_large() -> None:
+    """The next plan, Large: 5,000 for €99.00."""
+    make_small()
     make_plan("large", rank=2, fee="99", limit=5000, price="0.01", included=5000)
 
 
@@ -63,7 +69,7 @@ def make_plan(slug: str, *, rank: int, fee: str, limit: int, price: str, include
 
 
 def make_customer(key: str, *, plan: str | None = "small") -> AccountRef:
-    make_plans()
+    make_small()
     account = create_account(key=key, name=key.title(), at=JUNE_1)
     if plan:
         create_subscription(account_id=account.id, plan_slug=plan, started_at=JUNE_1, at=JUNE_1)
@@ -85,12 +91,19 @@ def make_lead(key: str, *, count: int = 260, at: datetime = JUNE_10) -> Lead:
     return Lead.objects.get(account_id=account.id, closed_at=None)
 
 
-def make_plain_lead(key: str) -> Lead:
+def make_plain_lead(key: str, *, severity: int = 100, at: datetime = JUNE_10) -> Lead:
     """An open lead without any signal: enough for who may do what with it, and cheaper."""
-    lead = Lead.objects.create(
-        account_id=create_account(key=key, name=key.title(), at=JUNE_1).id, severity=Decimal(100), opened_at=JUNE_10
-    )
-    log_transition(lead, to_stage="new", actor_id=None, at=JUNE_10)
+    account = create_account(key=key, name=key.title(), at=JUNE_1)
+    lead = Lead.objects.create(account_id=account.id, severity=severity, opened_at=at)
+    log_transition(lead, to_stage="new", actor_id=None, at=at)
+    return lead
+
+
+def make_given_lead(key: str, *, severity: int = 100, at: datetime = JUNE_10) -> Lead:
+    """The same, given to whom the rules give it."""
+    lead = make_plain_lead(key, severity=severity, at=at)
+    with transaction.atomic():
+        give_out([lead], at=at)
     return lead
 
 

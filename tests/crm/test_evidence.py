@@ -11,12 +11,13 @@ from crm.models import Signal
 from metering.alerts import list_alerts
 from metering.limits import LimitTerms, hand_over_limits
 from metering.meters import find_meter
-from tests.crm.makers import JULY_1, JUNE_1, JUNE_10, JUNE_11, find_customer, make_customer, make_lead, use
+from tests.crm.makers import JULY_1, JUNE_1, JUNE_10, JUNE_11, find_customer, make_customer, make_large, make_lead, use
 
 pytestmark = pytest.mark.django_db
 
 
 def test_the_frozen_evidence_holds_every_fact_as_text():
+    make_large()
     account = make_customer("acme")
     use(account, 60, at=datetime(2026, 6, 9, 8, tzinfo=UTC))
     use(account, 200, at=JUNE_10, batch="b")
@@ -71,6 +72,7 @@ def test_the_frozen_evidence_holds_every_fact_as_text():
 
 
 def test_what_was_frozen_thaws_to_the_same_evidence():
+    make_large()
     account = make_customer("acme")
     use(account, 260)
     [alert] = list_alerts([account.id])
@@ -103,6 +105,7 @@ def test_an_account_without_a_plan_has_neither_cost_nor_offer():
 
 
 def test_on_the_largest_plan_there_is_no_offer():
+    make_large()
     account = make_customer("acme", plan="large")
     for part in "abcde":
         use(account, 900, batch=part)

@@ -16,6 +16,7 @@ from tests.crm.makers import (
     JUNE_11,
     find_customer,
     find_person,
+    make_large,
     make_lead,
     make_manager,
     make_plain_lead,
@@ -36,6 +37,7 @@ def post(client, lead, verb, **answers):
 
 @time_machine.travel(JUNE_11, tick=False)
 def test_the_page_says_why_with_the_frozen_facts_beside_todays(log_in):
+    make_large()
     rosa = make_rep("rosa")
     lead = make_lead("acme", count=260)
     use(find_customer(lead), 40, at=JUNE_11, batch="later")
