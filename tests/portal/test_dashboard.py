@@ -1,3 +1,5 @@
+import html
+import shlex
 from datetime import UTC, datetime
 
 import pytest
@@ -6,6 +8,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from billing.subscriptions import open_next_periods
+from metering.keys import issue_key
 from metering.meters import create_meter, list_meters
 from metering.models import HourlyRollup, Limit
 from portal.first_event import write_first_event
@@ -105,6 +108,24 @@ def test_an_account_without_plan_and_usage_has_a_command_to_begin_with(account, 
     assert "curl http://testserver/api/v1/events \\\n" in page
     assert "Bearer $PALIER_API_KEY" in page
     assert "&quot;type&quot;: &quot;request&quot;, &quot;subject&quot;: &quot;acme&quot;" in page
+
+
+def test_the_command_sends_an_event_that_is_counted(account, owner):
+    makers.make_meters()
+    page = html.unescape(read(owner))
+    command = shlex.split(page[page.index("curl http") : page.index("</code>")].replace("\\\n", " "))
+    assert command[:2] == ["curl", "http://testserver/api/v1/events"]
+    key = issue_key(name="first", scopes=["events:write"], at=makers.NOV_10)
+    answer = Client().post(
+        "/api/v1/events",
+        command[command.index("-d") + 1],
+        content_type="application/json",
+        headers={"authorization": f"Bearer {key.secret}"},
+    )
+    assert answer.status_code == 200
+    text = squeeze(read(owner))
+    assert "1 request" in text
+    assert "Nothing counted yet" not in text
 
 
 def test_before_any_meter_exists_the_page_still_opens(owner):
