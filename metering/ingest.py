@@ -21,10 +21,10 @@ from metering.statements import plain_array, run_statement, text_array, time_arr
 ATTEMPTS = 5
 RETRYABLE = {"40P01", "40001"}  # deadlock detected, serialization failure
 
-# The table lock comes before the snapshot: a meter that is being made is either in the list, or counts this batch
-# as its history.
+# The table locks come before the snapshot: a meter that is being made is either in the list, or counts this batch as
+# its history; and no account can be deleted from now on.
 READ_METERS: LiteralString = """
-    LOCK TABLE metering_meter IN ROW SHARE MODE;
+    LOCK TABLE metering_meter, metering_alias IN ROW SHARE MODE;
     SELECT id, key, name, event_type, aggregation, value_property, unit FROM metering_meter
 """
 

@@ -124,11 +124,14 @@ class Event(models.Model):
 
 
 class HourlyRollup(models.Model):
-    """What one account used of one meter in one UTC hour. Additive; always equal to the raw events."""
+    """What one account used of one meter in one UTC hour. Additive; always equal to the raw events.
+
+    Triggers keep a meter and an account that were measured; foreign keys would lock both for each new hour.
+    """
 
     pk = models.CompositePrimaryKey("account_id", "meter_id", "hour")
-    account = models.ForeignKey(Account, models.PROTECT, db_index=False)
-    meter = models.ForeignKey(Meter, models.PROTECT, db_index=False)
+    account = models.ForeignKey(Account, models.PROTECT, db_index=False, db_constraint=False)
+    meter = models.ForeignKey(Meter, models.PROTECT, db_index=False, db_constraint=False)
     hour = models.DateTimeField()
     event_count = models.BigIntegerField()
     total = models.DecimalField(**TOTAL)

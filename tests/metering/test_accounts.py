@@ -1,4 +1,5 @@
 import pytest
+from django.db import IntegrityError, connection, transaction
 
 from metering.accounts import (
     AccountExists,
@@ -80,6 +81,20 @@ def test_events_that_waited_are_counted_when_their_alias_is_given():
     add_alias(account_id=account.id, name="old-name", at=NOON)
     assert HourlyRollup.objects.get().total == 2
     assert list(check()) == []
+
+
+def test_an_account_that_was_measured_stays_for_everybody():
+    make_meter()
+    account, unused = make_account(), make_account("unused")
+    make_events(1)
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        for each in (account, unused):
+            cursor.execute("DELETE FROM metering_alias WHERE account_id = %s", [each.id])
+        cursor.execute("DELETE FROM metering_account WHERE id = %s", [unused.id])
+        with pytest.raises(IntegrityError, match="has usage and stays"), transaction.atomic():
+            cursor.execute("DELETE FROM metering_account WHERE id = %s", [account.id])
+    assert Account.objects.get().key == "acme"
 
 
 def test_an_alias_of_another_account_is_refused():
