@@ -4,7 +4,7 @@ import threading
 from contextlib import suppress
 
 import pytest
-from django.db import connection, transaction
+from django.db import DatabaseError, connection, transaction
 from django.db.models import QuerySet
 
 from crm import assignment, invariants, leads
@@ -163,3 +163,25 @@ def test_without_the_lock_both_would_believe_they_have_it(two_takers, monkeypatc
 
     assert None not in took
     assert Activity.objects.count() == 2
+
+
+def test_a_run_that_is_killed_midway_leaves_its_alerts_to_the_next(monkeypatch):
+    use(make_customer("acme"), 260)
+    use(make_customer("brook"), 260)
+    freeze_evidence = leads.freeze_evidence
+
+    def freeze_once_then_die(evidence):
+        if Lead.objects.count() == 2:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+        return freeze_evidence(evidence)
+
+    monkeypatch.setattr(leads, "freeze_evidence", freeze_once_then_die)
+    with pytest.raises(DatabaseError):
+        run_together(lambda: open_leads(at=JUNE_11))
+    monkeypatch.undo()
+    assert not Lead.objects.exists()
+
+    assert open_leads(at=JUNE_11) == 2
+    assert (Lead.objects.count(), Signal.objects.count()) == (2, 2)
+    assert list(invariants.check()) == []
