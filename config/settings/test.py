@@ -1,6 +1,8 @@
 """The suite's own settings: cheap passwords, a database and a broker in a folder that the suite throws away."""
 
+import atexit
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from config.embedded import database_url, redis_url
@@ -8,6 +10,14 @@ from config.settings.base import *  # noqa: F403
 from config.settings.base import env, use_broker, use_cache, use_database
 
 TEST_DIR = Path(env.str("PALIER_TEST_DIR", "") or tempfile.mkdtemp(prefix="palier-test-"))
+
+
+@atexit.register
+def remove_unused() -> None:
+    """A process that only read the settings leaves nothing behind; the suite removes what it filled itself."""
+    with suppress(OSError):
+        TEST_DIR.rmdir()
+
 
 SECRET_KEY = "test-only"  # noqa: S105
 ALLOWED_HOSTS = ["testserver", "localhost", "127.0.0.1"]
