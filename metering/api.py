@@ -26,6 +26,7 @@ SINGLE = "application/cloudevents+json"
 BATCH = "application/cloudevents-batch+json"
 PLAIN = "application/json"
 CHUNK = 64 * 1024
+DRAIN_MAX_BYTES = 32 * 1024 * 1024
 
 
 @csrf_exempt
@@ -82,6 +83,7 @@ def read_body(request: HttpRequest) -> bytes:
         return read_chunked(cast(BinaryIO, request.META["wsgi.input"]), maximum)
     length = int(request.META.get("CONTENT_LENGTH") or 0)
     if length > maximum:
+        drop_body(request, length)
         raise too_large(maximum)
     try:
         body = request.body
@@ -92,6 +94,17 @@ def read_body(request: HttpRequest) -> bytes:
     return body
 
 
+def drop_body(request: HttpRequest, length: int) -> None:
+    """Let a sender who sends all before it listens hear the refusal; but not one who would send for ever."""
+    if length > DRAIN_MAX_BYTES:
+        return
+    try:
+        while request.read(CHUNK):
+            pass
+    except OSError:
+        pass  # gone already
+
+
 def read_chunked(stream: BinaryIO, maximum: int) -> bytes:
     """A body that does not say how long it is. The server has undone the chunks; Django would read nothing."""
     body = bytearray()
@@ -100,8 +113,10 @@ def read_chunked(stream: BinaryIO, maximum: int) -> bytes:
             body += piece
             if len(body) > maximum:
                 raise too_large(maximum)
-    except OSError:
-        raise Problem(HTTPStatus.BAD_REQUEST, "body_cut_short", "The body ended before its last chunk.") from None
+    except Problem:
+        raise
+    except Exception:  # each server has errors of its own for a broken chunk, and all are the sender's
+        raise Problem(HTTPStatus.BAD_REQUEST, "body_cut_short", "The chunks of the body are broken.") from None
     return bytes(body)
 
 

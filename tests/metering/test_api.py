@@ -303,10 +303,22 @@ def test_a_long_body_is_refused_before_it_is_read(rf):
             raise AssertionError("the body was read")
 
     request = rf.post(URL, HTTP_AUTHORIZATION=f"Bearer {make_key(at=timezone.now()).secret}")
-    request.META |= {"CONTENT_LENGTH": "6000000", "CONTENT_TYPE": "application/json"}
+    request.META |= {"CONTENT_LENGTH": "60000000", "CONTENT_TYPE": "application/json"}
     request.content_type = "application/json"
     request._stream = Untouched()
     assert receive_events(request).status_code == 413
+
+
+def test_broken_chunks_are_the_senders_fault(rf):
+    class Broken:
+        def read(self, size: int) -> bytes:
+            raise ValueError("invalid chunk size")
+
+    request = rf.post(URL, HTTP_AUTHORIZATION=f"Bearer {make_key(at=timezone.now()).secret}")
+    request.content_type = "application/json"
+    request.META |= {"HTTP_TRANSFER_ENCODING": "chunked", "wsgi.input": Broken()}
+    response = receive_events(request)
+    assert (response.status_code, json.loads(response.content)["code"]) == (400, "body_cut_short")
 
 
 def post_chunked(rf: RequestFactory, body: bytes) -> Any:
