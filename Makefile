@@ -68,5 +68,10 @@ lock: ## write requirements*.txt anew from requirements*.in (UPGRADE=1 for the n
 			--python-version 3.11 $(if $(UPGRADE),--upgrade) "requirements$$name.in" -o "requirements$$name.txt" || exit 1; \
 	done
 
+messages: setup ## collect the words of the screens for translation and compile them (needs gettext's tools)
+	@command -v xgettext >/dev/null || { echo "xgettext is missing. On Debian and Ubuntu: apt-get install gettext" >&2; exit 1; }
+	@$(RUN) manage.py makemessages --locale fr --ignore '.venv/*' --ignore 'var/*' --ignore 'tests/*' --add-location file
+	@$(RUN) manage.py compilemessages --locale fr --ignore '.venv/*'
+
 shell: setup ## a Python shell with the models at hand
 	@exec $(RUN) manage.py shell
