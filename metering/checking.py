@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from metering.events import MAX_LENGTHS, EventFate, Fate, UsageEvent
+from metering.events import MAX_LENGTHS, EventFate, Fate, UsageEvent, claim_hex
 from metering.meters import MeterRef
 
 DATA_MAX_BYTES = 64 * 1024  # what CloudEvents asks every carrier to let through
@@ -47,8 +47,9 @@ class TimeWindow:
 
 
 class CheckedEvent(msgspec.Struct, frozen=True, gc=False):
-    """An event that can be counted. `happened_at` is UTC, `data` JSON text that PostgreSQL takes as jsonb."""
+    """An event that can be counted, under its claim. `happened_at` is UTC, `data` JSON text that jsonb takes."""
 
+    claim: str
     source: str
     id: str
     type: str
@@ -83,7 +84,14 @@ class Checker:
         for name in summed:
             check_value(name, values)
         return CheckedEvent(
-            event.source, event.id, event.type, event.subject, happened_at, event.time is not None, data
+            claim_hex(event.source, event.id),
+            event.source,
+            event.id,
+            event.type,
+            event.subject,
+            happened_at,
+            event.time is not None,
+            data,
         )
 
     def check_time(self, time: datetime) -> datetime:

@@ -14,7 +14,7 @@ from django.db import OperationalError, connection, transaction
 from metering.alerts import record_crossings
 from metering.checking import CheckedEvent, Checker, Refusal, TimeWindow, refuse
 from metering.counting import COUNTED, VALUED
-from metering.events import EventFate, Fate, UsageEvent, claim_hex
+from metering.events import EventFate, Fate, UsageEvent
 from metering.meters import MeterRef
 from metering.statements import plain_array, run_statement, text_array, time_array
 
@@ -106,8 +106,8 @@ class Batch:
         self.events = events
         self.refused: dict[int, EventFate] = {}
         self.staged: dict[str, CheckedEvent] = {}  # of the rows with one claim, the first
-        self.rows: dict[int, tuple[str, CheckedEvent]] = {}
-        self.repeated: dict[int, tuple[str, CheckedEvent]] = {}
+        self.rows: dict[int, CheckedEvent] = {}
+        self.repeated: dict[int, CheckedEvent] = {}
         self.special: dict[str, Fate] = {}
         self.compared: dict[int, bool] = {}
         for position, event in enumerate(events):
@@ -116,15 +116,14 @@ class Batch:
             except Refusal as refusal:
                 self.refused[position] = refuse(event, refusal)
                 continue
-            claim = claim_hex(checked.source, checked.id)
-            is_first = self.staged.setdefault(claim, checked) is checked
-            (self.rows if is_first else self.repeated)[position] = (claim, checked)
+            is_first = self.staged.setdefault(checked.claim, checked) is checked
+            (self.rows if is_first else self.repeated)[position] = checked
 
     def store(self, *, at: datetime, api_key_id: int | None) -> None:
         names = resolve_names({checked.subject for checked in self.staged.values()})
         stored, late, crossed = store_events(self.staged, names, at=at, api_key_id=api_key_id)
         if stored is not None:
-            self.repeated |= {position: row for position, row in self.rows.items() if row[0] not in stored}
+            self.repeated |= {position: row for position, row in self.rows.items() if row.claim not in stored}
         self.compared = compare_with_stored(self.repeated)
         self.special = {claim: Fate.UNMATCHED for claim, each in self.staged.items() if each.subject not in names}
         self.special |= dict.fromkeys(late, Fate.LATE)
@@ -133,8 +132,8 @@ class Batch:
 
     def fates(self) -> list[EventFate]:
         fates = [EventFate(event.source, event.id, Fate.ACCEPTED) for event in self.events]
-        for position, (claim, event) in self.rows.items() if self.special else ():
-            fates[position] = EventFate(event.source, event.id, self.special.get(claim, Fate.ACCEPTED))
+        for position, row in self.rows.items() if self.special else ():
+            fates[position] = EventFate(row.source, row.id, self.special.get(row.claim, Fate.ACCEPTED))
         for position, is_same in self.compared.items():
             fates[position] = state_repeated(self.events[position], is_same=is_same)
         for position, fate in self.refused.items():
@@ -197,15 +196,15 @@ def bare_hex(claim: str) -> str:
     return claim.replace("-", "")
 
 
-def compare_with_stored(rows: dict[int, tuple[str, CheckedEvent]]) -> dict[int, bool]:
+def compare_with_stored(rows: dict[int, CheckedEvent]) -> dict[int, bool]:
     """position → whether what is stored under its claim says the same. Numbers are compared by value."""
     if not rows:
         return {}
-    positions, checked = list(rows), [row for _, row in rows.values()]
+    positions, checked = list(rows), rows.values()
     answers = run_statement(
         COMPARE,
         [
-            plain_array([claim for claim, _ in rows.values()]),
+            plain_array([row.claim for row in checked]),
             text_array([row.type for row in checked]),
             text_array([row.subject for row in checked]),
             time_array([row.happened_at if row.has_time else None for row in checked]),
