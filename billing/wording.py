@@ -16,6 +16,8 @@ from metering.quantities import format_exact
 
 SYMBOLS = {"EUR": "€", "GBP": "£", "JPY": "¥", "USD": "$"}
 
+NO_BREAK_SPACE = "\u00a0"
+
 
 def display_money(minor: int, currency: str) -> str:
     """An amount of a document with exactly the currency's decimals: `€1,234.50`, `1 234,50 €`, `¥525`, `KWD 1.500`."""
@@ -27,11 +29,11 @@ def display_amount(amount: Decimal, currency: str) -> str:
     digits = -int(trim(amount).as_tuple().exponent)
     number = number_format(amount.copy_abs(), decimal_pos=max(digits, find_exponent(currency)), force_grouping=True)
     symbol = SYMBOLS.get(currency)
-    values = {"symbol": symbol or currency, "number": number}
+    values = {"symbol": symbol or currency, "space": NO_BREAK_SPACE, "number": number}
     if symbol:
         text = pgettext("an amount of money, such as €5.00", "%(symbol)s%(number)s") % values
     else:
-        text = pgettext("an amount of money, such as CHF 5.00", "%(symbol)s\u00a0%(number)s") % values
+        text = pgettext("an amount of money, such as CHF 5.00", "%(symbol)s%(space)s%(number)s") % values
     return f"−{text}" if amount < 0 else text
 
 

@@ -14,11 +14,11 @@ CUSTOMER = "75.97.9.59"  # the client that passes its plan's limit by most reque
 CUSTOMER_EMAIL = "customer@demo.example"
 MANAGER_EMAIL = "manager@demo.example"
 STAFF = {
-    "amal@demo.example": ("Amal, sales", SALES_REP),
-    "bruno@demo.example": ("Bruno, sales", SALES_REP),
-    "chloe@demo.example": ("Chloé, sales", SALES_REP),
-    MANAGER_EMAIL: ("Dominique, sales manager", SALES_MANAGER),
-    "finance@demo.example": ("Elif, finance", FINANCE),
+    "amal@demo.example": ("Amal", SALES_REP),
+    "bruno@demo.example": ("Bruno", SALES_REP),
+    "chloe@demo.example": ("Chloé", SALES_REP),
+    MANAGER_EMAIL: ("Dominique", SALES_MANAGER),
+    "finance@demo.example": ("Elif", FINANCE),
 }
 
 
@@ -46,7 +46,7 @@ def seed_customer() -> None:
         account = find_account(CUSTOMER)
     except UnknownAccount:
         return
-    user = ensure_user(CUSTOMER_EMAIL, name="Camille, customer")
+    user = ensure_user(CUSTOMER_EMAIL, name="Camille")
     Membership.objects.get_or_create(user=user, account_id=account.id, defaults={"role": Role.OWNER})
 
 
@@ -62,11 +62,18 @@ def ensure_user(email: str, *, name: str, is_staff: bool = False, is_superuser: 
 def renew_passwords() -> list[Login]:
     """Draw a password for each of the demo's people and return them in the clear, for the terminal only."""
     logins = []
-    for user in User.objects.filter(email__endswith="@demo.example").order_by("is_staff", "is_superuser", "pk"):
+    for user in (
+        User.objects.filter(email__endswith="@demo.example")
+        .prefetch_related("groups")
+        .order_by("is_staff", "is_superuser", "pk")
+    ):
         password = secrets.token_urlsafe(12)
         user.set_password(password)
         user.save(update_fields=["password"])
-        logins.append(Login(user.email, password, user.name, "/admin/" if user.is_staff else "/"))
+        role = ", ".join(group.name for group in user.groups.all()) or (
+            "all rights" if user.is_superuser else "customer"
+        )
+        logins.append(Login(user.email, password, f"{user.name} ({role})", "/admin/" if user.is_staff else "/"))
     return logins
 
 

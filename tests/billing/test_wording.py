@@ -96,6 +96,11 @@ def test_numbers_follow_the_readers_language():
     assert "234,50" in text
 
 
+def test_a_currency_without_a_sign_stands_behind_the_number_in_french():
+    with translation.override("fr"):
+        assert display_money(1500, "KWD") == "1,500\u00a0KWD"
+
+
 def test_a_step_of_one_unit_is_in_the_singular():
     line = make_line(REQUESTS, 1_001)
     assert line.steps[1] == Step(StepKind.TIER, Decimal(1), Decimal("0.002"), Decimal("0.002"), tier=1)

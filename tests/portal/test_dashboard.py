@@ -38,7 +38,7 @@ def test_the_cost_so_far_is_that_of_the_invoice_with_its_reasons(account, owner)
     makers.subscribe(account)
     makers.use(account, 357)
     text = squeeze(read(owner))
-    assert "Plan Growth · November 2026 · times in UTC" in text
+    assert "Growth plan · November 2026 · times in UTC" in text
     assert "Cost so far €54.14" in text
     assert "Base fee Why this amount : Base fee flat fee of €49.00 €49.00" in text
     assert "100 requests included" in text
