@@ -4,8 +4,6 @@ import os
 import subprocess
 import sys
 
-import pytest
-
 from config.stack import BASE_DIR
 
 WHOLE = {
@@ -29,36 +27,16 @@ def load(environ: dict[str, str], *names: str) -> "subprocess.CompletedProcess[s
     return subprocess.run(command, cwd=BASE_DIR, env=kept | environ, capture_output=True, text=True, check=False)
 
 
-@pytest.mark.parametrize("missing", sorted(WHOLE))
-def test_one_missing_secret_is_named_and_nothing_starts(missing: str):
-    result = load({name: value for name, value in WHOLE.items() if name != missing})
+def test_without_its_secrets_nothing_starts_and_each_is_named():
+    result = load({"DATABASE_URL": "mysql://a:pw-in-url@b/c"})
     assert result.returncode != 0
-    assert f"  {missing} is missing (" in result.stderr
-    assert [name for name in WHOLE if f"  {name} is missing" in result.stderr] == [missing]
+    assert "DATABASE_URL does not start with postgres://" in result.stderr
     assert "pw-in-url" not in result.stderr
-
-
-def test_all_missing_secrets_are_named_at_once():
-    result = load({})
-    assert [name for name in WHOLE if f"  {name} is missing" in result.stderr] == list(WHOLE)
-
-
-@pytest.mark.parametrize(
-    ("change", "complaint"),
-    [
-        ({"SECRET_KEY": "short"}, "SECRET_KEY is too short"),
-        ({"DATABASE_URL": "mysql://a:pw-in-url@b/c"}, "DATABASE_URL does not start with postgres:// or postgresql://"),
-        ({"REDIS_URL": "db.example"}, "REDIS_URL does not start with redis:// or rediss:// or unix://"),
-        ({"ALLOWED_HOSTS": " , "}, "ALLOWED_HOSTS is missing"),
-        ({"STRIPE_SECRET_KEY": "sk_test_1"}, "STRIPE_WEBHOOK_SECRET is missing (STRIPE_SECRET_KEY is set"),
-        ({"STRIPE_WEBHOOK_SECRET": "whsec_1"}, "STRIPE_SECRET_KEY is missing (STRIPE_WEBHOOK_SECRET is set"),
-    ],
-)
-def test_an_unusable_value_is_refused_without_being_shown(change: dict[str, str], complaint: str):
-    result = load(WHOLE | change)
-    assert result.returncode != 0
-    assert complaint in result.stderr
-    assert "pw-in-url" not in result.stderr
+    assert [name for name in WHOLE if f"  {name} is missing" in result.stderr] == [
+        "SECRET_KEY",
+        "REDIS_URL",
+        "ALLOWED_HOSTS",
+    ]
 
 
 def test_with_its_secrets_it_is_https_only_and_trusts_no_proxy():

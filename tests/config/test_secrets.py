@@ -19,6 +19,32 @@ def test_whole_secrets_pass():
     require_production(WHOLE)
 
 
+@pytest.mark.parametrize("missing", sorted(WHOLE))
+def test_one_missing_secret_is_named_alone(missing: str):
+    with pytest.raises(ImproperlyConfigured) as refusal:
+        require_production({name: value for name, value in WHOLE.items() if name != missing})
+    [_, line] = str(refusal.value).splitlines()
+    assert line.startswith(f"  {missing} is missing (")
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"SECRET_KEY": "short"}, "SECRET_KEY is too short"),
+        ({"DATABASE_URL": "mysql://a:pw-in-url@b/c"}, "DATABASE_URL does not start with postgres:// or postgresql://"),
+        ({"REDIS_URL": "pw-in-url@cache"}, "REDIS_URL does not start with redis:// or rediss:// or unix://"),
+        ({"ALLOWED_HOSTS": " , "}, "ALLOWED_HOSTS is missing"),
+        ({"STRIPE_SECRET_KEY": "sk_test_1"}, "STRIPE_WEBHOOK_SECRET is missing (STRIPE_SECRET_KEY is set"),
+        ({"STRIPE_WEBHOOK_SECRET": "whsec_1"}, "STRIPE_SECRET_KEY is missing (STRIPE_WEBHOOK_SECRET is set"),
+    ],
+)
+def test_an_unusable_value_is_refused_without_being_shown(change: dict[str, str], complaint: str):
+    with pytest.raises(ImproperlyConfigured) as refusal:
+        require_production(WHOLE | change)
+    assert complaint in str(refusal.value)
+    assert "pw-in-url" not in str(refusal.value)
+
+
 def test_one_complaint_holds_every_problem():
     with pytest.raises(ImproperlyConfigured) as refusal:
         require_production({"SECRET_KEY": "short", "STRIPE_SECRET_KEY": "sk_test_1"})
