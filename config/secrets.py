@@ -56,8 +56,8 @@ def read_or_make_key(path: Path) -> str:
         return path.read_text().strip()
     except FileNotFoundError:
         path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f"{path.name}.{os.getpid()}")
-    draft.touch(mode=0o600)
+    draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
+    draft.touch(mode=0o600, exist_ok=False)
     draft.write_text(secrets.token_urlsafe(SHORTEST_KEY) + "\n")
     try:
         os.link(draft, path)  # fails when another process was first, and never shows half a key
