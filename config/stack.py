@@ -29,7 +29,6 @@ BASE_DIR = Path(__file__).resolve().parents[1]
 VAR_DIR = Path(os.environ.get("PALIER_VAR_DIR") or BASE_DIR / "var")
 ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 DEMO_PORTS = 20  # how many ports the demo tries when its first one is taken
-STORY = ("seed", "run_demo")
 
 
 class Interrupted(BaseException):
@@ -77,6 +76,8 @@ class Stack:
         address = ["--bind", f"127.0.0.1:{self.port}", "--no-control-socket"]
         threads = ["--worker-class", "gthread", "--workers", "2", "--threads", "4", "--graceful-timeout", "8"]
         self.start("web", ["-m", "gunicorn", "config.wsgi", "--preload", *address, *threads])
+
+    def wait_for_web(self) -> None:
         self.supervisor.wait_for(lambda: answers(f"{self.url}/readyz"), seconds=60, what="an answer of the web server")
 
     def start(self, name: str, arguments: list[str]) -> None:
@@ -103,18 +104,16 @@ class Stack:
 
 
 def run_stack(stack: Stack, *, tells_story: bool) -> None:
-    """Start everything in order, run the steps between, and serve until a signal comes."""
-    seed, story = STORY if tells_story else ("", "")
+    """Start everything in order, tell the story while the web server warms up, and serve until a signal comes."""
     stack.start_servers()
     stack.run_step("-m", "config.prepare")
-    if seed:
-        stack.run_step("manage.py", seed)
     stack.start_workers()
     if stack.port:
         stack.start_web()
-    if story:
-        stack.run_step("manage.py", story)
+    if tells_story:
+        stack.run_step("manage.py", "run_demo")
     if stack.port:
+        stack.wait_for_web()
         stack.supervisor.say(describe_addresses(stack))
         try:
             stack.supervisor.keep_alive()
