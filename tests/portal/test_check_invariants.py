@@ -22,7 +22,8 @@ def test_a_broken_promise_is_named_and_fails(capsys):
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL session_replication_role = replica")
         cursor.execute(
-            "INSERT INTO metering_event (claim, source, event_id, type, subject, account_id, happened_at, received_at, data)"
+            "INSERT INTO metering_event"
+            " (claim, source, event_id, type, subject, account_id, happened_at, received_at, data)"
             " VALUES (gen_random_uuid(), 's', '1', 'call', 'acme', %s, %s, %s, '{}')",
             [account.id, NOW, NOW],
         )
