@@ -9,14 +9,14 @@ from typing import Any
 
 import msgspec
 
-from metering.events import MAX_LENGTHS, EventFate, Fate, UsageEvent, claim_hex
+from metering.events import MAX_LENGTHS, CheckedEvent, EventFate, Fate, UsageEvent, claim_hex
 from metering.meters import MeterRef
 
 DATA_MAX_BYTES = 64 * 1024  # what CloudEvents asks every carrier to let through
 MAX_DEPTH = 32
 MAX_EXPONENT = 308  # of a number anywhere in `data`: what every reader of JSON can hold
 MAX_DIGITS = 1_000
-BOUND = Decimal(10) ** 26  # Decimal(38, 12) holds less than this
+BOUND = 10**26  # Decimal(38, 12) holds less than this
 STEP = Decimal(1).scaleb(-12)
 EXACT = Context(prec=2_000, rounding=ROUND_HALF_UP)
 
@@ -46,43 +46,30 @@ class TimeWindow:
         return f"from {self.earliest:%Y-%m-%dT%H:%M:%SZ} to {self.latest:%Y-%m-%dT%H:%M:%SZ}"
 
 
-class CheckedEvent(msgspec.Struct, frozen=True, gc=False):
-    """An event that can be counted, under its claim. `happened_at` is UTC, `data` JSON text that jsonb takes."""
-
-    claim: str
-    source: str
-    id: str
-    type: str
-    subject: str
-    happened_at: datetime
-    has_time: bool
-    data: bytes
-
-
 class Checker:
     """Checks events against the meters and the times allowed; one per batch."""
 
     def __init__(self, meters: Sequence[MeterRef], *, window: TimeWindow, at: datetime) -> None:
         self.window, self.at = window, at
-        self.properties: dict[str, list[str]] = {}
+        self.meters: dict[str, list[MeterRef]] = {}
         for meter in meters:
-            summed = self.properties.setdefault(meter.event_type, [])
-            if meter.value_property:
-                summed.append(meter.value_property)
+            self.meters.setdefault(meter.event_type, []).append(meter)
+        self.counts = {  # of the types whose meters look at no property
+            event_type: tuple((meter.id, 1) for meter in found)
+            for event_type, found in self.meters.items()
+            if not any(meter.value_property for meter in found)
+        }
 
     def check(self, event: UsageEvent) -> CheckedEvent:
         """Raises Refusal."""
         check_names(event)
-        summed = self.properties.get(event.type)
-        if summed is None:
+        if event.type not in self.meters:
             raise self.refuse_type(event.type)
         happened_at = self.at if event.time is None else self.check_time(event.time)
         data = encode_data(event.data) if isinstance(event.data, dict) else bytes(event.data)
         if data == b"null":  # says as much as leaving it out
             data = b"{}"
-        values = check_data(data)
-        for name in summed:
-            check_value(name, values)
+        properties = check_data(data)
         return CheckedEvent(
             claim_hex(event.source, event.id),
             event.source,
@@ -92,6 +79,13 @@ class Checker:
             happened_at,
             event.time is not None,
             data,
+            self.counts.get(event.type) or self.measure(event.type, properties),
+        )
+
+    def measure(self, event_type: str, properties: dict[str, Any]) -> tuple[tuple[int, int | Decimal], ...]:
+        found = self.meters[event_type]
+        return tuple(
+            [(each.id, read_value(each.value_property, properties) if each.value_property else 1) for each in found]
         )
 
     def check_time(self, time: datetime) -> datetime:
@@ -104,7 +98,7 @@ class Checker:
         return time if time.tzinfo is UTC else time.astimezone(UTC)
 
     def refuse_type(self, type_: str) -> Refusal:
-        known = sorted(self.properties)
+        known = sorted(self.meters)
         shown = ", ".join(known[:10]) + (", …" if len(known) > 10 else "")
         return Refusal("unknown_type", "type", f"No meter counts this type; known are: {shown or 'none'}.")
 
@@ -180,19 +174,18 @@ def holds_nul(value: object) -> bool:
     return isinstance(value, list) and any(map(holds_nul, value))
 
 
-def check_value(name: str, values: dict[str, Any]) -> None:
-    """Raises Refusal unless the property is a number that a quantity can hold."""
-    if name not in values:
+def read_value(name: str, properties: dict[str, Any]) -> int | Decimal:
+    """The property as an exact number; raises Refusal unless it is one that a quantity can hold."""
+    if name not in properties:
         raise Refusal("value_missing", f"data.{name}", f"The data needs a number called {name}.")
-    value = values[name]
-    if isinstance(value, int) and not isinstance(value, bool):
-        fits = -BOUND < value < BOUND
-    elif isinstance(value, Decimal):
-        fits = round_value(value).copy_abs() < BOUND
-    else:
+    value: object = properties[name]
+    if isinstance(value, Decimal):
+        value = round_value(value)
+    elif not isinstance(value, int) or isinstance(value, bool):
         raise Refusal("value_not_a_number", f"data.{name}", f"{name} must be a JSON number.")
-    if not fits:
+    if not -BOUND < value < BOUND:
         raise Refusal("value_out_of_range", f"data.{name}", f"{name} must lie between -1e26 and 1e26.")
+    return value
 
 
 def round_value(value: Decimal) -> Decimal:

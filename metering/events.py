@@ -6,6 +6,7 @@ a request. They hold no cycles, so the garbage collector need not look at them.
 
 import hashlib
 from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -28,6 +29,23 @@ class UsageEvent(msgspec.Struct, frozen=True, gc=False):
     subject: str
     time: datetime | None = None
     data: dict[str, Any] | bytes | msgspec.Raw = b"{}"
+
+
+class CheckedEvent(msgspec.Struct, frozen=True, gc=False):
+    """An event that can be counted, under its claim.
+
+    `happened_at` is UTC, `data` is JSON text that jsonb takes, `values` is what the event is worth to each meter.
+    """
+
+    claim: str
+    source: str
+    id: str
+    type: str
+    subject: str
+    happened_at: datetime
+    has_time: bool
+    data: bytes
+    values: tuple[tuple[int, int | Decimal], ...]
 
 
 class Fate(StrEnum):

@@ -1,6 +1,4 @@
-"""Ingestion: claims the ids, stores the events, counts them, in one transaction and nearly one statement."""
-
-# ruff: noqa: S608  (the statements are put together from constants alone)
+"""Ingestion: claims the ids, stores the events, counts them, in one transaction: a fixed number of statements."""
 
 import random
 import time
@@ -12,11 +10,12 @@ from django.conf import settings
 from django.db import OperationalError, connection, transaction
 
 from metering.alerts import record_crossings
-from metering.checking import CheckedEvent, Checker, Refusal, TimeWindow, refuse
-from metering.counting import COUNTED, VALUED
-from metering.events import EventFate, Fate, UsageEvent
+from metering.checking import Checker, Refusal, TimeWindow, refuse
+from metering.counting import count_tallies
+from metering.events import CheckedEvent, EventFate, Fate, UsageEvent
 from metering.meters import MeterRef
 from metering.statements import plain_array, run_statement, text_array, time_array
+from metering.tallies import find_late, tally_events
 
 ATTEMPTS = 5
 RETRYABLE = {"40P01", "40001"}  # deadlock detected, serialization failure
@@ -30,8 +29,8 @@ READ_METERS: LiteralString = """
 
 READ_NAMES: LiteralString = "SELECT name, account_id FROM metering_alias WHERE name = ANY(%s::text[])"
 
-STORE: LiteralString = f"""
-    WITH matched AS (
+STORE: LiteralString = """
+    WITH stored AS (
         INSERT INTO metering_event
             (claim, source, event_id, type, subject, account_id, happened_at, received_at, data, api_key_id)
         SELECT claim, source, event_id, type, subject, account_id, happened_at, %s::timestamptz, data, %s::bigint
@@ -39,13 +38,9 @@ STORE: LiteralString = f"""
             %s::jsonb[]) AS s (claim, source, event_id, type, subject, account_id, happened_at, data)
         ORDER BY claim
         ON CONFLICT (claim) DO NOTHING
-        RETURNING claim, type, account_id, happened_at, data
-    ), {VALUED}, {COUNTED}
-    SELECT
-        CASE WHEN (SELECT count(*) FROM matched) < %s
-            THEN ARRAY(SELECT claim::text FROM matched) END,
-        ARRAY(SELECT DISTINCT claim::text FROM windowed WHERE is_late),
-        ARRAY(SELECT id FROM moved WHERE is_crossed)
+        RETURNING claim
+    )
+    SELECT CASE WHEN (SELECT count(*) FROM stored) < %s THEN ARRAY(SELECT claim::text FROM stored) END
 """
 
 # A second statement, for its newer snapshot: what another transaction has just claimed was hidden from the first.
@@ -121,14 +116,16 @@ class Batch:
 
     def store(self, *, at: datetime, api_key_id: int | None) -> None:
         names = resolve_names({checked.subject for checked in self.staged.values()})
-        stored, late, crossed = store_events(self.staged, names, at=at, api_key_id=api_key_id)
-        if stored is not None:
-            self.repeated |= {position: row for position, row in self.rows.items() if row.claim not in stored}
+        stored = store_events(self.staged, names, at=at, api_key_id=api_key_id)
+        self.repeated |= {position: row for position, row in self.rows.items() if row.claim not in stored}
         self.compared = compare_with_stored(self.repeated)
         self.special = {claim: Fate.UNMATCHED for claim, each in self.staged.items() if each.subject not in names}
-        self.special |= dict.fromkeys(late, Fate.LATE)
-        if crossed:
-            record_crossings(crossed, at=at)
+        tallies = tally_events(stored.values(), names)
+        if tallies:
+            windows = count_tallies(tallies, claims=stored)
+            self.special |= dict.fromkeys(find_late(stored.values(), names, windows), Fate.LATE)
+            if crossed := [window.limit_id for window in windows if window.is_crossed]:
+                record_crossings(crossed, at=at)
 
     def fates(self) -> list[EventFate]:
         fates = [EventFate(event.source, event.id, Fate.ACCEPTED) for event in self.events]
@@ -169,10 +166,10 @@ def resolve_names(subjects: Iterable[str]) -> dict[str, int]:
 
 def store_events(
     staged: dict[str, CheckedEvent], names: dict[str, int], *, at: datetime, api_key_id: int | None
-) -> tuple[set[str] | None, list[str], list[int]]:
-    """Claim, store, count. Returns the claims stored (None: all), the late ones, and the limits that were crossed."""
+) -> dict[str, CheckedEvent]:
+    """Claim and store; returns those of the events that were new, under their claims."""
     rows = staged.values()
-    [(stored, late, crossed)] = run_statement(
+    [(stored,)] = run_statement(
         STORE,
         [
             at,
@@ -188,8 +185,7 @@ def store_events(
             len(staged),
         ],
     )
-    claims = None if stored is None else {bare_hex(claim) for claim in stored}
-    return claims, [bare_hex(claim) for claim in late], crossed
+    return staged if stored is None else {claim: staged[claim] for claim in map(bare_hex, stored)}
 
 
 def bare_hex(claim: str) -> str:

@@ -1,3 +1,4 @@
+import itertools
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -5,6 +6,7 @@ import pytest
 
 from metering.events import EventFate, Fate
 from metering.ingest import ingest_events
+from metering.invariants import check
 from metering.models import Event, HourlyRollup, Limit
 from tests.metering.makers import NOON, make_account, make_event, make_events, make_meter
 
@@ -63,3 +65,22 @@ def test_limits_move_with_the_events_of_their_window():
     assert (limit.used, limit.needs_check) == (Decimal(4), True)
     Limit.objects.update(closed_at=NOON)
     assert fates(make_events(1, first=99, at=NOON + timedelta(hours=1))) == [Fate.LATE]
+
+
+def test_a_window_that_begins_between_the_events_of_one_hour_takes_its_own():
+    account, meter = make_account(), make_meter("bytes", event_type="request", value_property="bytes")
+    bounds = [datetime(2026, 11, 1, tzinfo=UTC), NOON + timedelta(minutes=17), datetime(2026, 12, 1, tzinfo=UTC)]
+    for start, end in itertools.pairwise(bounds):
+        Limit.objects.create(account_id=account.id, meter_id=meter.id, starts_at=start, ends_at=end, quantity=10**6)
+    batch = [
+        make_event(str(minute), time=NOON + timedelta(minutes=minute), bytes=10**n)
+        for n, minute in enumerate([-70, 3, 16, 17, 18, 70])
+    ]
+    ingest_events(batch[:5], at=NOON + timedelta(hours=2))
+    assert list(Limit.objects.order_by("starts_at").values_list("used", flat=True)) == [111, 11_000]
+    ingest_events(batch, at=NOON + timedelta(hours=2))
+    assert list(Limit.objects.order_by("starts_at").values_list("used", flat=True)) == [111, 111_000]
+    Limit.objects.filter(starts_at=bounds[0]).update(closed_at=NOON)
+    again = [make_event(f"late {minute}", time=NOON + timedelta(minutes=minute), bytes=1) for minute in (16, 17)]
+    assert fates(ingest_events(again, at=NOON + timedelta(hours=2))) == [Fate.LATE, Fate.ACCEPTED]
+    assert list(check()) == []
