@@ -26,8 +26,8 @@ demo-check: setup ## the same in a throw-away folder, without serving; exit stat
 run: setup ## web, worker and beat on what is in var/, without the story (PORT=8000)
 	@exec $(RUN) -m config.stack run --port $(PORT)
 
-test: setup-dev ## the whole suite, on a throw-away PostgreSQL and Valkey (ARGS="-k name")
-	@exec $(RUN) -m pytest $(ARGS)
+test: setup-dev ## the whole suite, on a throw-away PostgreSQL and Valkey for each core, at most four (ARGS="-k name")
+	@exec $(RUN) -m pytest -n logical --maxprocesses 4 $(ARGS)
 
 soak: setup-dev ## the long tests
 	@exec $(RUN) -m pytest -m soak --timeout 3600 $(ARGS)
@@ -44,7 +44,7 @@ lint: setup-dev ## style, types, the borders between apps: all are looked at, wh
 format: setup-dev ## let the tools put the code in order
 	@$(RUN) -m ruff check --fix-only .
 	@$(RUN) -m ruff format .
-	@$(TEMPLATES) .venv/bin/djade --target-version 5.2
+	-@$(TEMPLATES) .venv/bin/djade --target-version 5.2
 
 bench: setup ## one JSON line for each figure that PERFORMANCE names (ONLY=name for one)
 	@exec $(RUN) -m bench $(ONLY)
