@@ -54,10 +54,11 @@ class Checker:
         self.meters: dict[str, list[MeterRef]] = {}
         for meter in meters:
             self.meters.setdefault(meter.event_type, []).append(meter)
+        self.sums = {type_: [(each.id, each.value_property) for each in found] for type_, found in self.meters.items()}
         self.counts = {  # of the types whose meters look at no property
-            event_type: tuple((meter.id, 1) for meter in found)
-            for event_type, found in self.meters.items()
-            if not any(meter.value_property for meter in found)
+            type_: tuple((meter_id, 1) for meter_id, _ in found)
+            for type_, found in self.sums.items()
+            if not any(name for _, name in found)
         }
 
     def check(self, event: UsageEvent) -> CheckedEvent:
@@ -83,9 +84,8 @@ class Checker:
         )
 
     def measure(self, event_type: str, properties: dict[str, Any]) -> tuple[tuple[int, int | Decimal], ...]:
-        found = self.meters[event_type]
         return tuple(
-            [(each.id, read_value(each.value_property, properties) if each.value_property else 1) for each in found]
+            [(meter_id, read_value(name, properties) if name else 1) for meter_id, name in self.sums[event_type]]
         )
 
     def check_time(self, time: datetime) -> datetime:
@@ -150,7 +150,7 @@ def check_data(data: bytes) -> dict[str, Any]:
         raise Refusal("invalid", "data", f"The data may be nested at most {MAX_DEPTH} deep.") from None
     except ValueError as error:
         raise Refusal("invalid", "data", f"The data is no JSON object that can be kept: {error}.") from None
-    if data.count(b"{") + data.count(b"[") > MAX_DEPTH and is_deeper(values, MAX_DEPTH):
+    if (b"[" in data or data.find(b"{", 1) > 0) and is_deeper(values, MAX_DEPTH):
         raise Refusal("invalid", "data", f"The data may be nested at most {MAX_DEPTH} deep.")
     if b"\\u0000" in data and holds_nul(values):
         raise Refusal("invalid", "data", "The data may not hold the character NUL.")

@@ -8,6 +8,7 @@ import hashlib
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -76,5 +77,10 @@ def find_claim(source: str, event_id: str) -> UUID:
 
 
 def claim_hex(source: str, event_id: str) -> str:
+    return hashlib.sha256(claim_prefix(source) + event_id.encode()).hexdigest()[:32]
+
+
+@lru_cache(maxsize=1_000)
+def claim_prefix(source: str) -> bytes:
     name = source.encode()
-    return hashlib.sha256(b"%d:%b%b" % (len(name), name, event_id.encode())).digest()[:16].hex()
+    return b"%d:%b" % (len(name), name)

@@ -40,7 +40,7 @@ def text_array(values: Sequence[str]) -> str:
 
 def plain_array(values: Sequence[object]) -> str:
     """The same for values that never need quotes: numbers, dates, hexadecimal; None stands for NULL."""
-    return "{" + ",".join("NULL" if value is None else str(value) for value in values) + "}"
+    return "{" + ",".join(["NULL" if value is None else str(value) for value in values]) + "}"
 
 
 def time_array(values: Sequence[datetime | None]) -> str:

@@ -2,14 +2,13 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import date, datetime
 from decimal import Decimal
 
 from metering.events import CheckedEvent
 from metering.quantities import EXACT
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-HOUR = timedelta(hours=1)
+EPOCH_DAY = date(1970, 1, 1).toordinal()
 
 Key = tuple[int, int, int]  # account, meter, hours since the epoch
 
@@ -19,14 +18,14 @@ class Tally:
 
     __slots__ = ("earliest", "event_count", "latest", "total")
 
-    def __init__(self, at: datetime) -> None:
-        self.event_count = 0
-        self.total: int | Decimal = 0
+    def __init__(self, total: int | Decimal, at: datetime) -> None:
+        self.event_count = 1
+        self.total = total
         self.earliest = self.latest = at
 
-    def add(self, value: int | Decimal, *, at: datetime) -> None:
+    def add(self, value: int | Decimal, at: datetime) -> None:
         self.event_count += 1
-        if isinstance(value, int) and isinstance(self.total, int):
+        if type(value) is int and type(self.total) is int:
             self.total += value
         else:
             self.total = EXACT.add(Decimal(self.total), Decimal(value))
@@ -50,19 +49,20 @@ class MovedWindow:
 
 
 def tally_events(rows: Iterable[CheckedEvent], names: Mapping[str, int]) -> dict[Key, Tally]:
-    """The tallies in the order of their keys. Events whose subject names no account are left out."""
+    """The tallies in the order of their keys. Events whose subject names no account are left out. Times are UTC."""
     tallies: dict[Key, Tally] = {}
     for row in rows:
         account_id = names.get(row.subject)
         if account_id is None:
             continue
-        hour = (row.happened_at - EPOCH) // HOUR
+        at = row.happened_at
+        hour = (at.toordinal() - EPOCH_DAY) * 24 + at.hour
         for meter_id, value in row.values:
             key = (account_id, meter_id, hour)
-            tally = tallies.get(key)
-            if tally is None:
-                tally = tallies[key] = Tally(row.happened_at)
-            tally.add(value, at=row.happened_at)
+            if (tally := tallies.get(key)) is None:
+                tallies[key] = Tally(value, at)
+            else:
+                tally.add(value, at)
     return dict(sorted(tallies.items()))
 
 
