@@ -49,7 +49,7 @@ format: setup-dev ## let the tools put the code in order
 bench: setup ## one JSON line for each figure that PERFORMANCE names (ONLY=name for one)
 	@exec $(RUN) -m bench $(ONLY)
 
-seed: setup ## plans, meters, accounts and people of the demo, without its story
+seed: setup ## plans, meters and people of the demo, without its story
 	@exec $(RUN) manage.py seed
 
 reset: setup ## throw away var/: databases, logs, keys; refuses while the stack runs

@@ -91,7 +91,7 @@ class LeadAdmin(LeadModelAdmin):
 
     @admin.display(description=_("opened"), ordering="opened_at")
     def opened(self, lead: Lead) -> str:
-        return date_format(lead.opened_at, "j M Y, H:i")
+        return date_format(lead.opened_at, "j F Y, H:i")
 
     # Who may do what
 
