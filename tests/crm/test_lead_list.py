@@ -45,7 +45,7 @@ def test_the_list_says_in_one_sentence_why_to_call(log_in):
     page = log_in(find_person(rosa)).get(LIST).content.decode()
 
     assert "Requests at 104\xa0% of 250 — limit reached, resets in 19 days" in page
-    for words in ("Acme", "100\xa0%", "new", "Rosa", "10 Jun 2026, 12:00", "Search in account names and keys"):
+    for words in ("Acme", "100\xa0%", "new", "Rosa", "10 June 2026, 12:00", "Search in account names and keys"):
         assert words in page
 
 
