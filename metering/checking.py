@@ -46,6 +46,37 @@ class TimeWindow:
         return f"from {self.earliest:%Y-%m-%dT%H:%M:%SZ} to {self.latest:%Y-%m-%dT%H:%M:%SZ}"
 
 
+class Glance(msgspec.Struct, frozen=True):
+    """What one look at a whole batch rules out, so that its rows need not be searched for it one by one."""
+
+    names_are_plain: bool  # present, short and printable
+    data_is_plain: bool  # short, flat and without NUL
+
+    @classmethod
+    def over(cls, events: Sequence[UsageEvent], texts: Sequence[bytes]) -> "Glance":
+        columns = {
+            "source": [event.source for event in events],
+            "id": [event.id for event in events],
+            "type": [event.type for event in events],
+            "subject": [event.subject for event in events],
+        }
+        names_are_plain = all(
+            all(column)
+            and len(max(column, key=len, default="")) <= MAX_LENGTHS[field]
+            and "".join(column).isprintable()
+            for field, column in columns.items()
+        )
+        whole = b"".join(texts)
+        data_is_plain = (
+            b"[" not in whole
+            and all([text.startswith(b"{") for text in texts])
+            and whole.count(b"{") == len(texts)  # one each
+            and b"\\u0000" not in whole
+            and max(map(len, texts), default=0) <= DATA_MAX_BYTES
+        )
+        return cls(names_are_plain, data_is_plain)
+
+
 class Checker:
     """Checks events against the meters and the times allowed; one per batch."""
 
@@ -61,16 +92,14 @@ class Checker:
             if not any(name for _, name in found)
         }
 
-    def check(self, event: UsageEvent) -> CheckedEvent:
-        """Raises Refusal."""
-        check_names(event)
+    def check(self, event: UsageEvent, data: bytes, glance: Glance) -> CheckedEvent:
+        """`data` is the text of the event's own. Raises Refusal."""
+        if not glance.names_are_plain:
+            check_names(event)
         if event.type not in self.meters:
             raise self.refuse_type(event.type)
         happened_at = self.at if event.time is None else self.check_time(event.time)
-        data = encode_data(event.data) if isinstance(event.data, dict) else bytes(event.data)
-        if data == b"null":  # says as much as leaving it out
-            data = b"{}"
-        properties = check_data(data)
+        properties = decode_properties(data) if glance.data_is_plain else check_data(data)
         return CheckedEvent(
             claim_hex(event.source, event.id),
             event.source,
@@ -84,9 +113,11 @@ class Checker:
         )
 
     def measure(self, event_type: str, properties: dict[str, Any]) -> tuple[tuple[int, int | Decimal], ...]:
-        return tuple(
-            [(meter_id, read_value(name, properties) if name else 1) for meter_id, name in self.sums[event_type]]
-        )
+        found = self.sums[event_type]
+        if len(found) == 1:
+            [(meter_id, name)] = found
+            return ((meter_id, read_value(name, properties)),)
+        return tuple([(meter_id, read_value(name, properties) if name else 1) for meter_id, name in found])
 
     def check_time(self, time: datetime) -> datetime:
         if time.tzinfo is None:
@@ -105,16 +136,8 @@ class Checker:
 
 def check_names(event: UsageEvent) -> None:
     """Raises Refusal when a required text is empty, too long, or holds what CloudEvents forbids in texts."""
-    source, id_, type_, subject = event.source, event.id, event.type, event.subject
-    if (
-        0 < len(source) < 256
-        and 0 < len(id_) < 256
-        and 0 < len(type_) < 121
-        and 0 < len(subject) < 121
-        and (source + id_ + type_ + subject).isprintable()
-    ):
-        return  # the common case, in one look
-    for field, text in (("source", source), ("id", id_), ("type", type_), ("subject", subject)):
+    texts = {"source": event.source, "id": event.id, "type": event.type, "subject": event.subject}
+    for field, text in texts.items():
         if not text:
             raise Refusal("required", field, f"The {field} may not be empty.")
         if len(text) > MAX_LENGTHS[field]:
@@ -144,17 +167,26 @@ def check_data(data: bytes) -> dict[str, Any]:
     """Decode an event's data; raises Refusal when it is no JSON object or holds what the database cannot keep."""
     if len(data) > DATA_MAX_BYTES:
         raise Refusal("too_long", "data", f"The data may have at most {DATA_MAX_BYTES} bytes.")
+    properties = decode_properties(data)
+    if is_deeper(properties, MAX_DEPTH):
+        raise Refusal("invalid", "data", f"The data may be nested at most {MAX_DEPTH} deep.")
+    if b"\\u0000" in data and holds_nul(properties):
+        raise Refusal("invalid", "data", "The data may not hold the character NUL.")
+    return properties
+
+
+def decode_properties(data: bytes) -> dict[str, Any]:
     try:
-        values = decode_data(data)
+        return decode_data(data)
     except RecursionError:
         raise Refusal("invalid", "data", f"The data may be nested at most {MAX_DEPTH} deep.") from None
     except ValueError as error:
         raise Refusal("invalid", "data", f"The data is no JSON object that can be kept: {error}.") from None
-    if (b"[" in data or data.find(b"{", 1) > 0) and is_deeper(values, MAX_DEPTH):
-        raise Refusal("invalid", "data", f"The data may be nested at most {MAX_DEPTH} deep.")
-    if b"\\u0000" in data and holds_nul(values):
-        raise Refusal("invalid", "data", "The data may not hold the character NUL.")
-    return values
+
+
+def data_text(data: dict[str, Any] | bytes | msgspec.Raw) -> bytes:
+    text = encode_data(data) if isinstance(data, dict) else bytes(data)
+    return b"{}" if text == b"null" else text  # null says as much as leaving it out
 
 
 def is_deeper(value: object, levels: int) -> bool:

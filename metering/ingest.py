@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db import OperationalError, connection, transaction
 
 from metering.alerts import record_crossings
-from metering.checking import Checker, Refusal, TimeWindow, refuse
+from metering.checking import Checker, Glance, Refusal, TimeWindow, data_text, refuse
 from metering.counting import count_tallies
 from metering.events import CheckedEvent, EventFate, Fate, UsageEvent
 from metering.meters import MeterRef
@@ -105,9 +105,11 @@ class Batch:
         self.repeated: dict[int, CheckedEvent] = {}
         self.special: dict[str, Fate] = {}
         self.compared: dict[int, bool] = {}
+        texts = [data_text(event.data) for event in events]
+        glance = Glance.over(events, texts)
         for position, event in enumerate(events):
             try:
-                checked = checker.check(event)
+                checked = checker.check(event, texts[position], glance)
             except Refusal as refusal:
                 self.refused[position] = refuse(event, refusal)
                 continue

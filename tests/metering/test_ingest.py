@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from metering.events import EventFate, Fate
+from metering.events import EventFate, Fate, UsageEvent
 from metering.ingest import ingest_events
 from metering.invariants import check
 from metering.models import Event, HourlyRollup, Limit
@@ -84,3 +84,18 @@ def test_a_window_that_begins_between_the_events_of_one_hour_takes_its_own():
     again = [make_event(f"late {minute}", time=NOON + timedelta(minutes=minute), bytes=1) for minute in (16, 17)]
     assert fates(ingest_events(again, at=NOON + timedelta(hours=2))) == [Fate.LATE, Fate.ACCEPTED]
     assert list(check()) == []
+
+
+def test_one_bad_row_is_found_in_a_batch_whatever_its_neighbours_are():
+    make_account(), make_meter()
+    deep = b'{"a":' * 40 + b"1" + b"}" * 40
+    odd = [UsageEvent("test", f"odd {n}", "request", "acme", NOON, data=b"5") for n in range(39)]
+    nested = UsageEvent("test", "deep", "request", "acme", NOON, data=deep)
+    results = ingest_events([*odd, nested, make_event("good")], at=NOON)
+    assert fates(results) == [Fate.REJECTED] * 40 + [Fate.ACCEPTED]
+    assert results[39].message == "The data may be nested at most 32 deep."
+
+
+def test_no_events_are_no_work(django_assert_max_num_queries):
+    with django_assert_max_num_queries(3):
+        assert ingest_events([], at=NOON) == []
