@@ -69,7 +69,7 @@ class Glance(msgspec.Struct, frozen=True):
         whole = b"".join(texts)
         data_is_plain = (
             b"[" not in whole
-            and all([text.startswith(b"{") for text in texts])
+            and all(text.startswith(b"{") for text in texts)
             and whole.count(b"{") == len(texts)  # one each
             and b"\\u0000" not in whole
             and max(map(len, texts), default=0) <= DATA_MAX_BYTES

@@ -10,14 +10,20 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import LiteralString
 
 from metering.models import ApiKey
+from metering.statements import run_statement
 
 SCOPES = ("events:write",)
 
 KEY = re.compile(r"palier_([a-z2-7]{12})_([A-Za-z0-9_-]{43})")
 PREFIX_LETTERS = "abcdefghijklmnopqrstuvwxyz234567"
 NO_DIGEST = bytes(32)
+
+FIND_KEY: LiteralString = """
+    SELECT id, name, digest, scopes, expires_at, revoked_at FROM metering_apikey WHERE prefix = %s
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,13 +97,24 @@ def authenticate(header: str | None, *, scope: str, at: datetime) -> KeyRef:
         raise InvalidKey("This API key has expired.")
     if scope not in key.scopes:
         raise MissingScope(f"This API key lacks the scope {scope}.")
-    return KeyRef(id=key.pk, name=key.name, scopes=tuple(key.scopes))
+    return KeyRef(id=key.id, name=key.name, scopes=tuple(key.scopes))
 
 
-def find_key(secret: str) -> ApiKey:
+@dataclass(frozen=True, slots=True)
+class StoredKey:
+    id: int
+    name: str
+    digest: bytes
+    scopes: list[str]
+    expires_at: datetime | None
+    revoked_at: datetime | None
+
+
+def find_key(secret: str) -> StoredKey:
     match = KEY.fullmatch(secret)
-    key = ApiKey.objects.filter(prefix=match[1]).first() if match else None
-    stored = bytes(key.digest) if key is not None else NO_DIGEST
+    rows = run_statement(FIND_KEY, [match[1]]) if match else []
+    key = StoredKey(*rows[0]) if rows else None
+    stored = key.digest if key is not None else NO_DIGEST
     if not hmac.compare_digest(stored, digest_of(secret)) or key is None:
         raise InvalidKey("This API key is not valid.")
     return key

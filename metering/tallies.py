@@ -59,10 +59,10 @@ def tally_events(rows: Iterable[CheckedEvent], names: Mapping[str, int]) -> dict
         hour = (at.toordinal() - EPOCH_DAY) * 24 + at.hour
         for meter_id, value in row.values:
             key = (account_id, meter_id, hour)
-            if (tally := tallies.get(key)) is None:
-                tallies[key] = Tally(value, at)
+            if key in tallies:
+                tallies[key].add(value, at)
             else:
-                tally.add(value, at)
+                tallies[key] = Tally(value, at)
     return dict(sorted(tallies.items()))
 
 
