@@ -23,6 +23,7 @@ WIDTH, HEIGHT = 720, 280
 LEFT, RIGHT, TOP, BOTTOM = 6, 714, 26, 246
 WARNING_SHARE = Decimal("0.8")
 MIN_LABEL_GAP = 26  # pixels between the two limit lines below which their labels would touch
+LABEL_HEIGHT = 18  # pixels above a line that its label takes
 MAX_TICKS = 5
 TICK_STEPS = (1, 2, Decimal("2.5"), 5, 10)
 
@@ -77,7 +78,7 @@ def draw_usage_chart(
     frame = fit_frame([value for _moment, value in curve], quantity=quantity, start=start, end=end, unit=unit)
     parts = [
         describe_chart(curve, quantity=quantity, title=title, frame=frame, zone=ZoneInfo(time_zone)),
-        draw_grid(frame),
+        draw_grid(frame, quantity),
         draw_days(frame, ZoneInfo(time_zone)),
         draw_curve(curve, frame),
         draw_limit(quantity, frame),
@@ -125,20 +126,27 @@ def list_ticks(frame: Frame) -> list[Decimal]:
     return [tick for tick in ticks if tick and frame.floor <= tick <= frame.ceiling]
 
 
-def draw_grid(frame: Frame) -> SafeString:
-    rows = ((frame.find_y(tick), format_short(tick, frame.unit)) for tick in list_ticks(frame))
+def draw_grid(frame: Frame, quantity: Decimal | None) -> SafeString:
+    rows = [(frame.find_y(tick), format_short(tick, frame.unit)) for tick in list_ticks(frame)]
+    levels = [] if quantity is None else [frame.find_y(quantity), frame.find_y(EXACT.multiply(quantity, WARNING_SHARE))]
     return format_html(
         '<g class="chart-grid">{}<path class="chart-axis" d="M{} {}H{}" stroke="currentColor"/></g>',
         format_html_join(
             "",
             '<path d="M{} {}H{}" stroke="currentColor" stroke-opacity=".15"/>'
-            '<text class="chart-label" x="{}" y="{}" dy="-4" fill="currentColor">{}</text>',
-            ((LEFT, y, RIGHT, LEFT, y, label) for y, label in rows),
+            '<text class="chart-label" x="{}" y="{}" dy="{}" fill="currentColor">{}</text>',
+            ((LEFT, y, RIGHT, LEFT, y, find_label_offset(y, levels), label) for y, label in rows),
         ),
         LEFT,
         frame.find_y(Decimal(0)),
         RIGHT,
     )
+
+
+def find_label_offset(y: str, levels: Sequence[str]) -> int:
+    """A tick's label stands above its line, or below where a level's line would strike it through."""
+    is_struck = any(0 < Decimal(y) - Decimal(level) < LABEL_HEIGHT for level in levels)
+    return 13 if is_struck else -4
 
 
 def list_days(frame: Frame, zone: ZoneInfo) -> Iterator[tuple[datetime, str]]:

@@ -191,3 +191,13 @@ def test_no_style_attribute_and_no_script_reach_the_page():
     svg = draw(by_day("100"))
     assert "style=" not in svg
     assert "<script" not in svg
+
+
+def find_offset(svg: str, label: str) -> str | None:
+    return next(element.get("dy") for element in find(svg, "chart-label") if element.text == label)
+
+
+def test_the_label_of_a_line_close_below_the_limit_stands_below_it():
+    svg = draw(quantity="160000000", unit="byte")
+    assert find_offset(svg, "150 MB") == "13"
+    assert find_offset(svg, "100 MB") == "-4"
