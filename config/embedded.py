@@ -116,8 +116,8 @@ def create_database(folder: Path, name: str = "palier") -> None:
             conn.execute(psycopg.sql.SQL("CREATE DATABASE {}").format(psycopg.sql.Identifier(name)))
 
 
-def connect(folder: Path) -> "psycopg.Connection[tuple[object, ...]]":
-    return psycopg.connect(host=str(socket_dir(folder)), user="postgres", dbname="postgres", autocommit=True)
+def connect(folder: Path, name: str = "postgres") -> "psycopg.Connection[tuple[object, ...]]":
+    return psycopg.connect(host=str(socket_dir(folder)), user="postgres", dbname=name, autocommit=True)
 
 
 def start_valkey(folder: Path) -> "subprocess.Popen[bytes]":
@@ -158,11 +158,11 @@ def postgres_answers(folder: Path) -> bool:
     return True
 
 
-def database_exists(folder: Path, name: str = "palier") -> bool:
-    """Whether PostgreSQL answers and has the database."""
+def database_is_prepared(folder: Path, name: str = "palier") -> bool:
+    """Whether PostgreSQL answers, has the database, and somebody has migrated it."""
     try:
-        with connect(folder) as conn:
-            return conn.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone() is not None
+        with connect(folder, name) as conn:
+            return conn.execute("SELECT to_regclass('django_migrations')").fetchone() != (None,)
     except psycopg.OperationalError:
         return False
 

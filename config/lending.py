@@ -7,6 +7,9 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import django
+from django.core.management import call_command
+
 from config import embedded
 from config.ownership import FolderIsOwned, become_only_user, own_folder, use_servers
 from config.processes import MARK, stop_leftovers
@@ -55,7 +58,7 @@ def wait_for_servers(folder: Path) -> None:
 
 
 def servers_answer(folder: Path) -> bool:
-    has_database = os.environ.get("DATABASE_URL") or embedded.database_exists(folder)
+    has_database = os.environ.get("DATABASE_URL") or embedded.database_is_prepared(folder)
     return bool(has_database and (os.environ.get("REDIS_URL") or embedded.valkey_answers(folder)))
 
 
@@ -68,6 +71,15 @@ def start_servers(folder: Path) -> None:
         embedded.create_database(folder)
     if not os.environ.get("REDIS_URL") and not embedded.valkey_answers(folder):
         embedded.start_valkey(folder)
+    if not os.environ.get("DATABASE_URL") and not embedded.database_is_prepared(folder):
+        migrate_new_database()
+
+
+def migrate_new_database() -> None:
+    """A newcomer's first command finds its tables. Later ones migrate when told to, as in production."""
+    print("Preparing the new database.", file=sys.stderr)
+    django.setup()
+    call_command("migrate", interactive=False, verbosity=0)
 
 
 def stop_unowned(folder: Path) -> None:

@@ -43,6 +43,17 @@ def test_commands_at_the_same_time_share_the_servers_and_the_last_one_stops_them
     assert find_servers(folder) == []
 
 
+def test_the_first_command_of_all_finds_its_tables(folder: Path):
+    command = [sys.executable, "manage.py", "seed"]
+    seeded = subprocess.run(
+        command, cwd=BASE_DIR, env=make_environ(folder), capture_output=True, text=True, check=False
+    )
+    assert seeded.returncode == 0, seeded.stderr
+    assert "Plans: free, starter, team, business, scale, enterprise." in seeded.stdout
+    assert "Preparing the new database." in seeded.stderr
+    assert find_servers(folder) == []
+
+
 def test_given_urls_start_nothing(folder: Path):
     environ = make_environ(folder) | {
         "DATABASE_URL": "postgres://nobody@127.0.0.1:1/none",
