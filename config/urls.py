@@ -14,5 +14,6 @@ urlpatterns = [
     path("accounts/", include("allauth.account.urls")),
     path("admin/", admin.site.urls),
     path("api/v1/", include("metering.urls")),
+    path("api/", include("metering.rest.documentation_urls")),
     path("", include("portal.urls")),
 ]

@@ -1,6 +1,9 @@
-from django.urls import URLPattern, path
+from django.urls import URLPattern, URLResolver, include, path
 
 from metering.api import receive_events
 
 app_name = "metering"
-urlpatterns: list[URLPattern] = [path("events", receive_events, name="events")]
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("events", receive_events, name="events"),
+    path("", include("metering.rest.urls")),
+]

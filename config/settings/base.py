@@ -36,6 +36,9 @@ INSTALLED_APPS = [
     "allauth.account",
     "django_celery_beat",
     "django_structlog",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
     "portal",
     "crm",
     "billing",
@@ -167,6 +170,36 @@ EVENT_MAX_AGE_DAYS = 35
 EVENT_MAX_FUTURE_MINUTES = 15
 EVENT_BATCH_MAX = 1_000
 EVENT_BODY_MAX_BYTES = 5 * 1024 * 1024
+
+# The API: an API key in every request, JSON and nothing else, problem documents for what goes wrong
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["metering.rest.authentication.KeyAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["metering.rest.permissions.IsKeyed"],
+    "DEFAULT_PARSER_CLASSES": ["metering.rest.parsing.ExactJSONParser"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_METADATA_CLASS": None,  # OPTIONS tells nobody anything
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "metering.rest.errors.answer_error",
+    "URL_FORMAT_OVERRIDE": None,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Palier",
+    "VERSION": "1",
+    "DESCRIPTION": "Send usage and learn the fate of every event; read usage and limits; reserve before you spend.",
+    "OAS_VERSION": "3.1.0",
+    "SCHEMA_PATH_PREFIX": "/api/v[0-9]+/",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "COMPONENT_SPLIT_REQUEST": True,
+    "SORT_OPERATION_PARAMETERS": False,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "metering.rest.answers.describe_refusals",
+        "metering.rest.events_schema.describe_events",
+    ],
+}
 
 # Billing
 BILLING_CLOSE_DELAY = timedelta(hours=1)  # from the end of a period to its invoice, for events in flight

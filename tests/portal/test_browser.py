@@ -148,3 +148,12 @@ def test_every_screen_is_accessible_and_fits_a_telephone(open_page: Callable[...
         page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
         faults += [*find_serious_faults(page), *find_wide_parts(page), *find_small_targets(page)]
     assert faults == []
+
+
+def test_the_page_of_the_api_works_under_the_strict_policy(open_page: Callable[..., Page]):
+    page = open_page()
+    page.goto("/api/docs/")
+    expect(page.get_by_role("heading", name="Palier")).to_be_visible()
+    operation = page.locator("#operations-events-events_create")
+    operation.locator(".opblock-summary-control").click()
+    expect(operation.get_by_text("A fate for every row.")).to_be_visible()

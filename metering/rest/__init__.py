@@ -1,0 +1,1 @@
+"""The HTTP API but for its hot path: what every view of it shares, and its description at `/api/schema/`."""
