@@ -159,7 +159,11 @@ def send_all(port: int, secret: str, bodies: Sequence[bytes]) -> None:
 
 def send_from(queue: "SimpleQueue[bytes]", port: int, secret: str) -> None:
     connection = HTTPConnection("127.0.0.1", port, timeout=60)
-    headers = {"Authorization": f"Bearer {secret}", "Content-Type": "application/cloudevents-batch+json"}
+    headers = {
+        "Authorization": f"Bearer {secret}",
+        "Content-Type": "application/cloudevents-batch+json",
+        "Prefer": "return=representation",
+    }
     while not queue.empty():
         try:
             body = queue.get_nowait()

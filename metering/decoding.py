@@ -10,6 +10,7 @@ import msgspec
 from metering.events import MAX_LENGTHS, EventFate, Fate, UsageEvent
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+LINE = re.compile(rb"[^ \t\r\n][^\n]*")  # one that is not blank
 FIELD = re.compile(r"`\$\.(\w+)|required field `(\w+)`")
 
 
@@ -84,6 +85,19 @@ def decode_events(body: bytes, *, splitter: RowSplitter) -> Sequence[UsageEvent 
     return events
 
 
+def decode_lines(body: bytes, *, maximum: int) -> Sequence[UsageEvent | EventFate]:
+    """The events of NDJSON, one a line; blank lines are passed over. A line that is no event is a fate already.
+
+    Raises TooManyEvents as soon as there is a line too many.
+    """
+    rows: list[UsageEvent | EventFate] = []
+    for line in LINE.finditer(body.removeprefix(BYTE_ORDER_MARK)):
+        if len(rows) == maximum:
+            raise TooManyEvents(f"One request may have at most {maximum} events.")
+        rows.append(decode_event(line[0]))
+    return rows
+
+
 def split_rows(text: bytes, *, is_list: bool, splitter: RowSplitter) -> Sequence[msgspec.Raw]:
     try:
         return splitter.split(text) if is_list else [msgspec.json.decode(text, type=msgspec.Raw)]
@@ -95,7 +109,7 @@ def split_rows(text: bytes, *, is_list: bool, splitter: RowSplitter) -> Sequence
         raise MalformedBody(f"The body is not valid JSON: {error}.") from None
 
 
-def decode_event(raw: msgspec.Raw) -> UsageEvent | EventFate:
+def decode_event(raw: bytes | msgspec.Raw) -> UsageEvent | EventFate:
     try:
         return decode_row(raw)
     except RecursionError:
@@ -106,7 +120,7 @@ def decode_event(raw: msgspec.Raw) -> UsageEvent | EventFate:
         return refuse_row(raw, str(error))
 
 
-def refuse_row(raw: msgspec.Raw, reason: str) -> EventFate:
+def refuse_row(raw: bytes | msgspec.Raw, reason: str) -> EventFate:
     found = FIELD.search(reason)
     field = next(filter(None, found.groups()), "") if found else ""
     code = "required" if "missing required" in reason else "invalid"

@@ -1,6 +1,6 @@
 from django.urls import URLPattern, URLResolver, include, path
 
-from metering.api import receive_events
+from metering.api.events import receive_events
 
 app_name = "metering"
 urlpatterns: list[URLPattern | URLResolver] = [

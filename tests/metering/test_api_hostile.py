@@ -1,6 +1,7 @@
 """Whatever is thrown at the endpoint: never a 5xx, a fate for every row, promises kept, memory flat."""
 
 import gc
+import gzip
 import json
 import logging
 from collections.abc import Iterator
@@ -35,10 +36,12 @@ def post(client: Client) -> Iterator[Any]:
     make_meter("bytes", event_type="traffic", value_property="bytes")
     secret = make_key(at=timezone.now()).secret
 
-    def send(body: bytes) -> Any:
+    def send(body: bytes, content_type: str = "application/json", **headers: str) -> Any:
         with transaction.atomic():
-            response = client.post(URL, body, content_type="application/json", HTTP_AUTHORIZATION=f"Bearer {secret}")
-            assert response.status_code in {200, 400, 413, 415}, response.content
+            response = client.post(
+                URL, body, content_type=content_type, HTTP_AUTHORIZATION=f"Bearer {secret}", **headers
+            )
+            assert response.status_code in {200, 204, 400, 413, 415}, response.content
             transaction.set_rollback(True)
         return response
 
@@ -115,6 +118,60 @@ def test_any_bytes_are_no_error_of_ours(post, body):
     post(body)
 
 
+CLOUDEVENTS = ["application/cloudevents+json", "application/cloudevents-batch+json"]
+
+
+@PATIENT
+@given(batch=st.lists(rows | good_rows | values, max_size=6) | rows, content_type=st.sampled_from(CLOUDEVENTS))
+def test_any_json_called_a_cloudevent_is_kept_or_a_problem(post, batch, content_type):
+    response = post(json.dumps(batch).encode(), content_type)
+    assert response.status_code in {204, 400}
+    if response.status_code == 400:
+        assert response["Content-Type"] == "application/problem+json"
+        assert response.json()["detail"]
+
+
+@PATIENT
+@given(lines=st.lists(rows | good_rows | values | st.binary(max_size=40), max_size=6))
+def test_any_lines_get_a_fate_each(post, lines):
+    text = b"\n".join(line if isinstance(line, bytes) else json.dumps(line).encode() for line in lines)
+    count = sum(bool(line.strip(b" \t\r\n")) for line in text.removeprefix(b"\xef\xbb\xbf").split(b"\n"))
+    response = post(text or b"\n", "application/x-ndjson")
+    assert len(response.json()["results"]) == count
+
+
+header_texts = st.one_of(
+    st.text(st.characters(max_codepoint=255, blacklist_characters="\r\n"), max_size=30),
+    st.sampled_from(["%", "%%", "%GG", "%00", "%ff", "%ed%a0%80", '"', '""', '"\\"', "1" * 300, "%41" * 300]),
+)
+
+
+@PATIENT
+@given(
+    headers=st.fixed_dictionaries(
+        {"HTTP_CE_ID": header_texts},
+        optional={
+            f"HTTP_CE_{name}": st.sampled_from([known]) | header_texts
+            for name, known in [("SOURCE", "shop"), ("TYPE", "request"), ("SUBJECT", "acme"), ("SPECVERSION", "1.0")]
+        }
+        | {"HTTP_CE_TIME": header_texts},
+    ),
+    body=st.one_of(values.map(lambda value: json.dumps(value).encode()), st.binary(max_size=60)),
+)
+def test_any_headers_and_data_are_kept_or_a_problem(post, headers, body):
+    response = post(body or b" ", **headers)
+    assert response.status_code in {204, 400}
+
+
+@PATIENT
+@given(batch=st.lists(good_rows, min_size=1, max_size=4), data=st.data())
+def test_gzip_with_bytes_turned_is_never_an_error_of_ours(post, batch, data):
+    body = bytearray(gzip.compress(json.dumps(batch).encode()))
+    for _ in range(data.draw(st.integers(0, 3))):
+        body[data.draw(st.integers(0, len(body) - 1))] = data.draw(st.integers(0, 255))
+    post(bytes(body[: data.draw(st.integers(0, len(body)))]) or b" ", HTTP_CONTENT_ENCODING="gzip")
+
+
 def read_resident_bytes() -> int:
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * 4096
@@ -139,12 +196,19 @@ def test_hostile_bodies_leave_no_memory_behind(post, silence):
         b"[" + b'{"id":"1","source":"s","type":"traffic","subject":"acme","data":{"bytes":1e308}},' * 999 + b"5]",
         b'{"a":"' + b"\\u0000" * 800_000 + b'"}',
     ]
-    for body in hostile:
-        post(body)
+    bomb = gzip.compress(b"[" * 200 * 1024 * 1024)
+
+    def post_all() -> None:
+        for body in hostile:
+            post(body)
+            post(body, "application/x-ndjson")
+        post(bomb, HTTP_CONTENT_ENCODING="gzip")
+        post(b"{}\n" * 1_500_000, "application/x-ndjson")
+
+    post_all()
     gc.collect()
     before = read_resident_bytes()
     for _ in range(5):
-        for body in hostile:
-            post(body)
+        post_all()
     gc.collect()
     assert read_resident_bytes() - before < 30 * 1024 * 1024

@@ -1,0 +1,1 @@
+"""The HTTP API below `/api/v1/`: one module for each thing that is asked for, and those that they share."""
