@@ -76,13 +76,13 @@ def make_ground() -> Ground:
 
     end = datetime.now(tz=UTC).replace(minute=0, second=0, microsecond=0)
     account_ids = create_accounts(((f"cus_{n:06d}", "") for n in range(ACCOUNTS)), at=end)
-    for key, value_property in METERS.items():
+    for key, value in METERS.items():
         meter = create_meter(
             key=key,
             name=key,
             event_type=key,
-            aggregation="sum" if value_property else "count",
-            value_property=value_property,
+            aggregation="sum" if value else "count",
+            value=value,
             unit="unit",
             at=end,
         )

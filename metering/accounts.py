@@ -7,7 +7,7 @@ from datetime import datetime
 from django.core.exceptions import ValidationError
 from django.db import connection, transaction
 
-from metering.counting import adopt_events
+from metering.adoption import adopt_events
 from metering.models import Account, Alias, validate_account_key
 
 
@@ -103,10 +103,10 @@ def read_names(names: Iterable[str]) -> dict[str, int]:
 
 
 def hold_names_for_change() -> None:
-    """Wait for events in flight that found no account, and hold back others until the new name is there to be found.
+    """Wait for batches in flight, and hold back others until the new name is there to be found.
 
-    Ingestion takes ROW EXCLUSIVE here before it stores an unmatched event, and looks the name up once more under it.
-    So such an event is either stored before we look for those that wait, or it finds the account.
+    Ingestion takes ROW EXCLUSIVE here before it looks names up. So an event that finds no account is either stored
+    before we look for those that wait, or it finds the account.
     """
     with connection.cursor() as cursor:
         cursor.execute("LOCK TABLE metering_alias IN SHARE ROW EXCLUSIVE MODE")

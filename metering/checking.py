@@ -1,24 +1,30 @@
-"""Whether an event can be counted: its names, its time, its data. No database here."""
+"""Whether an event can be stored: its names, its time, its data. No database here."""
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from decimal import ROUND_HALF_UP, Context, Decimal, InvalidOperation
 from typing import Any
 
 import msgspec
 
-from metering.events import MAX_LENGTHS, CheckedEvent, EventFate, Fate, UsageEvent, claim_hex
-from metering.meters import MeterRef
+from metering.events import (
+    MAX_LENGTHS,
+    CheckedEvent,
+    EventFate,
+    Fate,
+    Measure,
+    Skip,
+    UsageEvent,
+    claim_hex,
+    decode_data,
+    digest_properties,
+    encode_data,
+)
+from metering.measuring import Measurer
 
 DATA_MAX_BYTES = 64 * 1024  # what CloudEvents asks every carrier to let through
 MAX_DEPTH = 32
-MAX_EXPONENT = 308  # of a number anywhere in `data`: what every reader of JSON can hold
-MAX_DIGITS = 1_000
-BOUND = 10**26  # Decimal(38, 12) holds less than this
-STEP = Decimal(1).scaleb(-12)
-EXACT = Context(prec=2_000, rounding=ROUND_HALF_UP)
 
 CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
@@ -78,46 +84,36 @@ class Glance(msgspec.Struct, frozen=True):
 
 
 class Checker:
-    """Checks events against the meters and the times allowed; one per batch."""
+    """Checks events against the meters' types and the times allowed; one per batch."""
 
-    def __init__(self, meters: Sequence[MeterRef], *, window: TimeWindow, at: datetime) -> None:
-        self.window, self.at = window, at
-        self.meters: dict[str, list[MeterRef]] = {}
-        for meter in meters:
-            self.meters.setdefault(meter.event_type, []).append(meter)
-        self.sums = {type_: [(each.id, each.value_property) for each in found] for type_, found in self.meters.items()}
-        self.counts = {  # of the types whose meters look at no property
-            type_: tuple((meter_id, 1) for meter_id, _ in found)
-            for type_, found in self.sums.items()
-            if not any(name for _, name in found)
-        }
+    def __init__(self, measurer: Measurer, *, window: TimeWindow, at: datetime) -> None:
+        self.measurer, self.window, self.at = measurer, window, at
 
     def check(self, event: UsageEvent, data: bytes, glance: Glance) -> CheckedEvent:
         """`data` is the text of the event's own. Raises Refusal."""
+        source, id_, type_, subject, time = event.source, event.id, event.type, event.subject, event.time
         if not glance.names_are_plain:
             check_names(event)
-        if event.type not in self.meters:
-            raise self.refuse_type(event.type)
-        happened_at = self.at if event.time is None else self.check_time(event.time)
+        if type_ not in self.measurer.gauges:
+            raise self.refuse_type(type_)
+        happened_at = self.at if time is None else self.check_time(time)
         properties = decode_properties(data) if glance.data_is_plain else check_data(data)
+        measures: tuple[Measure, ...] | None = self.measurer.constant.get(type_)
+        skipped: tuple[Skip, ...] = ()
+        if measures is None:
+            measures, skipped = self.measurer.measure(type_, properties, happened_at)
         return CheckedEvent(
-            claim_hex(event.source, event.id),
-            event.source,
-            event.id,
-            event.type,
-            event.subject,
+            claim_hex(source, id_),
+            digest_properties(type_, subject, "" if time is None else happened_at.isoformat(), properties),
+            source,
+            id_,
+            type_,
+            subject,
             happened_at,
-            event.time is not None,
             data,
-            self.counts.get(event.type) or self.measure(event.type, properties),
+            measures,
+            skipped,
         )
-
-    def measure(self, event_type: str, properties: dict[str, Any]) -> tuple[tuple[int, int | Decimal], ...]:
-        found = self.sums[event_type]
-        if len(found) == 1:
-            [(meter_id, name)] = found
-            return ((meter_id, read_value(name, properties)),)
-        return tuple([(meter_id, read_value(name, properties) if name else 1) for meter_id, name in found])
 
     def check_time(self, time: datetime) -> datetime:
         if time.tzinfo is None:
@@ -129,7 +125,7 @@ class Checker:
         return time if time.tzinfo is UTC else time.astimezone(UTC)
 
     def refuse_type(self, type_: str) -> Refusal:
-        known = sorted(self.meters)
+        known = sorted(self.measurer.gauges)
         shown = ", ".join(known[:10]) + (", …" if len(known) > 10 else "")
         return Refusal("unknown_type", "type", f"No meter counts this type; known are: {shown or 'none'}.")
 
@@ -144,23 +140,6 @@ def check_names(event: UsageEvent) -> None:
             raise Refusal("too_long", field, f"The {field} may have at most {MAX_LENGTHS[field]} characters.")
         if CONTROL.search(text):
             raise Refusal("invalid", field, f"The {field} may not hold control characters or half a surrogate pair.")
-
-
-def parse_number(text: str) -> Decimal:
-    """A JSON number with a point or an exponent, exact. Raises ValueError for one no column could hold."""
-    try:
-        number = Decimal(text)
-    except InvalidOperation:  # an exponent of twenty digits
-        number = None
-    if number is None or abs(number.adjusted()) > MAX_EXPONENT or len(text) > MAX_DIGITS:
-        raise ValueError(
-            f"a number is beyond 1e{MAX_EXPONENT}, below 1e-{MAX_EXPONENT} or over {MAX_DIGITS} digits long"
-        )
-    return number
-
-
-decode_data = msgspec.json.Decoder(dict[str, Any], float_hook=parse_number).decode
-encode_data = msgspec.json.Encoder(decimal_format="number").encode
 
 
 def check_data(data: bytes) -> dict[str, Any]:
@@ -204,25 +183,6 @@ def holds_nul(value: object) -> bool:
     if isinstance(value, dict):
         return any("\0" in key or holds_nul(inner) for key, inner in value.items())
     return isinstance(value, list) and any(map(holds_nul, value))
-
-
-def read_value(name: str, properties: dict[str, Any]) -> int | Decimal:
-    """The property as an exact number; raises Refusal unless it is one that a quantity can hold."""
-    if name not in properties:
-        raise Refusal("value_missing", f"data.{name}", f"The data needs a number called {name}.")
-    value: object = properties[name]
-    if isinstance(value, Decimal):
-        value = round_value(value)
-    elif not isinstance(value, int) or isinstance(value, bool):
-        raise Refusal("value_not_a_number", f"data.{name}", f"{name} must be a JSON number.")
-    if not -BOUND < value < BOUND:
-        raise Refusal("value_out_of_range", f"data.{name}", f"{name} must lie between -1e26 and 1e26.")
-    return value
-
-
-def round_value(value: Decimal) -> Decimal:
-    """To the twelve decimals that a quantity keeps, half away from zero, as the database does."""
-    return value.quantize(STEP, context=EXACT)
 
 
 def refuse(event: UsageEvent, refusal: Refusal) -> EventFate:

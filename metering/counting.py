@@ -1,157 +1,190 @@
-"""From stored events to rollups and running totals: the SQL that every way of counting shares.
+"""From tallies to rollups and running totals: the one statement by which everything that is new is counted.
 
-COUNTED adds what each hour brought to `metering_hourlyrollup` and `metering_limit`, in the order of their keys, so that
-transactions that count at the same time wait for each other in one direction only. Ingestion hands it sums made in
-Python; events that were stored before they could be counted are summed here, by VALUED and HOURLY.
+It adds what each hour brought to `metering_hourlyrollup` and `metering_limit`, in the order of their keys, so that
+transactions that count at the same time wait for each other in one direction only. Totals that do not add up from what
+is new (an average, or a window that begins within an hour) are read anew from the rollups, under the limit's lock.
 """
 
-# ruff: noqa: S608  (the statements are put together from constants alone)
-
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import datetime
 from typing import LiteralString
 
-from django.db import connection
-
 from metering.alerts import record_crossings
-from metering.statements import plain_array, run_statement, time_array
-from metering.tallies import Key, MovedWindow, Tally
+from metering.catalogue import Catalogue
+from metering.models import AdjustmentCause
+from metering.statements import plain_array, run_statement, text_array, time_array
+from metering.tallies import MovedWindow, Tallies
+from metering.usage import Window, read_windows
 
-# What one event `e` is worth to one meter `m`, exact; null when it has no such number. A float's noise beyond the
-# twelfth decimal is rounded half away from zero, event by event.
-VALUE: LiteralString = """
-    CASE WHEN m.aggregation = 'count' THEN 1
-         WHEN jsonb_typeof(e.data -> m.value_property) = 'number'
-              AND abs(round((e.data -> m.value_property)::numeric, 12)) < 1e26
-         THEN round((e.data -> m.value_property)::numeric, 12)
-    END
-"""
-
-HOUR_OF_EVENT: LiteralString = "date_bin('1 hour', happened_at, 'epoch'::timestamptz)"
-
-# Reads a CTE `matched` (claim, type, account_id, happened_at, data) of events that have just become countable.
-VALUED: LiteralString = f"""
-    valued AS (
-        SELECT e.account_id, m.id AS meter_id, e.happened_at, {VALUE} AS value
-        FROM matched e JOIN metering_meter m ON m.event_type = e.type
-        WHERE e.account_id IS NOT NULL
-    )
-"""
-
-HOURLY: LiteralString = f"""
+PLAIN: LiteralString = """
     hourly AS (
-        SELECT account_id, meter_id, {HOUR_OF_EVENT} AS hour, count(*) AS event_count, sum(value) AS total,
-            min(happened_at) AS earliest, max(happened_at) AS latest
-        FROM valued WHERE value IS NOT NULL GROUP BY 1, 2, 3
-    )
-"""
-
-# Reads a CTE `hourly`, as above; and `valued` only where a window begins or ends between the events of one hour.
-COUNTED: LiteralString = """
-    rolled AS (
-        INSERT INTO metering_hourlyrollup AS r (account_id, meter_id, hour, event_count, total)
-        SELECT account_id, meter_id, hour, event_count, total FROM hourly ORDER BY 1, 2, 3
-        ON CONFLICT (account_id, meter_id, hour) DO UPDATE
+        SELECT account_id, meter_id, 'epoch'::timestamptz + hour * interval '1 hour' AS hour, dimensions,
+            event_count, total, is_additive, carries_over
+        FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::text[], %s::bigint[], %s::numeric[], %s::boolean[],
+            %s::boolean[]) AS t (account_id, meter_id, hour, dimensions, event_count, total, is_additive, carries_over)
+    ), rolled AS (
+        INSERT INTO metering_hourlyrollup AS r (account_id, meter_id, hour, dimensions, event_count, total)
+        SELECT account_id, meter_id, hour, dimensions, event_count, total FROM hourly
+        ORDER BY account_id, meter_id, hour, dimensions
+        ON CONFLICT (account_id, meter_id, hour, dimensions) DO UPDATE
         SET event_count = r.event_count + excluded.event_count, total = r.total + excluded.total
-    ),
+    )
+"""
+
+# At equal times the greater value is the latest, whichever came first.
+DETAILED: LiteralString = """
+    hourly AS (
+        SELECT account_id, meter_id, 'epoch'::timestamptz + hour * interval '1 hour' AS hour, dimensions,
+            event_count, total, is_additive, carries_over, moment, minimum, maximum, latest, latest_at
+        FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::text[], %s::bigint[], %s::numeric[], %s::boolean[],
+            %s::boolean[], %s::numeric[], %s::numeric[], %s::numeric[], %s::numeric[], %s::timestamptz[])
+            AS t (account_id, meter_id, hour, dimensions, event_count, total, is_additive, carries_over,
+                moment, minimum, maximum, latest, latest_at)
+    ), rolled AS (
+        INSERT INTO metering_hourlyrollup AS r (account_id, meter_id, hour, dimensions, event_count, total,
+            moment, minimum, maximum, latest, latest_at)
+        SELECT account_id, meter_id, hour, dimensions, event_count, total, moment, minimum, maximum, latest, latest_at
+        FROM hourly ORDER BY account_id, meter_id, hour, dimensions
+        ON CONFLICT (account_id, meter_id, hour, dimensions) DO UPDATE
+        SET event_count = r.event_count + excluded.event_count, total = r.total + excluded.total,
+            moment = r.moment + excluded.moment,
+            minimum = least(r.minimum, excluded.minimum), maximum = greatest(r.maximum, excluded.maximum),
+            latest = CASE WHEN (r.latest_at, r.latest) < (excluded.latest_at, excluded.latest)
+                THEN excluded.latest ELSE r.latest END,
+            latest_at = greatest(r.latest_at, excluded.latest_at)
+    ), valued AS (
+        INSERT INTO metering_valuerollup AS r (account_id, meter_id, hour, dimensions, value, event_count)
+        SELECT account_id, meter_id, 'epoch'::timestamptz + hour * interval '1 hour', dimensions, value, event_count
+        FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::text[], %s::text[], %s::bigint[])
+            AS t (account_id, meter_id, hour, dimensions, value, event_count)
+        ORDER BY account_id, meter_id, hour, dimensions, value
+        ON CONFLICT (account_id, meter_id, hour, dimensions, value) DO UPDATE
+        SET event_count = r.event_count + excluded.event_count
+    )
+"""
+
+# Reads a CTE `hourly`. A total is added to where it is the sum of what is new; elsewhere it is read anew, after this.
+# A level that carries over is part of every later window too.
+MOVED: LiteralString = """
     windows AS MATERIALIZED (
-        SELECT l.id, l.account_id, l.meter_id, l.starts_at, l.ends_at, h.total, h.earliest, h.latest
+        SELECT l.id, l.closed_at, h.total,
+            h.is_additive AND l.starts_at <= h.hour AND l.ends_at >= h.hour + interval '1 hour' AS adds_up
         FROM hourly h JOIN metering_limit l ON l.account_id = h.account_id AND l.meter_id = h.meter_id
-            AND l.starts_at <= h.latest AND l.ends_at > h.earliest
+            AND (h.carries_over OR l.starts_at < h.hour + interval '1 hour') AND l.ends_at > h.hour
         ORDER BY l.id FOR UPDATE OF l
-    ),
-    moves AS MATERIALIZED (
-        SELECT id, sum(CASE WHEN starts_at <= earliest AND ends_at > latest THEN total ELSE (
-            SELECT sum(value) FROM valued v
-            WHERE v.account_id = w.account_id AND v.meter_id = w.meter_id
-                AND v.happened_at BETWEEN w.earliest AND w.latest
-                AND v.happened_at >= w.starts_at AND v.happened_at < w.ends_at
-        ) END) AS quantity
-        FROM windows w GROUP BY id
-    ),
-    moved AS (
-        UPDATE metering_limit l SET used = l.used + m.quantity, needs_check = true
-        FROM moves m WHERE l.id = m.id AND m.quantity IS NOT NULL
+    ), moves AS MATERIALIZED (
+        SELECT id, sum(total) AS quantity, bool_and(adds_up) AS adds_up FROM windows GROUP BY id
+    ), moved AS (
+        UPDATE metering_limit l
+        SET used = CASE WHEN m.adds_up THEN l.used + m.quantity ELSE l.used END, needs_check = true
+        FROM moves m WHERE l.id = m.id
         RETURNING l.id, l.account_id, l.meter_id, l.starts_at, l.ends_at,
-            l.closed_at IS NULL AND coalesce(l.used >= l.next_crossing, false) AS is_crossed,
-            l.closed_at IS NOT NULL AS is_closed
+            m.adds_up AND l.closed_at IS NULL AND coalesce(l.used >= l.next_crossing, false) AS is_crossed,
+            l.closed_at IS NOT NULL AS is_closed, NOT m.adds_up AS needs_reading, m.quantity
+    ), adjusted AS (
+        INSERT INTO metering_adjustment (limit_id, account_id, meter_id, starts_at, ends_at, quantity, cause, made_at)
+        SELECT id, account_id, meter_id, starts_at, ends_at, quantity, 'late', %s::timestamptz FROM moved
+        WHERE is_closed AND NOT needs_reading AND quantity <> 0
     )
+    SELECT id, account_id, meter_id, starts_at, ends_at, is_crossed, is_closed, needs_reading FROM moved
+    WHERE is_crossed OR is_closed OR needs_reading
 """
 
-# The events are stored already, by an earlier statement of the same transaction; their claims are needed where a
-# window begins or ends between them.
-COUNT: LiteralString = f"""
-    WITH valued AS (
-        SELECT e.account_id, m.id AS meter_id, e.happened_at, {VALUE} AS value
-        FROM metering_event e JOIN metering_meter m ON m.event_type = e.type WHERE e.claim = ANY(%s::uuid[])
-    ), hourly AS (
-        SELECT account_id, meter_id, 'epoch'::timestamptz + hour * interval '1 hour' AS hour,
-            event_count, total, earliest, latest
-        FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::numeric[], %s::timestamptz[],
-            %s::timestamptz[]) AS t (account_id, meter_id, hour, event_count, total, earliest, latest)
-    ), {COUNTED}
-    SELECT id, account_id, meter_id, starts_at, ends_at, is_crossed, is_closed FROM moved WHERE is_crossed OR is_closed
-"""
+COUNT_PLAIN: LiteralString = f"WITH {PLAIN}, {MOVED}"
+COUNT_DETAILED: LiteralString = f"WITH {DETAILED}, {MOVED}"
 
-ADOPT: LiteralString = f"""
-    WITH matched AS (
-        UPDATE metering_event e SET account_id = a.account_id FROM metering_alias a
-        WHERE e.account_id IS NULL AND e.subject = a.name AND a.name = ANY(%s)
-        RETURNING e.claim, e.type, e.account_id, e.happened_at, e.data
-    ), {VALUED}, {HOURLY}, {COUNTED}
-    SELECT (SELECT count(*) FROM matched), (SELECT array_agg(id) FROM moved WHERE is_crossed)
-"""
+ADD_PLAIN: LiteralString = f"WITH {PLAIN} SELECT"
+ADD_DETAILED: LiteralString = f"WITH {DETAILED} SELECT"
 
-COUNT_HISTORY: LiteralString = f"""
-    WITH matched AS (SELECT claim, type, account_id, happened_at, data FROM metering_event),
-    valued AS (
-        SELECT e.account_id, m.id AS meter_id, e.happened_at, {VALUE} AS value
-        FROM matched e JOIN metering_meter m ON m.event_type = e.type AND m.id = %s
-        WHERE e.account_id IS NOT NULL
-    ), {HOURLY}, {COUNTED}
-    SELECT count(*) FROM valued
-"""
-
-
-def count_tallies(tallies: dict[Key, Tally], *, claims: Iterable[str]) -> list[MovedWindow]:
-    """Add the tallies of stored events, which have these claims. Returns the windows crossed or closed."""
-    keys, values = tallies.keys(), tallies.values()
-    rows = run_statement(
-        COUNT,
-        [
-            plain_array(list(claims)),
-            plain_array([account_id for account_id, _, _ in keys]),
-            plain_array([meter_id for _, meter_id, _ in keys]),
-            plain_array([hour for _, _, hour in keys]),
-            plain_array([tally.event_count for tally in values]),
-            plain_array([tally.total for tally in values]),
-            time_array([tally.earliest for tally in values]),
-            time_array([tally.latest for tally in values]),
-        ],
+# Under the lock that MOVED took; what a closed window gained or lost goes on record.
+SET_TOTALS: LiteralString = """
+    WITH wanted AS (
+        SELECT l.id, l.account_id, l.meter_id, l.starts_at, l.ends_at, l.closed_at, w.used, w.used - l.used AS quantity
+        FROM unnest(%s::bigint[], %s::numeric[]) AS w (id, used) JOIN metering_limit l ON l.id = w.id
+    ), moved AS (
+        UPDATE metering_limit l SET used = w.used, needs_check = true FROM wanted w WHERE l.id = w.id
+        RETURNING l.id, l.closed_at IS NULL AND coalesce(l.used >= l.next_crossing, false) AS is_crossed
+    ), adjusted AS (
+        INSERT INTO metering_adjustment (limit_id, account_id, meter_id, starts_at, ends_at, quantity, cause, made_at)
+        SELECT id, account_id, meter_id, starts_at, ends_at, quantity, %s, %s::timestamptz FROM wanted
+        WHERE closed_at IS NOT NULL AND quantity <> 0
     )
-    return [MovedWindow(*row) for row in rows]
+    SELECT id FROM moved WHERE is_crossed
+"""
 
 
-def adopt_events(names: Iterable[str], *, at: datetime) -> int:
-    """Count the events that waited for these names; returns how many. The caller holds the aliases for change."""
-    with connection.cursor() as cursor:
-        cursor.execute(ADOPT, [list(names)])
-        row = cursor.fetchone()
-    adopted, crossed = row if row is not None else (0, None)
+def count_tallies(tallies: Tallies, catalogue: Catalogue, *, at: datetime) -> list[MovedWindow]:
+    """Add the tallies of events that are stored. Returns the windows that are closed; alerts by those crossed.
+
+    One statement, and two more when totals had to be read anew.
+    """
+    if not tallies:
+        return []
+    params = list_plain(tallies, catalogue)
+    if tallies.detailed:
+        params += list_detailed(tallies)
+    statement = COUNT_DETAILED if tallies.detailed else COUNT_PLAIN
+    windows = [MovedWindow(*row) for row in run_statement(statement, [*params, at])]
+    crossed = [window.limit_id for window in windows if window.is_crossed]
+    unread = [window for window in windows if window.needs_reading]
+    if unread:
+        crossed += read_totals_anew(unread, cause=AdjustmentCause.LATE, at=at)
     if crossed:
         record_crossings(crossed, at=at)
-    return int(adopted)
+    return [window for window in windows if window.is_closed]
 
 
-def count_history(meter_id: int) -> int:
-    """Count for a new meter the events of its type that are stored. The caller holds the meters for change."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT count(*) FROM metering_meter m JOIN metering_meter o USING (event_type) WHERE m.id = %s", [meter_id]
-        )
-        row = cursor.fetchone()
-        if row is None or row[0] < 2:  # events of a type that had no meter were refused: there is no past
-            return 0
-        cursor.execute(COUNT_HISTORY, [meter_id])
-        row = cursor.fetchone()
-    return int(row[0]) if row is not None else 0
+def add_rollups(tallies: Tallies, catalogue: Catalogue) -> None:
+    """Add the tallies to the rollups alone: whoever counts anew reads the totals when all of it is there."""
+    if tallies:
+        params = [*list_plain(tallies, catalogue), *(list_detailed(tallies) if tallies.detailed else [])]
+        run_statement(ADD_DETAILED if tallies.detailed else ADD_PLAIN, params)
+
+
+def list_plain(tallies: Tallies, catalogue: Catalogue) -> list[str | datetime]:
+    keys = [*tallies.plain, *tallies.detailed]
+    values = [*tallies.plain.values(), *tallies.detailed.values()]
+    return [
+        plain_array([account_id for account_id, _, _, _ in keys]),
+        plain_array([meter_id for _, meter_id, _, _ in keys]),
+        plain_array([hour for _, _, hour, _ in keys]),
+        text_array([dimensions for _, _, _, dimensions in keys]),
+        plain_array([tally.event_count for tally in values]),
+        plain_array([tally.total for tally in values]),
+        plain_array([meter_id in catalogue.additive for _, meter_id, _, _ in keys]),
+        plain_array([meter_id in catalogue.carrying for _, meter_id, _, _ in keys]),
+    ]
+
+
+def list_detailed(tallies: Tallies) -> list[str]:
+    """The further columns, null for the plain tallies, and the rows of the single values."""
+    nothing = [None] * len(tallies.plain)
+    details = list(tallies.detailed.values())
+    rows = [(*key, value, count) for key, tally in tallies.detailed.items() for value, count in tally.values.items()]
+    return [
+        plain_array([*nothing, *(tally.moment for tally in details)]),
+        plain_array([*nothing, *(tally.minimum for tally in details)]),
+        plain_array([*nothing, *(tally.maximum for tally in details)]),
+        plain_array([*nothing, *(tally.latest for tally in details)]),
+        time_array([*nothing, *(tally.latest_at for tally in details)]),
+        plain_array([row[0] for row in rows]),
+        plain_array([row[1] for row in rows]),
+        plain_array([row[2] for row in rows]),
+        text_array([row[3] for row in rows]),
+        text_array([row[4] for row in rows]),
+        plain_array([row[5] for row in rows]),
+    ]
+
+
+def read_totals_anew(windows: Sequence[MovedWindow], *, cause: str, at: datetime) -> list[int]:
+    """Set the totals of these limits, whose rows the caller has locked, to what the rollups say.
+
+    Returns the limits that passed their next level; the change of a closed window goes on record under the cause.
+    """
+    readings = read_windows(
+        {window.limit_id: Window(window.account_id, window.meter_id, window.start, window.end) for window in windows}
+    )
+    rows = run_statement(
+        SET_TOTALS, [plain_array(list(readings)), plain_array([f"{used:f}" for used in readings.values()]), cause, at]
+    )
+    return [limit_id for (limit_id,) in rows]

@@ -2,55 +2,51 @@
 
 import random
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import chain
 from typing import LiteralString
 
 from django.conf import settings
 from django.db import OperationalError, connection, transaction
 
-from metering.alerts import record_crossings
+from metering.catalogue import Catalogue, find_catalogue, read_catalogue
 from metering.checking import Checker, Glance, Refusal, TimeWindow, data_text, refuse
 from metering.counting import count_tallies
 from metering.events import CheckedEvent, EventFate, Fate, UsageEvent
-from metering.meters import MeterRef
-from metering.statements import plain_array, run_statement, text_array, time_array
+from metering.statements import copy_rows, plain_array, run_statement, text_array, time_texts
 from metering.tallies import find_late, tally_events
 
 ATTEMPTS = 5
 RETRYABLE = {"40P01", "40001"}  # deadlock detected, serialization failure
 
-# The table locks come before the snapshot: a meter that is being made is either in the list, or counts this batch as
-# its history; and no account can be deleted from now on.
-READ_METERS: LiteralString = """
-    LOCK TABLE metering_meter, metering_alias IN ROW SHARE MODE;
-    SELECT id, key, name, event_type, aggregation, value_property, unit FROM metering_meter
+CLAIM: LiteralString = """
+    SELECT current_token, account_ids, repeated, stored_digests
+    FROM metering_claim_events(%s::uuid, %s::timestamptz, %s::text[], %s::uuid[], %s::bigint[])
 """
 
-READ_NAMES: LiteralString = "SELECT name, account_id FROM metering_alias WHERE name = ANY(%s::text[])"
-
-STORE: LiteralString = """
-    WITH stored AS (
-        INSERT INTO metering_event
-            (claim, source, event_id, type, subject, account_id, happened_at, received_at, data, api_key_id)
-        SELECT claim, source, event_id, type, subject, account_id, happened_at, %s::timestamptz, data, %s::bigint
-        FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[], %s::bigint[], %s::timestamptz[],
-            %s::jsonb[]) AS s (claim, source, event_id, type, subject, account_id, happened_at, data)
-        ORDER BY claim
-        ON CONFLICT (claim) DO NOTHING
-        RETURNING claim
-    )
-    SELECT CASE WHEN (SELECT count(*) FROM stored) < %s THEN ARRAY(SELECT claim::text FROM stored) END
+COPY: LiteralString = """
+    COPY metering_event (happened_at, received_at, account_id, api_key_id, source, event_id, type, subject, data)
+    FROM STDIN
 """
 
-# A second statement, for its newer snapshot: what another transaction has just claimed was hidden from the first.
-COMPARE: LiteralString = """
-    SELECT s.position, e.type = s.type AND e.subject = s.subject AND e.data = s.data
-        AND (s.happened_at IS NULL OR e.happened_at = s.happened_at)
-    FROM unnest(%s::uuid[], %s::text[], %s::text[], %s::timestamptz[], %s::jsonb[]) WITH ORDINALITY
-        AS s (claim, type, subject, happened_at, data, position)
-    JOIN metering_event e USING (claim)
-"""
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """Events that one sender sent at one time. `max_age` is how old a time may be, EVENT_MAX_AGE_DAYS when None."""
+
+    events: Sequence[UsageEvent]
+    at: datetime
+    api_key_id: int | None = None
+    max_age: timedelta | None = None
+
+    def find_window(self) -> TimeWindow:
+        return TimeWindow.around(
+            self.at,
+            max_age=timedelta(days=settings.EVENT_MAX_AGE_DAYS) if self.max_age is None else self.max_age,
+            max_future=timedelta(minutes=settings.EVENT_MAX_FUTURE_MINUTES),
+        )
 
 
 def ingest_events(
@@ -66,78 +62,144 @@ def ingest_events(
     is how old a time may be: those who import history give more. Raises django.db.Error when the database fails;
     then nothing of the batch is stored.
     """
-    window = TimeWindow.around(
-        at,
-        max_age=timedelta(days=settings.EVENT_MAX_AGE_DAYS) if max_age is None else max_age,
-        max_future=timedelta(minutes=settings.EVENT_MAX_FUTURE_MINUTES),
-    )
+    [fates] = ingest_submissions([Submission(events, at, api_key_id, max_age)])
+    return fates
+
+
+def ingest_submissions(submissions: Sequence[Submission]) -> list[list[EventFate]]:
+    """The same for what several senders sent, in one transaction: all of it is stored, or nothing."""
     if connection.in_atomic_block:  # who opened the transaction starts it again
-        return ingest_once(events, window=window, at=at, api_key_id=api_key_id)
+        return ingest_once(submissions)
     for attempt in range(1, ATTEMPTS):
         try:
-            return ingest_once(events, window=window, at=at, api_key_id=api_key_id)
+            return ingest_once(submissions)
         except OperationalError as error:
             if getattr(error.__cause__, "sqlstate", None) not in RETRYABLE:
                 raise
             time.sleep(random.uniform(0, 0.02 * attempt))  # noqa: S311 (spreads retries, guards nothing)
-    return ingest_once(events, window=window, at=at, api_key_id=api_key_id)
+    return ingest_once(submissions)
 
 
 @transaction.atomic
-def ingest_once(
-    events: Sequence[UsageEvent], *, window: TimeWindow, at: datetime, api_key_id: int | None
-) -> list[EventFate]:
-    checker = Checker(read_meters(), window=window, at=at)
-    batch = Batch(events, checker)
-    if batch.staged:
-        batch.store(at=at, api_key_id=api_key_id)
-    return batch.fates()
+def ingest_once(submissions: Sequence[Submission]) -> list[list[EventFate]]:
+    """Checked by the meters this process knows; under the lock that keeps them, either they still are or are reread."""
+    at = max(submission.at for submission in submissions)
+    batch = Batch(submissions, find_catalogue())
+    while batch.needs_database and not batch.claim(at=at):
+        batch = Batch(submissions, read_catalogue())
+    if batch.new:
+        batch.store(at=at)
+    return batch.list_fates()
 
 
 class Batch:
-    """The events of one call on their way to their fates: refused, staged under their claim, stored."""
+    """The events of some submissions on their way to their fates: refused, staged under their claim, stored."""
 
-    def __init__(self, events: Sequence[UsageEvent], checker: Checker) -> None:
-        self.events = events
+    def __init__(self, submissions: Sequence[Submission], catalogue: Catalogue) -> None:
+        self.submissions, self.catalogue = submissions, catalogue
+        self.events = list(chain.from_iterable(submission.events for submission in submissions))
         self.refused: dict[int, EventFate] = {}
         self.staged: dict[str, CheckedEvent] = {}  # of the rows with one claim, the first
         self.rows: dict[int, CheckedEvent] = {}
-        self.repeated: dict[int, CheckedEvent] = {}
-        self.special: dict[str, Fate] = {}
-        self.compared: dict[int, bool] = {}
+        self.repeats: dict[int, CheckedEvent] = {}  # rows whose claim an earlier row of the batch has
+        self.senders: dict[str, int | None] = {}
+        self.names_unknown_type = False
+        position = 0
+        for submission in submissions:
+            self.check(submission, position)
+            position += len(submission.events)
+        self.accounts: dict[str, int | None] = {}  # by claim
+        self.known: dict[str, int] = {}  # claim → digest of what was stored before
+        self.new: dict[str, CheckedEvent] = {}
+        self.late: set[str] = set()
+
+    def check(self, submission: Submission, position: int) -> None:
+        events, staged, rows = submission.events, self.staged, self.rows
+        checker = Checker(self.catalogue.measurer, window=submission.find_window(), at=submission.at)
         texts = [data_text(event.data) for event in events]
         glance = Glance.over(events, texts)
-        for position, event in enumerate(events):
+        for event, text in zip(events, texts, strict=True):
             try:
-                checked = checker.check(event, texts[position], glance)
+                checked = checker.check(event, text, glance)
             except Refusal as refusal:
                 self.refused[position] = refuse(event, refusal)
-                continue
-            is_first = self.staged.setdefault(checked.claim, checked) is checked
-            (self.rows if is_first else self.repeated)[position] = checked
+                self.names_unknown_type |= refusal.code == "unknown_type"
+            else:
+                if staged.setdefault(checked.claim, checked) is checked:
+                    rows[position] = checked
+                    self.senders[checked.claim] = submission.api_key_id
+                else:
+                    self.repeats[position] = checked
+            position += 1
 
-    def store(self, *, at: datetime, api_key_id: int | None) -> None:
-        names = resolve_names({checked.subject for checked in self.staged.values()})
-        stored = store_events(self.staged, names, at=at, api_key_id=api_key_id)
-        self.repeated |= {position: row for position, row in self.rows.items() if row.claim not in stored}
-        self.compared = compare_with_stored(self.repeated)
-        self.special = {claim: Fate.UNMATCHED for claim, each in self.staged.items() if each.subject not in names}
-        tallies = tally_events(stored.values(), names)
-        if tallies:
-            windows = count_tallies(tallies, claims=stored)
-            self.special |= dict.fromkeys(find_late(stored.values(), names, windows), Fate.LATE)
-            if crossed := [window.limit_id for window in windows if window.is_crossed]:
-                record_crossings(crossed, at=at)
+    @property
+    def needs_database(self) -> bool:
+        """Whether there is something to store, or a refusal that a younger meter would lift."""
+        return bool(self.staged) or self.names_unknown_type
 
-    def fates(self) -> list[EventFate]:
-        fates = [EventFate(event.source, event.id, Fate.ACCEPTED) for event in self.events]
-        for position, row in self.rows.items() if self.special else ():
-            fates[position] = EventFate(row.source, row.id, self.special.get(row.claim, Fate.ACCEPTED))
-        for position, is_same in self.compared.items():
-            fates[position] = state_repeated(self.events[position], is_same=is_same)
-        for position, fate in self.refused.items():
-            fates[position] = fate
-        return fates
+    def claim(self, *, at: datetime) -> bool:
+        """Take the ids and look the subjects up; False, with nothing done, when the meters have changed."""
+        rows = self.staged.values()
+        [(token, account_ids, repeated, digests)] = run_statement(
+            CLAIM,
+            [
+                None if self.catalogue.token is None else str(self.catalogue.token),
+                at,
+                text_array([row.subject for row in rows]),
+                plain_array(list(self.staged)),
+                plain_array([row.digest for row in rows]),
+            ],
+        )
+        if token != self.catalogue.token:
+            return False
+        self.accounts = dict(zip(self.staged, account_ids, strict=True))
+        self.new = self.staged
+        if repeated:
+            claims = list(self.staged)
+            self.known = {claims[position - 1]: digest for position, digest in zip(repeated, digests, strict=True)}
+            self.new = {claim: row for claim, row in self.staged.items() if claim not in self.known}
+        return True
+
+    def store(self, *, at: datetime) -> None:
+        copy_rows(COPY, self.list_columns(at))
+        rows = ((self.accounts[claim], row.happened_at, row.measures) for claim, row in self.new.items())
+        closed = count_tallies(tally_events(rows, self.catalogue.aggregations), self.catalogue, at=at)
+        if closed:
+            self.late = find_late(((claim, self.accounts[claim], row) for claim, row in self.new.items()), closed)
+
+    def list_columns(self, at: datetime) -> list[Sequence[str | None]]:
+        new, accounts, senders = self.new.values(), self.accounts, self.senders
+        return [
+            time_texts([row.happened_at for row in new]),
+            time_texts([at]) * len(new),
+            [None if accounts[claim] is None else str(accounts[claim]) for claim in self.new],
+            [None if senders[claim] is None else str(senders[claim]) for claim in self.new],
+            [row.source for row in new],
+            [row.id for row in new],
+            [row.type for row in new],
+            [row.subject for row in new],
+            [row.data.decode() for row in new],
+        ]
+
+    def list_fates(self) -> list[list[EventFate]]:
+        """By submission, in the order of its events."""
+        fates = iter([self.find_fate(position) for position in range(len(self.events))])
+        return [[next(fates) for _ in submission.events] for submission in self.submissions]
+
+    def find_fate(self, position: int) -> EventFate:
+        row = self.rows.get(position)
+        if row is not None and row.claim not in self.known:
+            fate = Fate.ACCEPTED
+            if self.accounts[row.claim] is None:
+                fate = Fate.UNMATCHED
+            elif row.claim in self.late:
+                fate = Fate.LATE
+            return EventFate(row.source, row.id, fate, skipped=row.skipped)
+        row = row or self.repeats.get(position)
+        if row is None:
+            return self.refused[position]
+        is_same = row.digest == self.known.get(row.claim, self.staged[row.claim].digest)
+        return state_repeated(self.events[position], is_same=is_same)
 
 
 def state_repeated(event: UsageEvent, *, is_same: bool) -> EventFate:
@@ -145,68 +207,3 @@ def state_repeated(event: UsageEvent, *, is_same: bool) -> EventFate:
         return EventFate(event.source, event.id, Fate.DUPLICATE)
     message = "Another event with this source and id is stored; an event is corrected by another id."
     return EventFate(event.source, event.id, Fate.CONFLICT, "conflict", "id", message)
-
-
-def read_meters() -> list[MeterRef]:
-    return [MeterRef(*row) for row in run_statement(READ_METERS)]
-
-
-def resolve_names(subjects: Iterable[str]) -> dict[str, int]:
-    """name → account id, for the subjects that name an account now.
-
-    When one names none, nobody can make a name until this transaction ends, and it is looked up once more under that
-    lock: its event is then either stored when its account is made, and counted with it, or finds the account here.
-    """
-    wanted = set(subjects)
-    names = dict(run_statement(READ_NAMES, [text_array(sorted(wanted))]))
-    missing = wanted - names.keys()
-    if missing:
-        run_statement("LOCK TABLE metering_alias IN ROW EXCLUSIVE MODE")
-        names |= dict(run_statement(READ_NAMES, [text_array(sorted(missing))]))
-    return names
-
-
-def store_events(
-    staged: dict[str, CheckedEvent], names: dict[str, int], *, at: datetime, api_key_id: int | None
-) -> dict[str, CheckedEvent]:
-    """Claim and store; returns those of the events that were new, under their claims."""
-    rows = staged.values()
-    [(stored,)] = run_statement(
-        STORE,
-        [
-            at,
-            api_key_id,
-            plain_array(list(staged)),
-            text_array([row.source for row in rows]),
-            text_array([row.id for row in rows]),
-            text_array([row.type for row in rows]),
-            text_array([row.subject for row in rows]),
-            plain_array([names.get(row.subject) for row in rows]),
-            time_array([row.happened_at for row in rows]),
-            text_array([row.data.decode() for row in rows]),
-            len(staged),
-        ],
-    )
-    return staged if stored is None else {claim: staged[claim] for claim in map(bare_hex, stored)}
-
-
-def bare_hex(claim: str) -> str:
-    return claim.replace("-", "")
-
-
-def compare_with_stored(rows: dict[int, CheckedEvent]) -> dict[int, bool]:
-    """position → whether what is stored under its claim says the same. Numbers are compared by value."""
-    if not rows:
-        return {}
-    positions, checked = list(rows), rows.values()
-    answers = run_statement(
-        COMPARE,
-        [
-            plain_array([row.claim for row in checked]),
-            text_array([row.type for row in checked]),
-            text_array([row.subject for row in checked]),
-            time_array([row.happened_at if row.has_time else None for row in checked]),
-            text_array([row.data.decode() for row in checked]),
-        ],
-    )
-    return {positions[position - 1]: is_same for position, is_same in answers}

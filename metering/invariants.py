@@ -7,33 +7,36 @@ done, so it may run beside ingestion.
 # ruff: noqa: S608  (the statements are put together from constants alone)
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import LiteralString
 
 from django.db import connection
 
 from jobs.invariants import Violation
-from metering.counting import HOUR_OF_EVENT, VALUE
+from metering.recounted import find_wrong_rollups, find_wrong_totals
 
 SHOWN = 100  # of each rule; one is too many already
 
-# What the stored events come to, from their data alone.
-VALUED: LiteralString = f"""
-    valued AS (
-        SELECT e.account_id, m.id AS meter_id, e.happened_at, {VALUE} AS value
-        FROM metering_event e JOIN metering_meter m ON m.event_type = e.type
-        WHERE e.account_id IS NOT NULL
-    )
-"""
-
 CLAIM: LiteralString = """
     encode(substring(sha256(convert_to(
-        octet_length(convert_to(source, 'UTF8'))::text || ':' || source || event_id, 'UTF8')) FOR 16), 'hex')::uuid
+        octet_length(convert_to(e.source, 'UTF8'))::text || ':' || e.source || e.event_id, 'UTF8'
+    )) FOR 16), 'hex')::uuid
 """
 
 RULES: dict[str, LiteralString] = {
-    "an event's claim is the hash of its source and id": f"""
-        SELECT 'event ' || source || ' ' || event_id, 'its claim is ' || claim FROM metering_event
-        WHERE claim <> {CLAIM}
+    "an event has its claim, the hash of its source and id": f"""
+        SELECT 'event ' || source || ' ' || event_id, 'its claim is ' || coalesce('of ' || c.received_at, 'missing')
+        FROM metering_event e LEFT JOIN metering_claim c ON c.claim = {CLAIM}
+        WHERE c.received_at IS DISTINCT FROM e.received_at
+    """,
+    "a source and an id are stored once": """
+        SELECT 'event ' || source || ' ' || event_id, 'stored ' || count(*) || ' times'
+        FROM metering_event GROUP BY source, event_id HAVING count(*) > 1
+    """,
+    "a claim has its event, unless that was pruned": f"""
+        SELECT 'claim ' || c.claim, 'its event of ' || c.received_at || ' is missing' FROM metering_claim c
+        WHERE NOT EXISTS (SELECT FROM metering_event e WHERE c.claim = {CLAIM})
+            AND NOT EXISTS (SELECT FROM metering_pruning p WHERE p.month = date_trunc('month', c.received_at, 'UTC'))
     """,
     "an event belongs to the account that its subject names": """
         SELECT 'event ' || e.source || ' ' || e.event_id,
@@ -48,28 +51,7 @@ RULES: dict[str, LiteralString] = {
     """,
     "an event is of a type that a meter counts": """
         SELECT 'event ' || e.source || ' ' || e.event_id, 'no meter counts ' || e.type FROM metering_event e
-        WHERE NOT EXISTS (SELECT FROM metering_meter m WHERE m.event_type = e.type)
-    """,
-    "rollups equal the raw events": f"""
-        WITH {VALUED}, hourly AS (
-            SELECT account_id, meter_id, {HOUR_OF_EVENT} AS hour, count(*) AS event_count, sum(value) AS total
-            FROM valued WHERE value IS NOT NULL GROUP BY 1, 2, 3
-        )
-        SELECT 'account ' || account_id || ', meter ' || meter_id || ', hour ' || hour,
-            coalesce('rollup ' || r.total || ' of ' || r.event_count, 'no rollup') || ' events, stored '
-                || coalesce(h.total || ' of ' || h.event_count, 'none')
-        FROM metering_hourlyrollup r FULL JOIN hourly h USING (account_id, meter_id, hour)
-        WHERE (r.total, r.event_count) IS DISTINCT FROM (h.total, h.event_count)
-    """,
-    "a running total equals the usage in its window": f"""
-        WITH {VALUED}, stored AS (
-            SELECT l.id, sum(v.value) AS used
-            FROM metering_limit l JOIN valued v ON v.account_id = l.account_id AND v.meter_id = l.meter_id
-                AND v.happened_at >= l.starts_at AND v.happened_at < l.ends_at
-            GROUP BY l.id
-        )
-        SELECT 'limit ' || l.id, 'used ' || l.used || ', stored ' || coalesce(s.used, 0)
-        FROM metering_limit l LEFT JOIN stored s USING (id) WHERE l.used <> coalesce(s.used, 0)
+        WHERE NOT EXISTS (SELECT FROM metering_meterversion v WHERE v.event_type = e.type)
     """,
     "an account goes by its own key": """
         SELECT 'account ' || c.key, coalesce('its key names account ' || a.account_id, 'its key is no name of it')
@@ -125,3 +107,7 @@ def check() -> Iterator[Violation]:
             rows = cursor.fetchall()
         for subject, detail in rows:
             yield Violation(rule=rule, subject=subject, detail=detail)
+    for subject, detail in islice(find_wrong_rollups(), SHOWN):
+        yield Violation(rule="rollups equal the raw events", subject=subject, detail=detail)
+    for subject, detail in islice(find_wrong_totals(), SHOWN):
+        yield Violation(rule="a running total equals the usage in its window", subject=subject, detail=detail)

@@ -1,34 +1,70 @@
-"""Meters: how events of one type become a quantity."""
+"""Meters: how events become a quantity. A meter's versions say from when on which events count, and for how much."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import connection, transaction
 
-from metering.counting import count_history
-from metering.models import Aggregation, Meter
+from metering.backfill import count_past
+from metering.catalogue import UnknownMeter
+from metering.events import floor_hour
+from metering.expressions import InvalidExpression, compile_expression
+from metering.filters import InvalidFilter, compile_filter
+from metering.models import Aggregation, Meter, MeterVersion
+from metering.paths import InvalidPath, parse_path
+
+__all__ = [
+    "InvalidMeter",
+    "MeterConflict",
+    "MeterRef",
+    "UnknownMeter",
+    "change_meter",
+    "create_meter",
+    "find_meter",
+    "list_meters",
+    "save_meter",
+]
+
+MAX_DIMENSIONS = 5
 
 
 @dataclass(frozen=True, slots=True)
 class MeterRef:
-    """A meter as other apps see it. `value_property` is empty exactly when the aggregation is `count`."""
+    """A meter as other apps see it, by its youngest version. `value` is empty exactly when it counts events."""
 
     id: int
     key: str
     name: str
-    event_type: str
-    aggregation: str
-    value_property: str
     unit: str
+    aggregation: str
+    event_type: str
+    value: str
+    filter: Any
+    dimensions: tuple[str, ...]
+    percentile: Decimal | None
+    rounding: str
+    rounding_places: int
+    carries_over: bool
+    version: int
 
-
-class UnknownMeter(LookupError):
-    """No meter has this key."""
+    def sample_data(self) -> dict[str, Any]:
+        """The data of an event that counts one: each property of its value is 1."""
+        data: dict[str, Any] = {}
+        for *outer, name in compile_expression(self.value).paths if self.value else ():
+            place = data
+            for segment in outer:
+                place = place.setdefault(segment, {})
+            place[name] = 1
+        return data
 
 
 class MeterConflict(ValueError):
-    """A meter of this key exists and counts something else. A change is a new meter."""
+    """A meter of this key exists and counts something else. What it counts changes by a version, from an hour on."""
 
 
 class InvalidMeter(ValueError):
@@ -42,50 +78,142 @@ def create_meter(
     name: str,
     event_type: str,
     aggregation: str = Aggregation.COUNT,
-    value_property: str = "",
+    value: str = "",
     unit: str,
+    filter: Any = None,
+    dimensions: Sequence[str] = (),
+    percentile: Decimal | None = None,
+    rounding: str = "",
+    rounding_places: int = 0,
+    carries_over: bool = False,
     at: datetime,
 ) -> MeterRef:
-    """Make a meter, and count for it what is already stored of its event type.
+    """Make a meter, and count for it what is already stored of its event type, by a job where that is much.
 
     Idempotent on the key: a second call returns the meter that is there. Raises MeterConflict when that one counts
     something else, InvalidMeter when a field cannot be.
     """
     hold_meters_for_change()
-    wanted = Meter(
+    meter = Meter(
         key=key,
         name=name,
-        event_type=event_type,
-        aggregation=aggregation,
-        value_property=value_property,
         unit=unit,
+        aggregation=aggregation,
+        percentile=percentile,
+        rounding=rounding,
+        rounding_places=rounding_places,
+        carries_over=carries_over,
+        created_at=at,
+    )
+    version = MeterVersion(
+        meter=meter,
+        number=1,
+        event_type=event_type,
+        value=value,
+        filter=filter,
+        dimensions=list(dimensions),
         created_at=at,
     )
     found = Meter.objects.filter(key=key).first()
     if found is not None:
-        require_same(found, wanted)
-        return state_meter(found)
-    save_meter(wanted)
-    return state_meter(wanted)
+        return require_same(state_meter(found), state_version(meter, version))
+    save_meter(meter, version, at=at)
+    return state_version(meter, version)
 
 
-def save_meter(meter: Meter) -> None:
-    """Store a new meter and count its past; the caller is in a transaction. Raises InvalidMeter."""
+def save_meter(meter: Meter, version: MeterVersion, *, at: datetime) -> None:
+    """Store a new meter with its first version and count its past; in the caller's transaction. Raises InvalidMeter."""
     hold_meters_for_change()
+    require_valid(meter, version)
+    meter.save(force_insert=True)
+    version.meter = meter
+    version.save(force_insert=True)
+    count_past(meter.pk, at=at)
+
+
+@transaction.atomic
+def change_meter(
+    key: str,
+    *,
+    event_type: str,
+    value: str = "",
+    filter: Any = None,
+    dimensions: Sequence[str] = (),
+    starts_at: datetime,
+    at: datetime,
+) -> MeterRef:
+    """Count by other terms from the full hour `starts_at` on; what was before stays as it is.
+
+    The same terms from the same hour change nothing. Raises UnknownMeter, InvalidMeter when the hour is not full or
+    events of it may be here already.
+    """
+    hold_meters_for_change()
+    meter = load_meter(key)
+    last = find_version(meter)
+    version = MeterVersion(
+        meter=meter,
+        number=last.number + 1,
+        event_type=event_type,
+        value=value,
+        filter=filter,
+        dimensions=list(dimensions),
+        starts_at=starts_at,
+        created_at=at,
+    )
+    if last.starts_at == starts_at and list_terms(last) == list_terms(version):
+        return state_version(meter, last)
+    require_valid(meter, version)
+    require_future_hour(starts_at, after=last.starts_at, at=at)
+    version.save(force_insert=True)
+    return state_version(meter, version)
+
+
+def require_future_hour(starts_at: datetime, *, after: datetime | None, at: datetime) -> None:
+    earliest = floor_hour(at + timedelta(minutes=settings.EVENT_MAX_FUTURE_MINUTES)) + timedelta(hours=1)
+    if floor_hour(starts_at) != starts_at:
+        raise InvalidMeter("A version starts at a full hour of UTC.")
+    if starts_at < earliest:
+        raise InvalidMeter(
+            f"A version starts at {earliest:%Y-%m-%d %H:%M} UTC or later: earlier events may be counted."
+        )
+    if after is not None and starts_at <= after:
+        raise InvalidMeter(f"The version before it starts at {after:%Y-%m-%d %H:%M} UTC; a later one must follow it.")
+
+
+def require_valid(meter: Meter, version: MeterVersion) -> None:
+    """Raises InvalidMeter, with a sentence for people."""
     try:
-        meter.full_clean()
+        meter.full_clean(validate_unique=meter._state.adding, validate_constraints=meter._state.adding)
+        version.full_clean(exclude=["meter"], validate_unique=False, validate_constraints=False)
     except ValidationError as error:
         raise InvalidMeter("; ".join(error.messages)) from error
-    meter.save(force_insert=True)
-    count_history(meter.pk)
+    if (meter.aggregation == Aggregation.COUNT) != (not version.value):
+        raise InvalidMeter("A count looks at no value; every other meter needs one.")
+    if len(version.dimensions) > MAX_DIMENSIONS:
+        raise InvalidMeter(f"A meter may have at most {MAX_DIMENSIONS} dimensions.")
+    try:
+        if version.value:
+            compile_expression(version.value)
+        for path in version.dimensions:
+            parse_path(path)
+        compile_filter(version.filter)
+    except (InvalidExpression, InvalidFilter, InvalidPath) as error:
+        raise InvalidMeter(str(error)) from error
 
 
-def require_same(found: Meter, wanted: Meter) -> None:
-    for field in ("event_type", "aggregation", "value_property", "unit"):
+def require_same(found: MeterRef, wanted: MeterRef) -> MeterRef:
+    for field in COMPARED:
         if getattr(found, field) != getattr(wanted, field):
             raise MeterConflict(
                 f"Meter {found.key} exists with {field} {getattr(found, field)!r}, not {getattr(wanted, field)!r}."
             )
+    return found
+
+
+COMPARED = (
+    "event_type", "aggregation", "value", "unit", "filter", "dimensions", "percentile", "rounding", "rounding_places",
+    "carries_over",
+)  # fmt: skip
 
 
 def hold_meters_for_change() -> None:
@@ -96,24 +224,48 @@ def hold_meters_for_change() -> None:
 
 def list_meters() -> list[MeterRef]:
     """Every meter, by key."""
-    return [state_meter(meter) for meter in Meter.objects.order_by("key")]
+    meters = Meter.objects.order_by("key").prefetch_related("versions")
+    return [state_version(meter, max(meter.versions.all(), key=lambda each: each.number)) for meter in meters]
 
 
 def find_meter(key: str) -> MeterRef:
     """Raises UnknownMeter."""
+    return state_meter(load_meter(key))
+
+
+def load_meter(key: str) -> Meter:
     meter = Meter.objects.filter(key=key).first()
     if meter is None:
         raise UnknownMeter(f"No meter is called {key!r}.")
-    return state_meter(meter)
+    return meter
+
+
+def find_version(meter: Meter) -> MeterVersion:
+    return meter.versions.latest("number")
+
+
+def list_terms(version: MeterVersion) -> tuple[object, ...]:
+    return version.event_type, version.value, version.filter, list(version.dimensions)
 
 
 def state_meter(meter: Meter) -> MeterRef:
+    return state_version(meter, find_version(meter))
+
+
+def state_version(meter: Meter, version: MeterVersion) -> MeterRef:
     return MeterRef(
         id=meter.pk,
         key=meter.key,
         name=meter.name,
-        event_type=meter.event_type,
-        aggregation=meter.aggregation,
-        value_property=meter.value_property,
         unit=meter.unit,
+        aggregation=str(meter.aggregation),
+        event_type=version.event_type,
+        value=version.value,
+        filter=version.filter,
+        dimensions=tuple(version.dimensions),
+        percentile=meter.percentile,
+        rounding=str(meter.rounding),
+        rounding_places=meter.rounding_places,
+        carries_over=meter.carries_over,
+        version=version.number,
     )

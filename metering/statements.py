@@ -3,13 +3,25 @@
 Django's own cursors write the values into the text, which the server must then parse, 300 kB of it per batch.
 """
 
+import time
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, LiteralString
 
 import msgspec
 import psycopg
 from django.db import connection
+
+# In this order: what is in the texts first, then what stands between them.
+COPY_ESCAPES = [
+    ("\\", "\\\\"),
+    ("\n", "\\n"),
+    ("\r", "\\r"),
+    ("\t", "\\t"),
+    ("\x01", "\t"),
+    ("\x02", "\n"),
+    ("\x03", "\\N"),
+]
 
 
 class PreparedCursor(psycopg.Cursor[tuple[Any, ...]]):
@@ -30,6 +42,24 @@ def run_statement(sql: str, params: Sequence[datetime | int | str | None] | None
         return list(cursor.fetchall()) if cursor.description else []
 
 
+def copy_rows(statement: LiteralString, columns: Sequence[Sequence[str | None]]) -> None:
+    """Write rows, given by columns, with one COPY … FROM STDIN. No text may hold the characters U+0001 to U+0003.
+
+    Escaping is done over all of them at once, which is what makes this cheap.
+    """
+    filled = [["\x03" if text is None else text for text in column] if None in column else column for column in columns]
+    text = "\x02".join(map("\x01".join, zip(*filled, strict=True)))  # type: ignore[arg-type]  # no None is left
+    for character, escaped in COPY_ESCAPES:
+        text = text.replace(character, escaped)
+    connection.ensure_connection()
+    own: Any = PreparedCursor(connection.connection)
+    began = time.monotonic()
+    with connection.wrap_database_errors, own, own.copy(statement) as copy:
+        copy.write(text + "\n")
+    if connection.queries_logged:
+        connection.queries_log.append({"sql": statement, "time": f"{time.monotonic() - began:.3f}"})
+
+
 def text_array(values: Sequence[str]) -> str:
     """A PostgreSQL array in text, a few times faster than the driver's. No value may hold the character U+0001."""
     if not values:
@@ -46,6 +76,11 @@ def plain_array(values: Sequence[object]) -> str:
 def time_array(values: Sequence[datetime | None]) -> str:
     """The same for times. JSON's text of a list of them is PostgreSQL's, but for the brackets."""
     return "{" + encode_json(values).decode()[1:-1] + "}"
+
+
+def time_texts(values: Sequence[datetime]) -> list[str]:
+    """ISO 8601, of UTC times."""
+    return encode_json(values).decode()[2:-2].split('","') if values else []
 
 
 encode_json = msgspec.json.Encoder().encode

@@ -2,42 +2,84 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 
-from metering.events import CheckedEvent
+from metering.events import CheckedEvent, Measure
 from metering.quantities import EXACT
 
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 EPOCH_DAY = date(1970, 1, 1).toordinal()
 
-Key = tuple[int, int, int]  # account, meter, hours since the epoch
+PLAIN = frozenset({"count", "sum", "avg"})  # need a number of events and a sum, nothing else
+
+Key = tuple[int, int, int, str]  # account, meter, hours since the epoch, dimensions
 
 
 class Tally:
-    """Sum and count of some events of one hour, and the times between which they lie."""
+    """Some events of one hour: their number and their sum."""
 
-    __slots__ = ("earliest", "event_count", "latest", "total")
+    __slots__ = ("event_count", "total")
 
-    def __init__(self, total: int | Decimal, at: datetime) -> None:
-        self.event_count = 1
-        self.total = total
-        self.earliest = self.latest = at
+    def __init__(self) -> None:
+        self.event_count = 0
+        self.total: int | Decimal = 0
 
-    def add(self, value: int | Decimal, at: datetime) -> None:
+    def add(self, value: int | Decimal) -> None:
         self.event_count += 1
         if type(value) is int and type(self.total) is int:
             self.total += value
         else:
             self.total = EXACT.add(Decimal(self.total), Decimal(value))
-        if at < self.earliest:
-            self.earliest = at
-        elif at > self.latest:
-            self.latest = at
+
+
+class DetailedTally(Tally):
+    """And what the other aggregations need of them: null what this one does not."""
+
+    __slots__ = ("latest", "latest_at", "maximum", "minimum", "moment", "values")
+
+    def __init__(self, aggregation: str) -> None:
+        super().__init__()
+        self.moment: Decimal | None = Decimal(0) if aggregation == "weighted_sum" else None
+        self.minimum: int | Decimal | None = None
+        self.maximum: int | Decimal | None = None
+        self.latest: int | Decimal | None = None
+        self.latest_at: datetime | None = None
+        self.values: dict[str, int] = {}
+
+    def add_measure(self, aggregation: str, value: int | Decimal | str, at: datetime) -> None:
+        if isinstance(value, str):  # distinct values and percentiles
+            self.event_count += 1
+            self.values[value] = self.values.get(value, 0) + 1
+            return
+        self.add(value)
+        match aggregation:
+            case "min":
+                self.minimum = value if self.minimum is None else min(self.minimum, value)
+            case "max":
+                self.maximum = value if self.maximum is None else max(self.maximum, value)
+            case "latest":
+                if self.latest_at is None or self.latest is None or (at, value) > (self.latest_at, self.latest):
+                    self.latest_at, self.latest = at, value
+            case "weighted_sum" if self.moment is not None:
+                offset = seconds_into_hour(at)
+                self.moment = EXACT.add(self.moment, EXACT.multiply(Decimal(value), offset))
+
+
+@dataclass(frozen=True, slots=True)
+class Tallies:
+    """By key, in the order in which rows are locked."""
+
+    plain: dict[Key, Tally]
+    detailed: dict[Key, DetailedTally]
+
+    def __bool__(self) -> bool:
+        return bool(self.plain or self.detailed)
 
 
 @dataclass(frozen=True, slots=True)
 class MovedWindow:
-    """A limit's window that events were counted in."""
+    """A limit's window that events were counted in. `used` is null where its total must be read anew."""
 
     limit_id: int
     account_id: int
@@ -46,28 +88,44 @@ class MovedWindow:
     end: datetime
     is_crossed: bool
     is_closed: bool
+    needs_reading: bool
 
 
-def tally_events(rows: Iterable[CheckedEvent], names: Mapping[str, int]) -> dict[Key, Tally]:
-    """The tallies in the order of their keys. Events whose subject names no account are left out. Times are UTC."""
-    tallies: dict[Key, Tally] = {}
-    for row in rows:
-        account_id = names.get(row.subject)
+def tally_events(
+    rows: Iterable[tuple[int | None, datetime, Sequence[Measure]]], aggregations: Mapping[int, str]
+) -> Tallies:
+    """What events, each with its account, UTC time and measures, come to. Events without an account are left out."""
+    plain: dict[Key, Tally] = {}
+    detailed: dict[Key, DetailedTally] = {}
+    for account_id, at, measures in rows:
         if account_id is None:
             continue
-        at = row.happened_at
         hour = (at.toordinal() - EPOCH_DAY) * 24 + at.hour
-        for meter_id, value in row.values:
-            key = (account_id, meter_id, hour)
-            if key in tallies:
-                tallies[key].add(value, at)
+        for measure in measures:
+            meter_id, value = measure.meter_id, measure.value
+            key = (account_id, meter_id, hour, measure.dimensions)
+            aggregation = aggregations[meter_id]
+            if aggregation in PLAIN:
+                tally = plain.get(key)
+                if tally is None:
+                    tally = plain[key] = Tally()
+                tally.add(value)  # type: ignore[arg-type]  # a text is of distinct values alone
             else:
-                tallies[key] = Tally(value, at)
-    return dict(sorted(tallies.items()))
+                detail = detailed.get(key)
+                if detail is None:
+                    detail = detailed[key] = DetailedTally(aggregation)
+                detail.add_measure(aggregation, value, at)
+    return Tallies(dict(sorted(plain.items())), dict(sorted(detailed.items())))
 
 
-def find_late(rows: Iterable[CheckedEvent], names: Mapping[str, int], windows: Sequence[MovedWindow]) -> set[str]:
-    """The claims of the events that lie in a window which is closed."""
+def seconds_into_hour(at: datetime) -> Decimal:
+    """Exact, to the microsecond."""
+    microseconds = (at.minute * 60 + at.second) * 1_000_000 + at.microsecond
+    return Decimal(microseconds).scaleb(-6)
+
+
+def find_late(rows: Iterable[tuple[str, int | None, CheckedEvent]], windows: Sequence[MovedWindow]) -> set[str]:
+    """Of (claim, account, event), the claims of the events that lie in a window which is closed."""
     closed: dict[tuple[int | None, int], list[MovedWindow]] = {}
     for window in windows:
         if window.is_closed:
@@ -75,9 +133,9 @@ def find_late(rows: Iterable[CheckedEvent], names: Mapping[str, int], windows: S
     if not closed:
         return set()
     return {
-        row.claim
-        for row in rows
-        for meter_id, _ in row.values
-        for window in closed.get((names.get(row.subject), meter_id), ())
+        claim
+        for claim, account_id, row in rows
+        for measure in row.measures
+        for window in closed.get((account_id, measure.meter_id), ())
         if window.start <= row.happened_at < window.end
     }

@@ -4,7 +4,8 @@ Windows are `[start, end)`. Where a boundary falls inside an hour (a time zone a
 events of that hour alone are read, by their time; on hour boundaries no statement names the events' table.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from bisect import bisect_right
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -13,8 +14,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.db import connection
 
-from metering.counting import VALUE
-from metering.meters import UnknownMeter
+from metering.catalogue import UnknownMeter, read_catalogue
+from metering.events import floor_hour
+from metering.quantities import EXACT
+from metering.stored import read_countable
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
@@ -101,6 +104,25 @@ def read_readings(
     return readings
 
 
+class Window(NamedTuple):
+    """What one account used of one meter is asked for over [start, end)."""
+
+    account_id: int
+    meter_id: int
+    start: datetime
+    end: datetime
+
+
+def read_windows(windows: Mapping[int, Window]) -> dict[int, Decimal]:
+    """key → the quantity of its window, not rounded by its meter, in one query, and one more where hours are split."""
+    totals = {}
+    for key, window in windows.items():
+        bounds = [window.start, window.end]
+        rows = sum_buckets([window.account_id], meter_key=None, bounds=bounds)
+        totals[key] = next((row.total for row in rows if row.meter_id == window.meter_id), NOTHING)
+    return totals
+
+
 class BucketSum(NamedTuple):
     """`bucket` counts from one in the order of the bounds; it is zero for a meter that counted nothing."""
 
@@ -127,53 +149,53 @@ def sum_buckets(account_ids: Collection[int], *, meter_key: str | None, bounds: 
         "meter": meter_key,
         "bounds": list(bounds),
         "first": floor_hour(bounds[0]),
-        "start": bounds[0],
         "end": bounds[-1],
         "split": split,
     }
     with connection.cursor() as cursor:
-        cursor.execute(
-            SUM_BUCKETS.format(parts=f"{WHOLE_HOURS} UNION ALL {SPLIT_HOURS}" if split else WHOLE_HOURS), values
-        )
-        return [BucketSum(*row) for row in cursor.fetchall()]
+        cursor.execute(SUM_BUCKETS, values)
+        sums = [BucketSum(*row) for row in cursor.fetchall()]
+    return add_split_hours(sums, account_ids, bounds, split) if split else sums
+
+
+def add_split_hours(
+    sums: Sequence[BucketSum], account_ids: Collection[int], bounds: Sequence[datetime], split: Sequence[datetime]
+) -> list[BucketSum]:
+    """The events of the hours that a bound falls in, each in its bucket, and only within the window."""
+    catalogue = read_catalogue()
+    names = {row.meter_id: row for row in sums}
+    found = {(row.account_id, row.meter_id, row.bucket): row for row in sums}
+    for hour in split:
+        start, end = max(hour, bounds[0]), min(hour + HOUR, bounds[-1])
+        for account_id, at, measures in read_countable(catalogue, account_ids=account_ids, start=start, end=end):
+            for measure in measures:
+                if account_id is None or measure.meter_id not in names or isinstance(measure.value, str):
+                    continue
+                key = (account_id, measure.meter_id, bisect_right(bounds, at))
+                row = found.get(key) or names[measure.meter_id]._replace(
+                    account_id=account_id, bucket=key[2], total=NOTHING, event_count=0
+                )
+                total = EXACT.add(row.total, Decimal(measure.value))
+                found[key] = row._replace(total=total, event_count=row.event_count + 1)
+    filled = {(row.account_id, row.meter_id) for row in found.values() if row.bucket}
+    rows = [row for row in found.values() if row.bucket or (row.account_id, row.meter_id) not in filled]
+    return sorted(rows, key=lambda row: (row.account_id, row.meter_key, row.bucket))
 
 
 SUM_BUCKETS = """
     SELECT a.id, m.id, m.key, m.name, m.unit,
         coalesce(part.bucket, 0), coalesce(sum(part.total), 0), coalesce(sum(part.event_count), 0)::bigint
     FROM unnest(%(accounts)s::bigint[]) AS a (id) CROSS JOIN metering_meter AS m
-        LEFT JOIN LATERAL ({parts}) AS part ON true
+        LEFT JOIN LATERAL (
+            SELECT width_bucket(r.hour, %(bounds)s::timestamptz[]) AS bucket, r.total, r.event_count
+            FROM metering_hourlyrollup AS r
+            WHERE r.account_id = a.id AND r.meter_id = m.id
+                AND r.hour >= %(first)s AND r.hour < %(end)s AND r.hour <> ALL(%(split)s::timestamptz[])
+        ) AS part ON true
     WHERE %(meter)s::text IS NULL OR m.key = %(meter)s
     GROUP BY a.id, m.id, part.bucket
     ORDER BY a.id, m.key, part.bucket
 """
-
-# By the rollups' key, an index range for each meter.
-WHOLE_HOURS = """
-    SELECT width_bucket(r.hour, %(bounds)s::timestamptz[]) AS bucket, r.total, r.event_count
-    FROM metering_hourlyrollup AS r
-    WHERE r.account_id = a.id AND r.meter_id = m.id
-        AND r.hour >= %(first)s AND r.hour < %(end)s AND r.hour <> ALL(%(split)s::timestamptz[])
-"""
-
-# Only hours in which something was counted are looked up among the events, through the BRIN index on their time.
-# OFFSET 0 keeps the planner from joining the other way round, which reads the whole window.
-SPLIT_HOURS = f"""
-    SELECT width_bucket(counted.happened_at, %(bounds)s::timestamptz[]), counted.value, 1
-    FROM metering_hourlyrollup AS r
-    JOIN LATERAL (
-        SELECT e.happened_at, {VALUE} AS value FROM metering_event AS e
-        WHERE e.account_id = r.account_id AND e.type = m.event_type
-            AND e.happened_at >= r.hour AND e.happened_at < r.hour + interval '1 hour'
-            AND e.happened_at >= %(start)s AND e.happened_at < %(end)s
-        OFFSET 0
-    ) AS counted ON counted.value IS NOT NULL
-    WHERE r.account_id = a.id AND r.meter_id = m.id AND r.hour = ANY(%(split)s::timestamptz[])
-"""  # noqa: S608
-
-
-def floor_hour(moment: datetime) -> datetime:
-    return moment.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
 
 
 def split_hours(start: datetime, end: datetime) -> Iterator[datetime]:

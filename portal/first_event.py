@@ -14,8 +14,8 @@ def write_first_event(*, account_key: str, meter: MeterRef | None, url: str) -> 
         "type": meter.event_type if meter else "http.request",
         "subject": account_key,
     }
-    if meter and meter.value_property:
-        event["data"] = {meter.value_property: 1}
+    if meter and (data := meter.sample_data()):
+        event["data"] = data
     return " \\\n".join(
         [
             f"curl {shlex.quote(url)}",

@@ -176,7 +176,7 @@ def create_missing_meters(*, at: datetime) -> list[str]:
     """
     wanted = [("requests", "Requests", "count", "", "request"), ("bandwidth", "Bandwidth", "sum", "bytes", "byte")]
     made = []
-    for key, name, aggregation, value_property, unit in wanted:
+    for key, name, aggregation, value, unit in wanted:
         try:
             meter = find_meter(key)
         except UnknownMeter:
@@ -185,7 +185,7 @@ def create_missing_meters(*, at: datetime) -> list[str]:
                 name=name,
                 event_type=EVENT_TYPE,
                 aggregation=aggregation,
-                value_property=value_property,
+                value=value,
                 unit=unit,
                 at=at,
             )

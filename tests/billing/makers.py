@@ -39,7 +39,7 @@ def make_meters(at: datetime = JAN) -> None:
         name="Bandwidth",
         event_type="web.request",
         aggregation="sum",
-        value_property="bytes",
+        value="bytes",
         unit="byte",
         at=at,
     )

@@ -40,7 +40,7 @@ def make_small() -> None:
         name="Requests",
         event_type="requests",
         aggregation="sum",
-        value_property="count",
+        value="count",
         unit="request",
         at=JUNE_1,
     )

@@ -22,7 +22,7 @@ def make_meter(
     *,
     name: str = "",
     event_type: str = "request",
-    value_property: str = "",
+    value: str = "",
     unit: str = "",
     at: datetime = NOON,
 ) -> MeterRef:
@@ -31,8 +31,8 @@ def make_meter(
         key=key,
         name=name or key.title(),
         event_type=event_type,
-        aggregation="sum" if value_property else "count",
-        value_property=value_property,
+        aggregation="sum" if value else "count",
+        value=value,
         unit=unit or key.removesuffix("s"),
         at=at,
     )

@@ -148,7 +148,7 @@ def test_a_meter_made_here_counts_the_past_of_its_type(staff):
         "name": "Bytes",
         "event_type": "request",
         "aggregation": "sum",
-        "value_property": "bytes",
+        "value": "bytes",
         "unit": "byte",
     }
     assert staff.post(reverse("admin:metering_meter_add"), form).status_code == 302

@@ -33,7 +33,7 @@ class Story:
     """One account and a meter that sums amounts, brought from total to total; checked after every step."""
 
     def __init__(self) -> None:
-        self.meter_id = make_meter("storage", value_property="amount", unit="GB").id
+        self.meter_id = make_meter("storage", value="amount", unit="GB").id
         self.account_id = make_account("acme").id
         self.used = Decimal(0)
         self.sent = 0
@@ -224,7 +224,7 @@ def test_an_alert_tells_when_its_level_was_reached_and_when_it_was_seen(story):
 
 def test_the_hour_of_a_level_does_not_count_what_came_before_the_window(db):
     """The window begins at 18:30; 18:00 holds 90 from before it. 80 of 100 was reached at 20:00."""
-    meter_id, account_id = make_meter("storage", value_property="amount").id, make_account("acme").id
+    meter_id, account_id = make_meter("storage", value="amount").id, make_account("acme").id
     start, end = datetime(2026, 10, 31, 18, 30, tzinfo=UTC), datetime(2026, 11, 30, 18, 30, tzinfo=UTC)
     hand_over_limits(
         account_ids=[account_id],
@@ -246,7 +246,7 @@ def test_the_hour_of_a_level_does_not_count_what_came_before_the_window(db):
 
 
 def test_an_alert_of_the_windows_first_hour_lies_within_the_window(db):
-    meter_id, account_id = make_meter("storage", value_property="amount").id, make_account("acme").id
+    meter_id, account_id = make_meter("storage", value="amount").id, make_account("acme").id
     start, end = datetime(2026, 10, 31, 18, 30, tzinfo=UTC), datetime(2026, 11, 30, 18, 30, tzinfo=UTC)
     hand_over_limits(
         account_ids=[account_id],

@@ -164,7 +164,7 @@ def row(**fields: Any) -> str:
     ids=lambda value: value[:60],
 )
 def test_a_bad_row_is_rejected_and_the_good_ones_beside_it_stay(send, raw, code, field):
-    make_meter("traffic", event_type="traffic", value_property="bytes")
+    make_meter("traffic", event_type="traffic", value="bytes")
     response = send(f"[{row(id='before')}, {raw}, {row(id='after')}]")
     assert response.status_code == 200, response.content
     before, bad, after = response.json()["results"]
@@ -187,7 +187,7 @@ def test_half_a_surrogate_pair_and_bytes_that_are_no_utf8_are_refused(send, plac
 
 
 def test_numbers_are_kept_exact(send):
-    make_meter("traffic", event_type="traffic", value_property="bytes")
+    make_meter("traffic", event_type="traffic", value="bytes")
     values = ["0.1", "0.2", "99999999999999999999999999.999999999999", "-3e-2", "1.0000000000004", "0.0000000000005"]
     rows = [row(id=str(n), type="traffic", data={"bytes": 0}).replace(": 0}", f": {v}}}") for n, v in enumerate(values)]
     results = send(f"[{','.join(rows)}]").json()["results"]

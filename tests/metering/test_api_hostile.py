@@ -33,7 +33,7 @@ PATIENT = settings(
 @pytest.fixture
 def post(client: Client) -> Iterator[Any]:
     make_account(), make_meter()
-    make_meter("bytes", event_type="traffic", value_property="bytes")
+    make_meter("bytes", event_type="traffic", value="bytes")
     secret = make_key(at=timezone.now()).secret
 
     def send(body: bytes, content_type: str = "application/json", **headers: str) -> Any:

@@ -68,7 +68,7 @@ def test_limits_move_with_the_events_of_their_window():
 
 
 def test_a_window_that_begins_between_the_events_of_one_hour_takes_its_own():
-    account, meter = make_account(), make_meter("bytes", event_type="request", value_property="bytes")
+    account, meter = make_account(), make_meter("bytes", event_type="request", value="bytes")
     bounds = [datetime(2026, 11, 1, tzinfo=UTC), NOON + timedelta(minutes=17), datetime(2026, 12, 1, tzinfo=UTC)]
     for start, end in itertools.pairwise(bounds):
         Limit.objects.create(account_id=account.id, meter_id=meter.id, starts_at=start, ends_at=end, quantity=10**6)

@@ -220,7 +220,7 @@ def test_an_event_in_flight_is_in_the_history_of_a_meter_made_meanwhile(threads)
 
     event = threads.start(send)
     assert ready.wait(PATIENCE)
-    meter = threads.start(make_meter, "bytes", event_type="request", value_property="bytes")
+    meter = threads.start(make_meter, "bytes", event_type="request", value="bytes")
     wait_until_blocked()
     go.set()
     event.result(PATIENCE)
@@ -243,7 +243,7 @@ def test_without_the_lock_on_meters_the_history_would_miss_it(threads, monkeypat
 
     event = threads.start(send)
     assert ready.wait(PATIENCE)
-    make_meter("bytes", event_type="request", value_property="bytes")
+    make_meter("bytes", event_type="request", value="bytes")
     go.set()
     event.result(PATIENCE)
     assert [violation.rule for violation in check()] == ["rollups equal the raw events"]

@@ -30,7 +30,7 @@ def break_by_hand(sql: str) -> Callable[[], None]:
 def usage() -> None:
     """Twelve events of ten allowed, so that 80 and 100 % were reached, and one that waits for its account."""
     account, meter = make_account(), make_meter()
-    make_meter("bytes", value_property="bytes", event_type="request")
+    make_meter("bytes", value="bytes", event_type="request")
     hand_over_limits(
         account_ids=[account.id],
         terms=[LimitTerms(meter_id=meter.id, quantity=10, is_hard=False)],

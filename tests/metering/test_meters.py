@@ -12,16 +12,16 @@ pytestmark = pytest.mark.django_db
 
 
 def test_making_a_meter_twice_returns_the_first():
-    meter = make_meter("bytes", event_type="request", value_property="bytes")
-    assert make_meter("bytes", event_type="request", value_property="bytes", name="Other name") == meter
+    meter = make_meter("bytes", event_type="request", value="bytes")
+    assert make_meter("bytes", event_type="request", value="bytes", name="Other name") == meter
     assert find_meter("bytes") == meter
-    assert (meter.aggregation, meter.value_property, meter.unit) == ("sum", "bytes", "byte")
+    assert (meter.aggregation, meter.value, meter.unit) == ("sum", "bytes", "byte")
 
 
 def test_another_meter_of_the_same_key_is_a_conflict():
-    make_meter("bytes", value_property="bytes")
-    with pytest.raises(MeterConflict, match="value_property"):
-        make_meter("bytes", value_property="octets")
+    make_meter("bytes", value="bytes")
+    with pytest.raises(MeterConflict, match="value"):
+        make_meter("bytes", value="octets")
 
 
 @pytest.mark.parametrize(
@@ -33,7 +33,7 @@ def test_another_meter_of_the_same_key_is_a_conflict():
         {"event_type": "x" * 121},
         {"aggregation": "median"},
         {"aggregation": "sum"},
-        {"value_property": "bytes"},
+        {"value": "bytes"},
     ],
 )
 def test_a_meter_that_cannot_be_is_refused(fields):
@@ -54,7 +54,7 @@ def test_a_meter_counts_the_past_of_its_type_where_there_is_a_number():
     make_account(), make_meter()
     make_events(3, bytes=5)
     make_events(2, first=10)
-    make_meter("bytes", event_type="request", value_property="bytes")
+    make_meter("bytes", event_type="request", value="bytes")
     make_events(1, first=20, bytes=1)
     rollup = HourlyRollup.objects.get(meter__key="bytes")
     assert (rollup.total, rollup.event_count) == (16, 4)
@@ -62,11 +62,11 @@ def test_a_meter_counts_the_past_of_its_type_where_there_is_a_number():
     assert list(check()) == []
 
 
-@pytest.mark.parametrize("change", [{"event_type": "x"}, {"aggregation": "sum", "value_property": "x"}, {"unit": "x"}])
+@pytest.mark.parametrize("change", [{"event_type": "x"}, {"aggregation": "sum", "value": "x"}, {"unit": "x"}])
 def test_a_meter_that_has_counted_is_frozen_for_everybody(change):
     make_account(), make_meter()
     Meter.objects.update(**change)
-    Meter.objects.update(event_type="request", aggregation="count", value_property="", unit="request")
+    Meter.objects.update(event_type="request", aggregation="count", value="", unit="request")
     make_events(1)
     with pytest.raises(IntegrityError, match="frozen"), transaction.atomic():
         Meter.objects.update(**change)

@@ -48,7 +48,7 @@ def test_a_window_holds_its_start_and_not_its_end(account_id):
 
 
 def test_totals_name_every_meter_also_those_that_counted_nothing(account_id):
-    make_meter("bandwidth", value_property="bytes", unit="byte")
+    make_meter("bandwidth", value="bytes", unit="byte")
     make_meter("seats", event_type="seat")
     ingest_events([make_event(time=utc(10, 10), bytes=Decimal("1500.25"))], at=utc(10, 10))
     totals = read_totals(account_id=account_id, start=utc(1), end=utc(11))
@@ -102,7 +102,7 @@ def test_a_window_cannot_end_before_it_starts(account_id):
 
 
 def test_sums_are_exact_from_the_greatest_to_the_smallest(account_id):
-    make_meter("bandwidth", value_property="bytes", unit="byte")
+    make_meter("bandwidth", value="bytes", unit="byte")
     sizes = ["9999999999999999999999999.999999999999", "0.000000000001", "-0.000000000002"]
     events = [make_event(str(n), time=utc(10, 10), bytes=Decimal(size)) for n, size in enumerate(sizes)]
     ingest_events(events, at=utc(10, 10))
@@ -111,7 +111,7 @@ def test_sums_are_exact_from_the_greatest_to_the_smallest(account_id):
 
 
 def test_any_window_equals_the_sum_of_its_events(account_id):
-    make_meter("bandwidth", value_property="bytes", unit="byte")
+    make_meter("bandwidth", value="bytes", unit="byte")
     chance = random.Random(20261110)  # noqa: S311
     sent = [
         (utc(10) + timedelta(seconds=chance.randrange(86_400)), Decimal(chance.randrange(10**9)) / 1000)

@@ -148,7 +148,7 @@ def test_the_command_can_be_pasted_whatever_the_meter_is_called(account, owner):
         name="<b>Odd</b>",
         event_type="it's $HOME",
         aggregation="sum",
-        value_property="si'ze",
+        value='"si\'ze"',
         unit="byte",
         at=makers.SEPTEMBER,
     )

@@ -1,0 +1,46 @@
+"""Fields, constraints and small properties; what happens to them is in the modules named after them."""
+
+from metering.models.accounts import Account, Alias, ApiKey, validate_account_key
+from metering.models.digits import QUANTITY, TOTAL, Digits
+from metering.models.events import (
+    Adjustment,
+    AdjustmentCause,
+    Claim,
+    Correction,
+    CorrectionKind,
+    Event,
+    HourlyRollup,
+    Pruning,
+    ValueRollup,
+)
+from metering.models.imports import RejectedLine, UsageImport
+from metering.models.limits import Alert, Limit
+from metering.models.meters import Aggregation, Catalogue, Meter, MeterVersion, Rounding
+
+__all__ = [
+    "QUANTITY",
+    "TOTAL",
+    "Account",
+    "Adjustment",
+    "AdjustmentCause",
+    "Aggregation",
+    "Alert",
+    "Alias",
+    "ApiKey",
+    "Catalogue",
+    "Claim",
+    "Correction",
+    "CorrectionKind",
+    "Digits",
+    "Event",
+    "HourlyRollup",
+    "Limit",
+    "Meter",
+    "MeterVersion",
+    "Pruning",
+    "RejectedLine",
+    "Rounding",
+    "UsageImport",
+    "ValueRollup",
+    "validate_account_key",
+]

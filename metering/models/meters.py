@@ -1,0 +1,120 @@
+"""How events become quantities."""
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import Q
+
+
+class Aggregation(models.TextChoices):
+    COUNT = "count", "count of events"
+    SUM = "sum", "sum of values"
+    MIN = "min", "smallest value"
+    MAX = "max", "greatest value"
+    AVG = "avg", "average value"
+    LATEST = "latest", "latest value"
+    UNIQUE = "unique", "number of distinct values"
+    WEIGHTED_SUM = "weighted_sum", "level, weighted by time"
+    PERCENTILE = "percentile", "percentile of values"
+
+
+class Rounding(models.TextChoices):
+    NONE = "", "none"
+    ROUND = "round", "half away from zero"
+    CEIL = "ceil", "up"
+    FLOOR = "floor", "down"
+
+
+class Meter(models.Model):
+    """A quantity that is measured. What it is stays for ever; which events make it up is in its versions.
+
+    Frozen by trigger once it has counted, but for its name.
+    """
+
+    key = models.SlugField(max_length=60, unique=True)
+    name = models.CharField(max_length=120)
+    unit = models.CharField(max_length=40, help_text="What one is: request, byte, seat.")
+    aggregation = models.CharField(max_length=20, choices=Aggregation.choices)
+    percentile = models.DecimalField(
+        max_digits=6,
+        decimal_places=3,
+        null=True,
+        blank=True,
+        help_text="Of a percentile alone: above 0, at most 100; nearest rank.",
+    )
+    rounding = models.CharField(
+        max_length=8, choices=Rounding.choices, blank=True, help_text="Of the quantity of a reading, not of each event."
+    )
+    rounding_places = models.SmallIntegerField(default=0, help_text="Decimals that rounding keeps.")
+    carries_over = models.BooleanField(
+        default=False, help_text="Its level stays from one period to the next: storage, seats."
+    )
+    created_at = models.DateTimeField(editable=False)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(aggregation="percentile", percentile__gt=0, percentile__lte=100)
+                | (~Q(aggregation="percentile") & Q(percentile__isnull=True)),
+                name="meter_percentile_is_of_a_percentile",
+            ),
+            models.CheckConstraint(
+                condition=Q(carries_over=False) | Q(aggregation__in=["sum", "latest", "unique", "weighted_sum"]),
+                name="meter_that_carries_over_has_a_level",
+            ),
+            models.CheckConstraint(
+                condition=Q(rounding__in=Rounding.values, rounding_places__gte=-12, rounding_places__lte=12),
+                name="meter_rounds_to_what_a_quantity_keeps",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class MeterVersion(models.Model):
+    """Which events a meter counts from a time on, and what each is worth. Frozen by trigger once the meter counted."""
+
+    meter = models.ForeignKey(Meter, models.CASCADE, related_name="versions")
+    number = models.PositiveIntegerField()
+    event_type = models.CharField(max_length=120)
+    value = models.CharField(
+        max_length=500,
+        blank=True,
+        help_text="A property of the data, as in bytes or request.bytes, or arithmetic over them: ceil(ms / 1000).",
+    )
+    filter = models.JSONField(null=True, blank=True, help_text="Which events count; empty for all of the type.")
+    dimensions = ArrayField(
+        models.CharField(max_length=120),
+        default=list,
+        blank=True,
+        help_text="Properties to break the quantity down by.",
+    )
+    starts_at = models.DateTimeField(null=True, blank=True, help_text="A full hour; empty for the first version.")
+    created_at = models.DateTimeField(editable=False)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["meter", "number"], name="meter_version_has_its_own_number"),
+            models.UniqueConstraint(fields=["meter", "starts_at"], name="meter_versions_start_at_different_times"),
+            models.CheckConstraint(
+                condition=Q(number=1, starts_at__isnull=True) | Q(number__gt=1, starts_at__isnull=False),
+                name="meter_version_one_has_always_been",
+            ),
+        ]
+        indexes = [models.Index(fields=["event_type"], name="meter_version_by_event_type")]
+
+    def __str__(self) -> str:
+        return f"{self.meter_id} v{self.number}"
+
+
+class Catalogue(models.Model):
+    """One row whose token changes whenever a meter does, so that who knows the token knows the meters."""
+
+    id = models.SmallIntegerField(primary_key=True)
+    token = models.UUIDField()
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=Q(id=1), name="catalogue_is_one_row")]
+
+    def __str__(self) -> str:
+        return str(self.token)

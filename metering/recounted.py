@@ -1,0 +1,116 @@
+"""The stored events counted once more and held against what ingestion counted, a day at a time.
+
+What is compared was read by one statement, or under the lock of its limit, so it may run beside ingestion.
+"""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any, LiteralString
+
+from django.db import connection, transaction
+
+from metering.catalogue import Catalogue, read_catalogue
+from metering.events import floor_hour
+from metering.models import Limit, Pruning
+from metering.stored import measure_rows
+from metering.tallies import EPOCH, Tally, tally_events
+from metering.usage import Window, read_windows
+
+DAY = timedelta(days=1)
+LIMITS = 200  # locked at a time
+
+FIND_DAYS: LiteralString = """
+    SELECT DISTINCT date_trunc('day', happened_at, 'UTC') FROM metering_event
+    UNION SELECT DISTINCT date_trunc('day', hour, 'UTC') FROM metering_hourlyrollup
+    UNION SELECT DISTINCT date_trunc('day', hour, 'UTC') FROM metering_valuerollup
+    ORDER BY 1
+"""
+
+# One statement, one snapshot: the events that count, and what was counted.
+READ_DAY: LiteralString = """
+    SELECT 'event', e.account_id, e.happened_at, e.type, e.data::text, NULL::bigint, NULL::bigint, NULL::numeric,
+        NULL::numeric, NULL::numeric, NULL::numeric, NULL::numeric, NULL::timestamptz
+    FROM metering_event e
+    WHERE e.happened_at >= %(start)s AND e.happened_at < %(end)s AND e.account_id IS NOT NULL
+        AND NOT EXISTS (SELECT FROM metering_correction c WHERE c.source = e.source AND c.event_id = e.event_id)
+    UNION ALL
+    SELECT 'rollup', account_id, hour, dimensions, NULL, meter_id, event_count, total,
+        moment, minimum, maximum, latest, latest_at
+    FROM metering_hourlyrollup WHERE hour >= %(start)s AND hour < %(end)s
+    UNION ALL
+    SELECT 'value', account_id, hour, dimensions, value, meter_id, event_count, NULL, NULL, NULL, NULL, NULL, NULL
+    FROM metering_valuerollup WHERE hour >= %(start)s AND hour < %(end)s
+"""
+
+Sums = tuple[Any, ...]
+Finding = tuple[str, str]
+
+
+def find_wrong_rollups() -> Iterator[Finding]:
+    """A subject and a detail for each rollup that is not what its hour's events come to."""
+    kept_after = Pruning.objects.order_by("-kept_after").values_list("kept_after", flat=True).first()
+    catalogue = read_catalogue()
+    with connection.cursor() as cursor:
+        cursor.execute(FIND_DAYS)
+        days = [day.astimezone(UTC) for (day,) in cursor.fetchall()]
+    for day in days:
+        start = day if kept_after is None else max(day, floor_hour(kept_after) + timedelta(hours=1))
+        if start < day + DAY:
+            yield from compare_day(catalogue, start=start, end=day + DAY)
+
+
+def compare_day(catalogue: Catalogue, *, start: datetime, end: datetime) -> Iterator[Finding]:
+    with connection.cursor() as cursor:
+        cursor.execute(READ_DAY, {"start": start, "end": end})
+        rows = cursor.fetchall()
+    events = measure_rows((row[1:5] for row in rows if row[0] == "event"), catalogue)
+    tallies = tally_events(events, catalogue.aggregations)
+    expected: dict[tuple[object, ...], Sums] = {}
+    for key, tally in [*tallies.plain.items(), *tallies.detailed.items()]:
+        expected[key] = list_sums(tally)
+        for value, count in getattr(tally, "values", {}).items():
+            expected[(*key, value)] = (count,)
+    for kind, account_id, hour, dimensions, value, meter_id, *sums in rows:
+        if kind == "event":
+            continue
+        key = (account_id, meter_id, (hour - EPOCH) // timedelta(hours=1), dimensions)
+        found = tuple(sums) if kind == "rollup" else (sums[0],)
+        wanted = expected.pop(key if kind == "rollup" else (*key, value), None)
+        if wanted != found:
+            yield (
+                name_rollup(account_id, meter_id, hour, dimensions, value),
+                f"holds {found}, stored {wanted or 'none'}",
+            )
+    for (account_id, meter_id, hours, dimensions, *value), wanted in expected.items():
+        hour = EPOCH + timedelta(hours=int(str(hours)))
+        yield name_rollup(account_id, meter_id, hour, dimensions, *value), f"no rollup, stored {wanted}"
+
+
+def list_sums(tally: Tally) -> Sums:
+    names = ("moment", "minimum", "maximum", "latest", "latest_at")
+    return (tally.event_count, tally.total, *(getattr(tally, name, None) for name in names))
+
+
+def name_rollup(account_id: object, meter_id: object, hour: datetime, dimensions: object, value: object = None) -> str:
+    extra = "".join(f", {each}" for each in (dimensions, value) if each)
+    return f"account {account_id}, meter {meter_id}, hour {hour:%Y-%m-%d %H:00}{extra}"
+
+
+def find_wrong_totals() -> Iterator[Finding]:
+    """The same for each limit whose total is not the usage in its window. Locks some limits at a time, for moments."""
+    last = 0
+    while True:
+        with transaction.atomic():
+            limits = Limit.objects.filter(pk__gt=last).select_for_update(of=("self",)).order_by("pk")[:LIMITS]
+            stored = {limit.pk: limit.used for limit in limits}
+            windows = {
+                limit.pk: Window(limit.account_id, limit.meter_id, limit.starts_at, limit.ends_at) for limit in limits
+            }
+            readings: dict[int, Decimal] = read_windows(windows) if windows else {}
+        for limit_id, used in readings.items():
+            if used != stored[limit_id]:
+                yield f"limit {limit_id}", f"used {stored[limit_id]}, stored {used}"
+        if not windows:
+            return
+        last = max(windows)
