@@ -14,8 +14,9 @@ from billing.previews import NotSubscribed, preview_period
 from billing.rating import AmountTooLarge, InvalidQuantity, PriceTerms, rate
 from billing.subscriptions import SubscriptionFact, read_subscription
 from metering.alerts import AlertFact
+from metering.events import floor_hour
 from metering.limits import find_percent
-from metering.usage import HOUR, Point, floor_hour, read_series, read_totals, split_hours
+from metering.usage import HOUR, Point, read_series, read_totals, split_hours
 
 FindNext = Callable[[str], PlanTerms | None]
 

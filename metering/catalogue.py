@@ -58,7 +58,17 @@ def read_catalogue() -> Catalogue:
         latest = EMPTY
         return EMPTY
     versions = [
-        VersionTerms(meter_id, key, aggregation, event_type, value, decode_json(filter_), tuple(dimensions), start, end)
+        VersionTerms(
+            meter_id,
+            key,
+            aggregation,
+            event_type,
+            value,
+            None if filter_ is None else decode_json(filter_),
+            tuple(dimensions),
+            start,
+            end,
+        )
         for _, meter_id, key, aggregation, event_type, value, filter_, dimensions, start, end, _ in rows
         if meter_id is not None
     ]
@@ -69,5 +79,4 @@ def read_catalogue() -> Catalogue:
     return latest
 
 
-def decode_json(text: str | None) -> Any:
-    return None if text is None else msgspec.json.decode(text, float_hook=parse_number)
+decode_json = msgspec.json.Decoder(Any, float_hook=parse_number).decode

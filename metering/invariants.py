@@ -98,6 +98,11 @@ RULES: dict[str, LiteralString] = {
     """,
 }
 
+COUNTED_RULES = {
+    "rollups equal the raw events": find_wrong_rollups,
+    "a running total equals the usage in its window": find_wrong_totals,
+}
+
 
 def check() -> Iterator[Violation]:
     """Every broken promise, at most a hundred of each rule."""
@@ -107,7 +112,6 @@ def check() -> Iterator[Violation]:
             rows = cursor.fetchall()
         for subject, detail in rows:
             yield Violation(rule=rule, subject=subject, detail=detail)
-    for subject, detail in islice(find_wrong_rollups(), SHOWN):
-        yield Violation(rule="rollups equal the raw events", subject=subject, detail=detail)
-    for subject, detail in islice(find_wrong_totals(), SHOWN):
-        yield Violation(rule="a running total equals the usage in its window", subject=subject, detail=detail)
+    for rule, find in COUNTED_RULES.items():
+        for subject, detail in islice(find(), SHOWN):
+            yield Violation(rule=rule, subject=subject, detail=detail)

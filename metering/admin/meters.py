@@ -59,7 +59,7 @@ class MeterAdmin(MeterModelAdmin):
     search_fields = ["key", "name", "versions__event_type"]
     search_help_text = _("Search in keys, names and event types")
 
-    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
         return ["name", *IDENTITY, *([] if obj is not None else TERMS), "created_at"]
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:

@@ -90,7 +90,7 @@ def list_errors(detail: Any, path: tuple[str, ...] = ()) -> Iterator[FieldError]
 def answer_refusal(error: APIException) -> HttpResponse:
     status = HTTPStatus(error.status_code)
     code = getattr(error.detail, "code", None) or "error"
-    headers = {}
+    headers: dict[str, Any] = {}
     if auth_header := getattr(error, "auth_header", None):
         headers["WWW_Authenticate"] = str(auth_header)
     if wait := getattr(error, "wait", None):

@@ -59,9 +59,9 @@ def test_many_accounts_are_made_at_once_and_known_ones_kept():
 
 
 def test_making_many_accounts_costs_the_same_statements(django_assert_num_queries):
-    with django_assert_num_queries(7):
+    with django_assert_num_queries(8):
         create_accounts([("a", "")], at=NOON)
-    with django_assert_num_queries(7):
+    with django_assert_num_queries(8):
         create_accounts([(f"b{number}", "") for number in range(900)], at=NOON)
 
 

@@ -131,12 +131,12 @@ def test_a_meter_is_frozen_once_it_has_counted(staff):
     make_account()
     meter = make_meter()
     url = reverse("admin:metering_meter_change", args=[meter.id])
-    assert 'name="event_type"' in staff.get(url).content.decode()
+    assert 'name="unit"' in staff.get(url).content.decode()
     make_events(1)
     page = staff.get(url).content.decode()
-    assert 'name="event_type"' not in page
-    staff.post(url, {"name": "Calls", "event_type": "other"})
-    assert (Meter.objects.get().name, Meter.objects.get().event_type) == ("Calls", "request")
+    assert 'name="unit"' not in page
+    staff.post(url, {"name": "Calls", "unit": "other"})
+    assert (Meter.objects.get().name, Meter.objects.get().unit) == ("Calls", "request")
     assert staff.post(reverse("admin:metering_meter_delete", args=[meter.id]), {"post": "yes"}).status_code == 403
 
 
@@ -150,6 +150,7 @@ def test_a_meter_made_here_counts_the_past_of_its_type(staff):
         "aggregation": "sum",
         "value": "bytes",
         "unit": "byte",
+        "rounding_places": "0",
     }
     assert staff.post(reverse("admin:metering_meter_add"), form).status_code == 302
     assert HourlyRollup.objects.get(meter__key="bytes").total == 21

@@ -36,6 +36,7 @@ def test_a_list_of_events_is_answered_row_by_row(send):
         "code": "",
         "field": "",
         "message": "",
+        "skipped": [],
     }
     assert body["results"][2]["code"] == "unknown_type"
     assert body["results"][2]["message"] == "No meter counts this type; known are: request."
@@ -147,7 +148,23 @@ def row(**fields: Any) -> str:
         (row(data={"a": 0})[:-2].replace("0", "0." + "9" * 5_000) + "}}", "invalid", "data"),
         (row(data={})[:-3] + '{"a":' * 40 + "1" + "}" * 40 + "}", "invalid", "data"),
         (row(data={})[:-3] + '{"a":' * 900 + "1" + "}" * 900 + "}", "invalid", "data"),
-        (row(type="traffic"), "value_missing", "data.bytes"),
+    ],
+    ids=lambda value: value[:60],
+)
+def test_a_bad_row_is_rejected_and_the_good_ones_beside_it_stay(send, raw, code, field):
+    response = send(f"[{row(id='before')}, {raw}, {row(id='after')}]")
+    assert response.status_code == 200, response.content
+    before, bad, after = response.json()["results"]
+    assert (bad["fate"], bad["code"], bad["field"]) == ("rejected", code, field)
+    assert bad["message"]
+    assert (before["fate"], after["fate"]) == ("accepted", "accepted")
+    assert set(Event.objects.values_list("event_id", flat=True)) == {"before", "after"}
+
+
+@pytest.mark.parametrize(
+    ("raw", "code", "field"),
+    [
+        (row(type="traffic"), "value_missing", "data"),
         (row(type="traffic", data={"bytes": "5"}), "value_not_a_number", "data.bytes"),
         (row(type="traffic", data={"bytes": True}), "value_not_a_number", "data.bytes"),
         (row(type="traffic", data={"bytes": None}), "value_not_a_number", "data.bytes"),
@@ -163,15 +180,16 @@ def row(**fields: Any) -> str:
     ],
     ids=lambda value: value[:60],
 )
-def test_a_bad_row_is_rejected_and_the_good_ones_beside_it_stay(send, raw, code, field):
+def test_a_value_that_a_meter_cannot_use_is_skipped_and_told(send, raw, code, field):
     make_meter("traffic", event_type="traffic", value="bytes")
-    response = send(f"[{row(id='before')}, {raw}, {row(id='after')}]")
-    assert response.status_code == 200, response.content
-    before, bad, after = response.json()["results"]
-    assert (bad["fate"], bad["code"], bad["field"]) == ("rejected", code, field)
-    assert bad["message"]
-    assert (before["fate"], after["fate"]) == ("accepted", "accepted")
-    assert set(Event.objects.values_list("event_id", flat=True)) == {"before", "after"}
+    make_meter("calls", event_type="traffic")
+    [answer] = send(f"[{raw}]").json()["results"]
+    assert answer["fate"] == "accepted"
+    [skip] = answer["skipped"]
+    assert (skip["meter"], skip["code"], skip["field"]) == ("traffic", code, field)
+    assert skip["message"]
+    assert HourlyRollup.objects.get().meter.key == "calls"
+    assert list(check()) == []
 
 
 @pytest.mark.parametrize("text", [b"\\ud800", b"\\udc00\\ud800", b"\xff", b"\xed\xa0\x80"])
@@ -318,7 +336,7 @@ def test_a_database_that_fails_halfway_is_a_503_and_leaves_nothing(send, monkeyp
     def fail(*args: Any, **options: Any) -> None:
         raise OperationalError("server closed the connection unexpectedly")
 
-    monkeypatch.setattr("metering.ingest.record_crossings", fail)
+    monkeypatch.setattr("metering.counting.record_crossings", fail)
     Limit.objects.create(
         account_id=Account.objects.get().pk,
         meter_id=Meter.objects.get().pk,
@@ -338,9 +356,10 @@ def test_a_request_costs_the_same_statements_whatever_its_size(send, django_asse
     def batch(first: int, size: int) -> list[dict[str, str]]:
         return [EVENT | {"id": str(first + n), "subject": "acme"} for n in range(size)]
 
-    # the key; the savepoint of the test's transaction and its release; meters; names; store; count
+    assert send(batch(9_000, 1)).status_code == 200  # this process learns the meters
+    # the key; the savepoint of the test's transaction and its release; claim and look up; store; count
     for first, size in ((0, 1), (10, 1000)):
-        with django_assert_num_queries(7):
+        with django_assert_num_queries(6):
             assert send(batch(first, size)).json()["counts"]["accepted"] == size
-    with django_assert_num_queries(7):  # nothing to count, and one that compares
+    with django_assert_num_queries(4):  # nothing to store and nothing to count
         assert send(batch(10, 1000)).json()["counts"]["duplicate"] == 1000

@@ -52,6 +52,7 @@ def test_a_refused_event_is_a_problem_with_its_fate(send):
     assert is_problem(conflict, 400, "conflict")
     assert conflict.json()["results"][0] | {"message": ""} == {
         "source": "shop", "id": "1", "fate": "conflict", "code": "conflict", "field": "id", "message": "",
+        "skipped": [],
     }  # fmt: skip
 
 

@@ -137,7 +137,7 @@ def test_a_structured_event_is_structured_whatever_its_headers_say(send):
 
 
 def test_the_same_event_is_a_duplicate_in_every_mode(send):
-    make_meter("bytes", event_type="traffic", value_property="n")
+    make_meter("bytes", event_type="traffic", value="n")
     noon = timezone.now().replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(hours=12)
     event = EVENT | {"type": "traffic", "time": f"{noon:%Y-%m-%dT12:00:00Z}", "data": {"n": 1.5}}
     at = {"HTTP_CE_TIME": f"{noon:%Y-%m-%dT13:00:00}%2B01:00", "HTTP_CE_TYPE": "traffic"}

@@ -61,7 +61,7 @@ def run(statement: str) -> None:
         cursor.execute(statement)
 
 
-@pytest.mark.parametrize("moment", ["read_meters", "resolve_names", "store_events"])
+@pytest.mark.parametrize("moment", ["run_statement", "copy_rows", "count_tallies"])
 def test_a_connection_lost_in_mid_request_is_a_503_and_leaves_nothing(send, monkeypatch, moment):
     do = getattr(ingest, moment)
     lost: list[int] = []

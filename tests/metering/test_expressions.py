@@ -1,7 +1,7 @@
 import math
 from contextlib import suppress
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Context, Decimal
 from fractions import Fraction
 
 import pytest
@@ -238,7 +238,7 @@ SAMPLES = st.recursive(
 def round_exactly(value: Fraction) -> Decimal:
     scaled = abs(value) * 10**12
     whole = math.floor(scaled + Fraction(1, 2))
-    return Decimal(whole if value >= 0 else -whole).scaleb(-12)
+    return Decimal(whole if value >= 0 else -whole).scaleb(-12, Context(prec=100))
 
 
 @given(SAMPLES)

@@ -107,8 +107,8 @@ def test_claims_without_their_order_would_deadlock(threads):
             with transaction.atomic(), connection.cursor() as cursor:
                 for number in (first, second):
                     cursor.execute(
-                        "INSERT INTO metering_event (claim, source, event_id, type, subject, happened_at, received_at,"
-                        " data) VALUES (%s, '', '', '', '', now(), now(), '{}') ON CONFLICT DO NOTHING",
+                        "INSERT INTO metering_claim (claim, digest, received_at) VALUES (%s, 0, now())"
+                        " ON CONFLICT DO NOTHING",
                         [f"00000000-0000-0000-0000-{number:012}"],
                     )
                     if number == first:
@@ -122,15 +122,15 @@ def test_claims_without_their_order_would_deadlock(threads):
 
 def test_a_deadlock_is_tried_again(monkeypatch, limit):
     once = [True]
-    store = ingest.store_events
+    copy = ingest.copy_rows
 
     def fail_once(*args: Any, **options: Any) -> Any:
         if once.pop() if once else False:
             with connection.cursor() as cursor:
                 cursor.execute("DO $$ BEGIN RAISE EXCEPTION 'deadlock' USING ERRCODE = '40P01'; END $$")
-        return store(*args, **options)
+        return copy(*args, **options)
 
-    monkeypatch.setattr(ingest, "store_events", fail_once)
+    monkeypatch.setattr(ingest, "copy_rows", fail_once)
     assert [fate.fate for fate in make_events(2)] == [Fate.ACCEPTED] * 2
     assert HourlyRollup.objects.get().total == 2
 
@@ -143,7 +143,7 @@ def test_deadlocks_without_end_are_given_up(monkeypatch, limit):
         with connection.cursor() as cursor:
             cursor.execute("DO $$ BEGIN RAISE EXCEPTION 'deadlock' USING ERRCODE = '40P01'; END $$")
 
-    monkeypatch.setattr(ingest, "store_events", fail)
+    monkeypatch.setattr(ingest, "copy_rows", fail)
     with pytest.raises(OperationalError):
         make_events(1)
     assert len(tries) == 5

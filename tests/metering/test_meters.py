@@ -62,11 +62,11 @@ def test_a_meter_counts_the_past_of_its_type_where_there_is_a_number():
     assert list(check()) == []
 
 
-@pytest.mark.parametrize("change", [{"event_type": "x"}, {"aggregation": "sum", "value": "x"}, {"unit": "x"}])
+@pytest.mark.parametrize("change", [{"key": "x"}, {"aggregation": "sum"}, {"unit": "x"}])
 def test_a_meter_that_has_counted_is_frozen_for_everybody(change):
     make_account(), make_meter()
     Meter.objects.update(**change)
-    Meter.objects.update(event_type="request", aggregation="count", value="", unit="request")
+    Meter.objects.update(key="requests", aggregation="count", unit="request")
     make_events(1)
     with pytest.raises(IntegrityError, match="frozen"), transaction.atomic():
         Meter.objects.update(**change)

@@ -20,11 +20,12 @@ def test_a_sound_database_passes(capsys):
 def test_a_broken_promise_is_named_and_fails(capsys):
     account = create_account(key="acme", at=NOW)
     with connection.cursor() as cursor:
+        cursor.execute("SELECT metering_open_month(%s)", [NOW])
         cursor.execute("SET LOCAL session_replication_role = replica")
         cursor.execute(
             "INSERT INTO metering_event"
-            " (claim, source, event_id, type, subject, account_id, happened_at, received_at, data)"
-            " VALUES (gen_random_uuid(), 's', '1', 'call', 'acme', %s, %s, %s, '{}')",
+            " (source, event_id, type, subject, account_id, happened_at, received_at, data)"
+            " VALUES ('s', '1', 'call', 'acme', %s, %s, %s, '{}')",
             [account.id, NOW, NOW],
         )
         cursor.execute("SET LOCAL session_replication_role = DEFAULT")
