@@ -3,14 +3,24 @@
 import re
 from datetime import UTC, datetime, timedelta, timezone
 from functools import lru_cache
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from django.core.exceptions import ValidationError
 
+from metering.events import UsageEvent
+from metering.importers.errors import BadLine
+from metering.importers.formats import ColumnReport, Format, LineParser, MeterTerms
+from metering.importers.lines import Line, LineReader
 from metering.models import validate_account_key
+
+EVENT_TYPE = "http.request"
 
 BYTES_MAX = 10**15  # a petabyte in one answer is no traffic
 PATH_MAX = 2_048
+METERS = [
+    MeterTerms(key="requests", name="Requests", unit="request"),
+    MeterTerms(key="bandwidth", name="Bandwidth", unit="byte", value_property="bytes"),
+]
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 QUOTED = r'"(?:[^"\\]++|\\.)*+"'
@@ -30,10 +40,6 @@ PIECES = [
 LINE = re.compile("".join(piece for piece, _ in PIECES), re.ASCII)
 
 
-class BadLine(ValueError):
-    """The line is no request; the message says why, as a sentence whose subject is the line."""
-
-
 class Request(NamedTuple):
     """One request as the log tells it. `time` is UTC; `size` is in bytes, zero where the log has `-`."""
 
@@ -44,9 +50,35 @@ class Request(NamedTuple):
     status: int
     size: int
 
-    def move_by(self, shift: timedelta) -> "Request":
-        """The same request at another time. Raises OverflowError."""
-        return self._replace(time=self.time + shift)
+
+class AccessLog(Format):
+    """Each line an event of type `http.request`, whose id is the line's number and whose subject is the client."""
+
+    name: ClassVar[str] = "access-log"
+    always_has_meters: ClassVar[bool] = True
+    columns = ColumnReport()
+
+    def start(self, reader: LineReader) -> LineParser:
+        return self
+
+    def parse(self, line: Line, *, source: str) -> UsageEvent:
+        request = parse_line(line.text)
+        return UsageEvent(
+            source=source,
+            id=str(line.number),
+            type=EVENT_TYPE,
+            subject=request.client,
+            time=request.time,
+            data={
+                "bytes": request.size,
+                "status": request.status,
+                "method": request.method,
+                "path": request.path,
+            },
+        )
+
+    def suggest_meters(self, event: UsageEvent) -> list[MeterTerms]:
+        return METERS
 
 
 def parse_line(text: bytes) -> Request:

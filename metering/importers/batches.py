@@ -1,87 +1,96 @@
-"""A log in batches: each line is a request or a bad line, and every line is one of them."""
+"""A file in batches: each line is an event, a bad line, or no usage at all, and every line is one of them."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+import msgspec
+
 from metering.events import UsageEvent
-from metering.importers.access_log import BadLine, Request, parse_line
+from metering.importers.errors import BadLine, DamagedFile, NotUsage
+from metering.importers.formats import LineParser
 from metering.importers.lines import LINE_MAX_BYTES, Line, LineReader
 from metering.importers.reports import RejectedText
 
-EVENT_TYPE = "http.request"
 BATCH_MAX_BYTES = 4 * 1024 * 1024
 SHOWN_TEXT = 200
 
 
 @dataclass(slots=True)
 class Batch:
-    """Lines read from `offset` on, for one transaction. Each request stands beside its line's number and text."""
+    """Lines read from `offset` on, for one transaction. Each event stands beside its line's number and text."""
 
     offset: int
     size: int = 0
-    requests: list[tuple[int, str, Request]] = field(default_factory=list)
+    events: list[tuple[int, str, UsageEvent]] = field(default_factory=list)
     rejections: list[RejectedText] = field(default_factory=list)
+    unused: Counter[str] = field(default_factory=Counter)  # by kind
 
     def __len__(self) -> int:
-        return len(self.requests) + len(self.rejections)
+        return len(self.events) + len(self.rejections) + self.unused.total()
 
-    def add(self, line: Line, *, shift: timedelta) -> None:
+    @property
+    def first_number(self) -> int:
+        """Of its events."""
+        return self.events[0][0]
+
+    def add(self, line: Line, parser: LineParser, *, source: str, shift: timedelta) -> None:
         self.size += len(line.text)
-        text = show_text(line.text)
+        text = show_bytes(line.text)
         try:
-            self.requests.append((line.number, text, read_request(line, shift=shift)))
+            self.events.append((line.number, text, read_event(line, parser, source=source, shift=shift)))
         except BadLine as error:
-            self.rejections.append(RejectedText(line_number=line.number, reason=str(error), text=text))
-
-    def events(self, source: str) -> list[UsageEvent]:
-        return [
-            UsageEvent(
-                source=source,
-                id=str(number),
-                type=EVENT_TYPE,
-                subject=request.client,
-                time=request.time,
-                data={
-                    "bytes": request.size,
-                    "status": request.status,
-                    "method": request.method,
-                    "path": request.path,
-                },
-            )
-            for number, _, request in self.requests
-        ]
+            self.rejections.append(RejectedText(line_number=line.number, reason=str(error)[:200], text=text))
+        except NotUsage as kind:
+            self.unused[str(kind)] += 1
 
 
-def read_batches(reader: LineReader, *, lines: int, shift: timedelta) -> Iterator[Batch]:
-    """When a batch is handed out the reader stands at its end, with the digest of everything up to there."""
-    batch = Batch(offset=reader.offset)
-    for line in reader:
-        batch.add(line, shift=shift)
-        if len(batch) >= lines or batch.size >= BATCH_MAX_BYTES:
-            yield batch
-            batch = Batch(offset=reader.offset)
+def read_batches(
+    reader: LineReader, parser: LineParser, *, start: int, source: str, lines: int, shift: timedelta
+) -> Iterator[Batch]:
+    """When a batch is handed out the reader stands at its end, with the digest of everything up to there.
+
+    `start` is the offset behind what was imported before; a header lies between it and the first line.
+    Raises DamagedFile, after the last batch that could be read.
+    """
+    batch = Batch(offset=start)
+    damage = None
+    try:
+        for line in reader:
+            batch.add(line, parser, source=source, shift=shift)
+            if len(batch) >= lines or batch.size >= BATCH_MAX_BYTES:
+                yield batch
+                batch = Batch(offset=reader.offset)
+    except DamagedFile as error:  # what lies before it is sound
+        damage = error
     if len(batch):
         yield batch
+    if damage is not None:
+        raise damage
 
 
-def read_request(line: Line, *, shift: timedelta) -> Request:
-    """Raises BadLine."""
+def read_event(line: Line, parser: LineParser, *, source: str, shift: timedelta) -> UsageEvent:
+    """Raises BadLine, NotUsage."""
     if line.is_too_long:
         raise BadLine(f"is longer than {LINE_MAX_BYTES} bytes")
-    request = parse_line(line.text)
-    if not shift:
-        return request
+    event = parser.parse(line, source=source)
+    if not shift or event.time is None:
+        return event
     try:
-        return request.move_by(shift)
+        return msgspec.structs.replace(event, time=event.time + shift)
     except OverflowError as error:
         raise BadLine("has a time that cannot be shifted") from error
 
 
-def show_text(text: bytes) -> str:
-    """The beginning of a line for people: what cannot be printed is escaped, so that it cannot play with a terminal."""
-    beginning = text[:SHOWN_TEXT].decode(errors="backslashreplace")
-    if beginning.isprintable():
-        return beginning[:SHOWN_TEXT]
-    escaped = (char if char.isprintable() else char.encode("unicode_escape").decode() for char in beginning)
+def show_bytes(text: bytes) -> str:
+    """The beginning of a line for people."""
+    return show_text(text[:SHOWN_TEXT].decode(errors="backslashreplace"))
+
+
+def show_text(text: str) -> str:
+    """The beginning of a text: what cannot be printed is escaped, so that it cannot play with a terminal."""
+    if text.isprintable():
+        return text[:SHOWN_TEXT]
+    escaped = (char if char.isprintable() else char.encode("unicode_escape").decode() for char in text[:SHOWN_TEXT])
     return "".join(escaped)[:SHOWN_TEXT]

@@ -11,3 +11,11 @@ class DamagedFile(ImportRefused):
 
 class ImportMovedOn(ImportRefused):
     """Another import of the same file went on in the meantime."""
+
+
+class BadLine(ValueError):
+    """The line is no usage; the message says why, as a sentence whose subject is the line."""
+
+
+class NotUsage(Exception):
+    """The line is sound and holds nothing to count; the message is the kind by which such lines are summed up."""

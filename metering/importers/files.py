@@ -1,4 +1,4 @@
-"""A log file on disk, plain or gzip, and the name by which its content is known."""
+"""A file of usage on disk, plain or gzip, and the name by which its content is known."""
 
 import gzip
 import hashlib
@@ -10,9 +10,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from metering.importers.access_log import BadLine, parse_line
-from metering.importers.errors import DamagedFile, ImportRefused
-from metering.importers.lines import LineReader
+from metering.importers.errors import BadLine, DamagedFile, ImportRefused, NotUsage
+from metering.importers.formats import Format
 
 HEAD_BYTES = 1_024
 GZIP_MAGIC = b"\x1f\x8b"
@@ -58,35 +57,45 @@ class LogNames:
     known: list[str]
 
 
-def name_log(path: Path, *, complete: bool) -> LogNames:
+def name_log(path: Path, *, format: Format, complete: bool) -> LogNames:
+    """A table's header is no part of what a name is made from alone: many tables have the same."""
     with open_log(path) as log:
-        head = log.content.read(HEAD_BYTES)
-    is_whole = len(head) == HEAD_BYTES or complete
+        reader = format.open(log.content, complete=complete)
+        if format.start(reader) is None:
+            return LogNames(new=None, known=[])
+        header_end = reader.offset
+        log.content.seek(0)
+        head = log.content.read(header_end + HEAD_BYTES)
+    is_whole = len(head) == header_end + HEAD_BYTES or complete
     end = len(head) if is_whole else head.rfind(b"\n") + 1
-    line_ends = [position for position, byte in enumerate(head, start=1) if byte == ord("\n")]
+    line_ends = [position for position, byte in enumerate(head, start=1) if byte == ord("\n") and position > header_end]
     earlier = {len(head), *(line_end - cut for line_end in line_ends for cut in (0, 1, 2))}  # \n, none, \r\n
     names = {
-        length: name_source(head[:length]) for length in [end, *sorted(earlier - {end}, reverse=True)] if length > 0
+        length: name_source(format.name, head[:length])
+        for length in [end, *sorted(earlier - {end}, reverse=True)]
+        if length > header_end
     }
     return LogNames(new=names.get(end), known=list(names.values()))
 
 
-def name_source(head: bytes) -> str:
-    return f"access-log:{hashlib.sha256(head).hexdigest()[:16]}"
+def name_source(prefix: str, head: bytes) -> str:
+    return f"{prefix}:{hashlib.sha256(head).hexdigest()[:16]}"
 
 
-def find_shift(path: Path, *, to: datetime, complete: bool) -> timedelta:
-    """What brings the newest time of the log to `to`, in whole seconds; nothing for a log without times.
+def find_shift(path: Path, *, format: Format, to: datetime, complete: bool) -> timedelta:
+    """What brings the newest time of the file to `to`, in whole seconds; nothing for one without times.
 
-    A time after `to` is a fault in the log and does not count.
+    A time after `to` is a fault in the file and does not count.
     """
     newest = None
     with open_log(path) as log:
-        for line in LineReader(log.content, complete=complete):
+        reader = format.open(log.content, complete=complete)
+        parser = format.start(reader)
+        for line in reader if parser else ():
             try:
-                moment = parse_line(line.text).time
-            except BadLine:
+                moment = parser.parse(line, source="").time if parser else None
+            except (BadLine, NotUsage):
                 continue  # the import itself reports it
-            if moment <= to and (newest is None or moment > newest):
+            if moment is not None and moment <= to and (newest is None or moment > newest):
                 newest = moment
     return timedelta(0) if newest is None else timedelta(seconds=(to - newest) // timedelta(seconds=1))

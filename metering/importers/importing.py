@@ -1,10 +1,10 @@
-"""Import a web server's log: every line once, whatever interrupts it.
+"""Import a file of usage: every line once, whatever interrupts it.
 
 A batch of lines and the note of how far the file was read are one transaction. The file is known by how it begins, so
-a log that has grown goes on where it was left, and a new file under an old name is another source.
+one that has grown goes on where it was left, and a new file under an old name is another source.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -12,12 +12,15 @@ from time import monotonic
 
 from django.db import OperationalError, connection, transaction
 
-from metering.events import EventFate, Fate
-from metering.importers.batches import EVENT_TYPE, Batch, read_batches
-from metering.importers.clients import ClientAccounts
+from metering.checking import Refusal
+from metering.events import EventFate, Fate, UsageEvent
+from metering.importers.access_log import EVENT_TYPE, AccessLog
+from metering.importers.batches import Batch, read_batches
 from metering.importers.errors import ImportRefused
 from metering.importers.files import LogFile, LogNames, find_shift, name_log, open_log
+from metering.importers.formats import ColumnReport, Format, MeterTerms
 from metering.importers.lines import LineReader
+from metering.importers.meters import CountedTypes, create_missing_meters, make_meters
 from metering.importers.records import (
     continue_reading,
     find_record,
@@ -28,13 +31,15 @@ from metering.importers.records import (
     open_record,
 )
 from metering.importers.reports import ImportProgress, ImportReport, RejectedText, Tally
+from metering.importers.subjects import SubjectAccounts
 from metering.ingest import ingest_events
-from metering.meters import UnknownMeter, create_meter, find_meter
 from metering.models import UsageImport
 
 BATCH_LINES = 1_000
 HISTORY = timedelta(days=36_525)  # logs are imported late: nearly any age is welcome
 SHOWN_REJECTIONS = 20
+SHOWN_TYPES = 20
+NEW_METERS_MAX = 500
 ATTEMPTS = 5
 DEADLOCK = "40P01"
 
@@ -54,26 +59,69 @@ def import_access_log(
     max_age: timedelta = HISTORY,
     on_progress: OnProgress | None = None,
 ) -> ImportReport:
-    """Import what is new in a log in combined or common format, plain or gzip, as events of type `http.request`.
+    """`import_usage` of a web server's log in combined or common format. Its meters are made when there are none."""
+    return import_usage(
+        path,
+        format=AccessLog(),
+        at=at,
+        source=source,
+        create_accounts=create_accounts,
+        shift=shift,
+        shift_to=shift_to,
+        complete=complete,
+        batch=batch,
+        max_age=max_age,
+        on_progress=on_progress,
+    )
 
-    An event's id is its line number; its source names the file by its first 1,024 bytes, or is `source`. The meters
-    `requests` and `bandwidth` are made when there are none. `create_accounts` makes each client an account; without
-    it the requests of unknown clients are stored and wait. `shift` is added to the log's times, `shift_to` instead
-    moves its newest time there; the first run's choice holds for all later ones. `complete` says that nobody writes
-    the file any more, so that a last line without a newline is taken too.
+
+def import_usage(
+    path: Path,
+    *,
+    format: Format,
+    at: datetime,
+    source: str | None = None,
+    create_accounts: bool = False,
+    create_meters: bool = False,
+    reject_unknown_types: bool = False,
+    shift: timedelta | None = None,
+    shift_to: datetime | None = None,
+    complete: bool = False,
+    batch: int = BATCH_LINES,
+    max_age: timedelta = HISTORY,
+    on_progress: OnProgress | None = None,
+) -> ImportReport:
+    """Import what is new in a file, plain or gzip.
+
+    The source names the file by its first 1,024 bytes (after the header of a table), or is `source`. `create_accounts`
+    makes each subject an account; without it the events of unknown ones are stored and wait. `create_meters` makes
+    meters for the types that none counts; without it such a type stops the import before its first line, unless
+    `reject_unknown_types` makes bad lines of them. `shift` is added to the file's times, `shift_to` instead moves its
+    newest time there; the first run's choice holds for all later ones. `complete` says that nobody writes the file any
+    more, so that a last line without a newline is taken too.
 
     Killed anywhere and run again, or run twice, it gives the same totals; of two at once the second waits. Raises
     OSError, ImportRefused.
     """
     started = monotonic()
-    run = ImportRun(path=path, at=at, complete=complete, batch=batch, max_age=max_age, on_progress=on_progress)
+    run = ImportRun(
+        path=path,
+        format=format,
+        at=at,
+        complete=complete,
+        batch=batch,
+        max_age=max_age,
+        create_meters=create_meters or format.always_has_meters,
+        reject_unknown_types=reject_unknown_types,
+        on_progress=on_progress,
+    )
     if create_accounts:
-        run.clients = ClientAccounts(at=at)
-    names = LogNames(new=source, known=[source]) if source else name_log(path, complete=complete)
+        run.accounts = SubjectAccounts(at=at)
+    names = LogNames(new=source, known=[source]) if source else name_log(path, format=format, complete=complete)
     record = find_record(names.known)
     if record is None and names.new is not None:
         if shift_to is not None:
-            shift = find_shift(path, to=shift_to, complete=complete)
+            shift = find_shift(path, format=format, to=shift_to, complete=complete)
         record = open_record(names, file_name=path.name, shift=shift or timedelta(0), at=at)
     if record is None:  # there is no line to read yet
         return run.report(UsageImport(file_name=path.name, started_at=at), seconds=monotonic() - started)
@@ -86,12 +134,17 @@ class ImportRun:
     """One run over one file."""
 
     path: Path
+    format: Format
     at: datetime
     complete: bool
     batch: int
     max_age: timedelta
+    create_meters: bool
+    reject_unknown_types: bool
     on_progress: OnProgress | None
-    clients: ClientAccounts | None = None
+    accounts: SubjectAccounts | None = None
+    columns: ColumnReport = field(default_factory=ColumnReport)
+    counted: CountedTypes = field(default_factory=CountedTypes)
     tally: Tally = field(default_factory=Tally)
     rejections: list[RejectedText] = field(default_factory=list)
     new_meters: list[str] = field(default_factory=list)
@@ -104,22 +157,65 @@ class ImportRun:
             hold_record(record_id, on_wait=lambda: self.tell(is_waiting=True)) as record,
             open_log(self.path) as log,
         ):
-            reader = LineReader(log.content, complete=self.complete)
+            reader = self.format.open(log.content, complete=self.complete)
+            parser = self.format.start(reader)
+            if parser is None:
+                raise ImportRefused(f"{record.file_name} has no header.")
+            self.columns = parser.columns
+            source = self.format.name_source(record.source)
             continue_reading(record, reader)
-            self.new_meters = create_missing_meters(at=self.at)
-            if self.clients is not None:
-                self.clients.create_waiting(record.source)
-            for batch in read_batches(reader, lines=self.batch, shift=timedelta(seconds=record.shift_seconds)):
+            if self.format.always_has_meters:
+                self.new_meters = create_missing_meters(at=self.at)
+            if self.accounts is not None and source is not None:
+                self.accounts.create_waiting(source)
+            batches = read_batches(
+                reader,
+                parser,
+                start=record.offset,
+                source=source or "",
+                lines=self.batch,
+                shift=timedelta(seconds=record.shift_seconds),
+            )
+            for batch in batches:
+                self.meet_types(batch, batches)
                 self.store(batch, reader, record)
                 self.tell(log)
             self.is_unfinished = reader.is_unfinished
             self.bytes_read = reader.offset - record.offset
-            return finish_record(record_id, at=self.at)
+            return finish_record(record_id, is_sole_source=source == record.source, at=self.at)
+
+    def meet_types(self, batch: Batch, others: Iterator[Batch]) -> None:
+        """See to it that every type of the batch is counted. Raises ImportRefused with all that none counts."""
+        firsts = find_types(batch)
+        missing = self.counted.list_missing(firsts)
+        if missing and self.create_meters:
+            for each in sorted(missing):
+                self.new_meters += make_meters(each, self.suggest_meters(firsts[each]), at=self.at)
+                if len(self.new_meters) > NEW_METERS_MAX:
+                    raise ImportRefused(f"This made {len(self.new_meters)} meters, for ever more types: is that so?")
+        if not missing or self.create_meters or self.reject_unknown_types:
+            return
+        named = set(missing)
+        for other in others:
+            named |= set(self.counted.list_missing(find_types(other)))
+            if len(named) >= SHOWN_TYPES:
+                break
+        shown = ", ".join(sorted(named)[:SHOWN_TYPES])
+        raise ImportRefused(
+            f"No meter counts the type {shown}. Lines {batch.first_number} and later were not imported. Make meters in "
+            "the back-office, or let --create-meters make them, or let --reject-unknown-types refuse these lines."
+        )
+
+    def suggest_meters(self, event: UsageEvent) -> list[MeterTerms]:
+        try:
+            return self.format.suggest_meters(event)
+        except Refusal:  # ingestion says it of the line
+            return []
 
     def store(self, batch: Batch, reader: LineReader, record: UsageImport) -> None:
         """Store a batch and the note of it, all or nothing, and again when the database broke a deadlock with it."""
-        if self.clients is not None:
-            self.clients.create_missing(request.client for _, _, request in batch.requests)
+        if self.accounts is not None:
+            self.accounts.create_missing(event.subject for _, _, event in batch.events)
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 tally, rejections = self.store_once(batch, reader, record)
@@ -134,7 +230,7 @@ class ImportRun:
     @transaction.atomic
     def store_once(self, batch: Batch, reader: LineReader, record: UsageImport) -> tuple[Tally, list[RejectedText]]:
         locked = lock_record(record.pk, offset=batch.offset)
-        fates = ingest_events(batch.events(record.source), at=self.at, max_age=self.max_age)
+        fates = ingest_events([event for _, _, event in batch.events], at=self.at, max_age=self.max_age)
         tally, rejections = sort_fates(batch, fates)
         move_on(locked, reader, tally, rejections)
         return tally, rejections
@@ -154,7 +250,7 @@ class ImportRun:
             duplicates=self.tally.duplicates,
             rejected=self.tally.rejected,
             unmatched=self.tally.unmatched,
-            accounts=self.clients.created if self.clients is not None else 0,
+            accounts=self.accounts.created if self.accounts is not None else 0,
             bytes_read=self.bytes_read,
             bytes_served=self.tally.bytes_served,
             seconds=seconds,
@@ -164,54 +260,51 @@ class ImportRun:
             file_duplicates=record.duplicates,
             file_rejected=record.rejected,
             file_unmatched=record.unmatched,
+            file_unused=(record.lines - record.accepted - record.duplicates - record.rejected - record.unmatched),
+            unused=self.tally.unused,
+            unmeasured=self.tally.unmeasured,
+            unmatched_subjects=list(self.tally.subjects),
+            columns=self.columns,
             new_meters=self.new_meters,
             rejections=self.rejections,
         )
 
 
-def create_missing_meters(*, at: datetime) -> list[str]:
-    """Make the meters that a log is counted by; returns the keys of those that were not there.
-
-    Raises ImportRefused when one of their keys is that of a meter of other events.
-    """
-    wanted = [("requests", "Requests", "count", "", "request"), ("bandwidth", "Bandwidth", "sum", "bytes", "byte")]
-    made = []
-    for key, name, aggregation, value, unit in wanted:
-        try:
-            meter = find_meter(key)
-        except UnknownMeter:
-            meter = create_meter(
-                key=key,
-                name=name,
-                event_type=EVENT_TYPE,
-                aggregation=aggregation,
-                value=value,
-                unit=unit,
-                at=at,
-            )
-            made.append(key)
-        if meter.event_type != EVENT_TYPE:
-            raise ImportRefused(f"The meter {key} counts events of type {meter.event_type}, not {EVENT_TYPE}.")
-    return made
+def find_types(batch: Batch) -> dict[str, UsageEvent]:
+    """The first event of each type."""
+    firsts: dict[str, UsageEvent] = {}
+    for _, _, event in batch.events:
+        firsts.setdefault(event.type, event)
+    return firsts
 
 
 def sort_fates(batch: Batch, fates: Sequence[EventFate]) -> tuple[Tally, list[RejectedText]]:
     """Every line of the batch by its fate; what ingestion refused joins the bad lines."""
-    tally, rejections = Tally(lines=len(batch)), list(batch.rejections)
-    for (number, text, request), fate in zip(batch.requests, fates, strict=True):
+    tally, rejections = Tally(lines=len(batch), unused=batch.unused), list(batch.rejections)
+    for (number, text, event), fate in zip(batch.events, fates, strict=True):
         match fate.fate:
             case Fate.ACCEPTED | Fate.LATE:
                 tally.accepted += 1
             case Fate.UNMATCHED:
                 tally.unmatched += 1
+                tally.subjects[event.subject] = None
             case Fate.DUPLICATE:
                 tally.duplicates += 1
             case _:
                 rejections.append(RejectedText(line_number=number, reason=show_reason(fate), text=text))
         if fate.fate in (Fate.ACCEPTED, Fate.LATE, Fate.UNMATCHED):
-            tally.bytes_served += request.size
+            tally.unmeasured += bool(fate.code)
+            tally.bytes_served += count_bytes(event)
     tally.rejected = len(rejections)
     return tally, sorted(rejections, key=lambda bad: bad.line_number)
+
+
+def count_bytes(event: UsageEvent) -> int:
+    """What a request served; other events serve nothing."""
+    if event.type != EVENT_TYPE or not isinstance(event.data, dict):
+        return 0
+    size = event.data.get("bytes")
+    return size if isinstance(size, int) else 0
 
 
 def show_reason(fate: EventFate) -> str:

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from metering.importers.errors import ImportRefused
 
@@ -21,15 +21,24 @@ class Line:
     is_too_long: bool
 
 
+class Mark(NamedTuple):
+    """Where a reader stood."""
+
+    digest: "hashlib._Hash"
+    offset: int
+    last_byte: bytes
+
+
 class LineReader:
     """Reads lines on from where `skip_to` left off. A last line without a newline is left unread unless `complete`.
 
     After each line `offset`, `number` and `digest` tell how far it got and what all of it was.
     """
 
-    def __init__(self, file: BinaryIO, *, complete: bool = False) -> None:
+    def __init__(self, file: BinaryIO, *, complete: bool = False, max_bytes: int = LINE_MAX_BYTES) -> None:
         self.file = file
         self.complete = complete
+        self.max_bytes = max_bytes
         self.offset = 0
         self.number = 0
         self.is_unfinished = False
@@ -48,19 +57,26 @@ class LineReader:
 
     def __iter__(self) -> Iterator[Line]:
         self.end_last_line()
-        while head := self.file.readline(LINE_MAX_BYTES + 1):
-            before = self.digest.copy(), self.offset, self.last_byte
+        while head := self.file.readline(self.max_bytes + 1):
+            before = self.mark()
             self.take(head)
-            is_too_long = len(head) > LINE_MAX_BYTES and self.last_byte != b"\n"
+            is_too_long = len(head) > self.max_bytes and self.last_byte != b"\n"
             if is_too_long:
                 self.pass_over_rest()
             if self.last_byte != b"\n" and not self.complete:
-                self.digest, self.offset, self.last_byte = before
-                self.is_unfinished = True
+                self.go_back(before)
                 return
             self.number += 1
             text = head.removesuffix(b"\n").removesuffix(b"\r")
             yield Line(number=self.number, text=text, end=self.offset, is_too_long=is_too_long)
+
+    def mark(self) -> Mark:
+        return Mark(self.digest.copy(), self.offset, self.last_byte)
+
+    def go_back(self, mark: Mark) -> None:
+        """What follows the mark is left for the next run."""
+        self.digest, self.offset, self.last_byte = mark
+        self.is_unfinished = True
 
     def take(self, text: bytes) -> None:
         self.digest.update(text)

@@ -58,7 +58,7 @@ def continue_reading(record: UsageImport, reader: LineReader) -> None:
         found = "have changed" if is_there else "are no longer all there"
         raise ImportRefused(
             f"The first {record.offset} bytes of {record.file_name} were imported and {found}. Nothing was added. "
-            "If it is another log, give it a name of its own with --source."
+            "If it is another file, give it a name of its own with --source."
         )
 
 
@@ -86,10 +86,13 @@ def move_on(record: UsageImport, reader: LineReader, tally: Tally, rejections: S
 
 
 @transaction.atomic
-def finish_record(record_id: int, *, at: datetime) -> UsageImport:
-    """Note that the file was read to its end, and how many of its requests still wait for their account."""
+def finish_record(record_id: int, *, is_sole_source: bool, at: datetime) -> UsageImport:
+    """Note that the file was read to its end, and how many of its events still wait for their account.
+
+    That can be told again only of a file that is the sole one of its events' source.
+    """
     record = UsageImport.objects.select_for_update(of=("self",)).get(pk=record_id)
-    if record.unmatched:
+    if record.unmatched and is_sole_source:
         waiting = Event.objects.filter(source=record.source, account=None).count()
         record.accepted, record.unmatched = record.accepted + record.unmatched - waiting, waiting
     record.finished_at = at

@@ -1,7 +1,13 @@
 """What an import tells while it runs and when it ends."""
 
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+
+from metering.importers.formats import ColumnReport
+
+SHOWN_SUBJECTS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,14 +31,21 @@ class RejectedText:
 
 @dataclass(slots=True)
 class Tally:
-    """Lines by fate: `lines` is the sum of the other four counts."""
+    """Lines by fate: `lines` is the sum of accepted, duplicates, rejected, unmatched and unused.
+
+    `unused` are sound lines with nothing to count, by kind. `unmeasured` are kept lines of which a meter could make
+    nothing, and `subjects` the first that are no account.
+    """
 
     lines: int = 0
     accepted: int = 0
     duplicates: int = 0
     rejected: int = 0
     unmatched: int = 0
+    unused: Counter[str] = field(default_factory=Counter)
+    unmeasured: int = 0
     bytes_served: int = 0  # of accepted and unmatched requests
+    subjects: dict[str, None] = field(default_factory=dict)
 
     def add(self, other: "Tally") -> None:
         self.lines += other.lines
@@ -40,7 +53,10 @@ class Tally:
         self.duplicates += other.duplicates
         self.rejected += other.rejected
         self.unmatched += other.unmatched
+        self.unused += other.unused
+        self.unmeasured += other.unmeasured
         self.bytes_served += other.bytes_served
+        self.subjects |= dict.fromkeys(list(other.subjects)[: SHOWN_SUBJECTS - len(self.subjects)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +65,8 @@ class ImportReport:
 
     `accounts` were created by this run; `rejections` holds its first bad lines, every one is in the database.
     `shift` is what was added to the file's times: that of the first run. `is_unfinished` tells that a last line
-    without a newline was left for the next run.
+    without a newline was left for the next run. `unused` counts, by kind, this run's sound lines with nothing to
+    count; `unmeasured` those kept of which a meter could make nothing; `unmatched_subjects` are the first of this run.
     """
 
     source: str
@@ -70,5 +87,10 @@ class ImportReport:
     file_duplicates: int
     file_rejected: int
     file_unmatched: int
+    file_unused: int = 0
+    unused: Mapping[str, int] = field(default_factory=dict)
+    unmeasured: int = 0
+    unmatched_subjects: list[str] = field(default_factory=list)
+    columns: ColumnReport = field(default_factory=ColumnReport)
     new_meters: list[str] = field(default_factory=list)
     rejections: list[RejectedText] = field(default_factory=list)

@@ -19,7 +19,8 @@ from django.db.models import Count, Sum
 
 from metering.accounts import find_account
 from metering.importers import DamagedFile, ImportMovedOn, ImportRefused, ImportReport, import_access_log, importing
-from metering.importers.access_log import BadLine, parse_line
+from metering.importers.access_log import parse_line
+from metering.importers.errors import BadLine
 from metering.importers.files import name_source
 from metering.importers.lines import LINE_MAX_BYTES
 from metering.invariants import check
@@ -89,7 +90,7 @@ def test_a_line_becomes_an_event_named_by_its_file_and_its_number(log):
     head = write_log(log, write_line("10.0.0.1", size="1234")).read_bytes()
     report = import_log(log)
     event = Event.objects.get()
-    assert (event.source, event.event_id) == (name_source(head), "1")
+    assert (event.source, event.event_id) == (name_source("access-log", head), "1")
     assert event.source == report.source
     assert (event.type, event.subject) == ("http.request", "10.0.0.1")
     assert (event.happened_at, event.received_at) == (datetime(2015, 5, 17, 10, 5, 3, tzinfo=UTC), NOW)

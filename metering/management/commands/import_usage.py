@@ -1,8 +1,8 @@
-"""`manage.py import_usage access-log FILE`: a web server's log as usage, every line once."""
+"""`manage.py import_usage FORMAT FILE`: a log or an export as usage, every line once."""
 
 import sys
 from argparse import ArgumentTypeError
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -13,9 +13,39 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 from tqdm import tqdm
 
-from metering.importers import ImportProgress, ImportRefused, ImportReport, import_access_log
+from metering.importers import (
+    AccessLog,
+    ColumnReport,
+    Focus,
+    Format,
+    ImportProgress,
+    ImportRefused,
+    ImportReport,
+    MappedCsv,
+    Ndjson,
+    SnowflakeQueries,
+    SnowflakeWarehouses,
+    import_usage,
+    read_mapping,
+)
+from metering.importers.batches import show_text
 from metering.importers.importing import BATCH_LINES, HISTORY, OnProgress
 
+FORMATS = {
+    "access-log": "combined or common log format",
+    "csv": "delimited text, with --mapping",
+    "ndjson": "one CloudEvent a line",
+    "focus": "FOCUS 1.0 to 1.3 cost and usage",
+    "snowflake-queries": "ACCOUNT_USAGE.QUERY_HISTORY as CSV",
+    "snowflake-warehouses": "ACCOUNT_USAGE.WAREHOUSE_METERING_HISTORY as CSV",
+}
+OPTIONS_OF = {  # the formats that have an option; for all others it is refused
+    "mapping": {"csv"},
+    "subject_column": {"focus", "snowflake-queries", "snowflake-warehouses"},
+    "zone": {"snowflake-queries", "snowflake-warehouses"},
+    "origin": {"snowflake-queries", "snowflake-warehouses"},
+}
+SHOWN_COLUMNS = 60
 PLAIN_SECONDS = 5  # between two plain lines of progress
 WAITING = "Another import of this file is running. This one waits for it."
 
@@ -27,12 +57,20 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("format", choices=["access-log"], help="combined or common log format, plain or gzip")
+        known = "; ".join(f"{name}: {what}" for name, what in FORMATS.items())
+        parser.add_argument("format", choices=list(FORMATS), help=f"plain or gzip. {known}")
         parser.add_argument("file", type=Path)
+        parser.add_argument("--mapping", type=Path, metavar="FILE.json", help="csv: which column is what")
+        parser.add_argument("--subject-column", metavar="COLUMN", help="focus, snowflake-*: the customer; or tag:KEY")
+        parser.add_argument("--zone", help="snowflake-*: where times without an offset were taken, as Europe/Paris")
+        parser.add_argument("--origin", help="snowflake-*: the events' source, one for each Snowflake account")
         parser.add_argument(
-            "--source", help="the events' source, in place of one that is made from the file's beginning"
+            "--source", help="a name for the file's events, in place of one that is made from its beginning"
         )
-        parser.add_argument("--create-accounts", action="store_true", help="make each client an account")
+        parser.add_argument("--create-accounts", action="store_true", help="make each subject an account")
+        types = parser.add_mutually_exclusive_group()
+        types.add_argument("--create-meters", action="store_true", help="make meters for types that none counts")
+        types.add_argument("--reject-unknown-types", action="store_true", help="such lines are bad lines, and no halt")
         shift = parser.add_mutually_exclusive_group()
         shift.add_argument("--shift-to-now", action="store_true", help="move the times so that the newest is now")
         shift.add_argument("--shift-seconds", type=read_seconds, metavar="N", help="move the times by so many seconds")
@@ -50,12 +88,16 @@ class Command(BaseCommand):
         at = timezone.now()
         seconds = options["shift_seconds"]
         try:
+            format = choose_format(options)
             with show_progress(options["file"]) as on_progress:
-                report = import_access_log(
+                report = import_usage(
                     options["file"],
+                    format=format,
                     at=at,
                     source=options["source"],
                     create_accounts=options["create_accounts"],
+                    create_meters=options["create_meters"],
+                    reject_unknown_types=options["reject_unknown_types"],
                     shift=None if seconds is None else timedelta(seconds=seconds),
                     shift_to=at if options["shift_to_now"] else None,
                     complete=options["complete"],
@@ -68,10 +110,36 @@ class Command(BaseCommand):
         except KeyboardInterrupt as error:
             raise CommandError("Interrupted. Run it again to go on from here.", returncode=130) from error
         except OSError as error:
-            raise CommandError(f"{options['file']} cannot be read: {error.strerror or error}") from error
+            path = error.filename or options["file"]
+            raise CommandError(f"{path} cannot be read: {error.strerror or error}") from error
         self.stdout.write("\n".join(describe(report)))
         if seconds is not None and report.shift != timedelta(seconds=seconds):
             self.stdout.write(f"The shift is that of the first run, {show_shift(report.shift)}, not {seconds} s.")
+
+
+def choose_format(options: dict[str, Any]) -> Format:
+    """Raises CommandError for an option of another format, OSError, ImportRefused."""
+    name = options["format"]
+    for option, formats in OPTIONS_OF.items():
+        if options[option] and name not in formats:
+            raise CommandError(f"--{option.replace('_', '-')} is for {', '.join(sorted(formats))} only.")
+    match name:
+        case "csv":
+            if options["mapping"] is None:
+                raise CommandError("csv needs --mapping FILE.json, which says what column is what.")
+            return MappedCsv(read_mapping(options["mapping"]))
+        case "ndjson":
+            return Ndjson()
+        case "focus":
+            return Focus(options["subject_column"] or "SubAccountId")
+        case "snowflake-queries" | "snowflake-warehouses":
+            view = SnowflakeQueries if name == SnowflakeQueries.name else SnowflakeWarehouses
+            return view(
+                subject_column=options["subject_column"] or "",
+                zone=options["zone"] or "",
+                origin=options["origin"] or "",
+            )
+    return AccessLog()
 
 
 def read_count(text: str) -> int:
@@ -124,6 +192,7 @@ def describe(report: ImportReport) -> Iterator[str]:
     yield f"{report.file_name} as {report.source or 'nothing yet'}, times shifted by {show_shift(report.shift)}"
     if report.new_meters:
         yield f"Made the meters it is counted by: {', '.join(report.new_meters)}."
+    yield from describe_columns(report.columns)
     for bad in report.rejections:
         yield f"Line {bad.line_number} {bad.reason}: {bad.text}"
     if report.rejected > len(report.rejections):
@@ -131,10 +200,31 @@ def describe(report: ImportReport) -> Iterator[str]:
     yield f"{'':<12}{'this run':>16}{'file so far':>16}"
     for name, this_run, so_far in list_counts(report):
         yield f"{name:<12}{this_run:>16}{so_far:>16}".rstrip()
+    for kind, count in sorted(report.unused.items()):
+        yield f"Not used: {count:,} lines, {show_text(kind)}."
+    if report.unmeasured:
+        yield f"Kept, not measured: {report.unmeasured:,} lines, of which a meter could make no number."
+    if report.unmatched_subjects:
+        yield f"No account is called {show_names(report.unmatched_subjects)}."
     if report.file_unmatched:
-        yield "Unmatched requests count as soon as their client is an account; --create-accounts makes them all."
+        yield "Unmatched lines count as soon as their subject is an account; --create-accounts makes them all."
     if report.is_unfinished:
         yield "The last line has no newline yet and waits for the next run, or for --complete."
+
+
+def describe_columns(columns: ColumnReport) -> Iterator[str]:
+    if columns.used:
+        yield f"Columns used: {show_names(columns.used)}."
+    if columns.ignored:
+        yield f"Columns not used: {show_names(columns.ignored)}."
+    if columns.absent:
+        stood_in = [f"{name} ({instead})" for name, instead in columns.absent.items()]
+        yield f"Columns absent (what stood in): {', '.join(stood_in)}."
+
+
+def show_names(names: Sequence[str]) -> str:
+    more = f" and {len(names) - SHOWN_COLUMNS} more" if len(names) > SHOWN_COLUMNS else ""
+    return ", ".join(show_text(name) for name in names[:SHOWN_COLUMNS]) + more
 
 
 def list_counts(report: ImportReport) -> Iterator[tuple[str, str, str]]:
@@ -143,8 +233,11 @@ def list_counts(report: ImportReport) -> Iterator[tuple[str, str, str]]:
     yield "duplicates", f"{report.duplicates:,}", f"{report.file_duplicates:,}"
     yield "rejected", f"{report.rejected:,}", f"{report.file_rejected:,}"
     yield "unmatched", f"{report.unmatched:,}", f"{report.file_unmatched:,}"
+    if report.file_unused:
+        yield "not used", f"{sum(report.unused.values()):,}", f"{report.file_unused:,}"
     yield "accounts", f"{report.accounts:,}", ""
-    yield "bytes served", f"{report.bytes_served:,}", ""
+    if report.bytes_served:
+        yield "bytes served", f"{report.bytes_served:,}", ""
     yield "seconds", f"{report.seconds:.1f}", ""
 
 
