@@ -86,11 +86,12 @@ RULES: dict[str, LiteralString] = {
     """,
     "an import accounts for every line": """
         SELECT 'import ' || source, lines || ' lines, ' || accepted || ' accepted, ' || duplicates || ' duplicates, '
-            || rejected || ' rejected, ' || unmatched || ' unmatched, ' || stored.rejections || ' rejections stored'
+            || rejected || ' rejected, ' || unmatched || ' unmatched, ' || unused || ' unused, '
+            || stored.rejections || ' rejections stored'
         FROM metering_usageimport i CROSS JOIN LATERAL (
             SELECT count(*) AS rejections FROM metering_rejectedline WHERE usage_import_id = i.id
         ) AS stored
-        WHERE lines <> accepted + duplicates + rejected + unmatched OR rejected <> stored.rejections
+        WHERE lines <> accepted + duplicates + rejected + unmatched + unused OR rejected <> stored.rejections
     """,
     "a level that was reached has spoken or is about to": """
         SELECT 'limit ' || id, 'used ' || used || ', next level at ' || next_crossing FROM metering_limit

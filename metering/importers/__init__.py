@@ -4,7 +4,7 @@ from metering.importers.access_log import AccessLog
 from metering.importers.errors import DamagedFile, ImportMovedOn, ImportRefused
 from metering.importers.focus import Focus
 from metering.importers.formats import ColumnReport, Format
-from metering.importers.importing import import_access_log, import_usage
+from metering.importers.importing import import_usage
 from metering.importers.mapped_csv import MappedCsv, Mapping, read_mapping
 from metering.importers.meters import create_missing_meters
 from metering.importers.ndjson import Ndjson
@@ -28,7 +28,6 @@ __all__ = [
     "SnowflakeQueries",
     "SnowflakeWarehouses",
     "create_missing_meters",
-    "import_access_log",
     "import_usage",
     "read_mapping",
 ]

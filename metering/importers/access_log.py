@@ -51,7 +51,7 @@ class Request(NamedTuple):
     size: int
 
 
-class AccessLog(Format):
+class AccessLog(Format, LineParser):
     """Each line an event of type `http.request`, whose id is the line's number and whose subject is the client."""
 
     name: ClassVar[str] = "access-log"

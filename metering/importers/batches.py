@@ -1,20 +1,22 @@
 """A file in batches: each line is an event, a bad line, or no usage at all, and every line is one of them."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
 import msgspec
 
-from metering.events import UsageEvent
+from metering.events import EventFate, Fate, UsageEvent
+from metering.importers.access_log import EVENT_TYPE
 from metering.importers.errors import BadLine, DamagedFile, NotUsage
 from metering.importers.formats import LineParser
 from metering.importers.lines import LINE_MAX_BYTES, Line, LineReader
-from metering.importers.reports import RejectedText
+from metering.importers.reports import RejectedText, Tally
 
 BATCH_MAX_BYTES = 4 * 1024 * 1024
 SHOWN_TEXT = 200
+KEPT = (Fate.ACCEPTED, Fate.LATE, Fate.UNMATCHED)
 
 
 @dataclass(slots=True)
@@ -41,7 +43,7 @@ class Batch:
         try:
             self.events.append((line.number, text, read_event(line, parser, source=source, shift=shift)))
         except BadLine as error:
-            self.rejections.append(RejectedText(line_number=line.number, reason=str(error)[:200], text=text))
+            self.rejections.append(RejectedText(line_number=line.number, reason=show_text(str(error)), text=text))
         except NotUsage as kind:
             self.unused[str(kind)] += 1
 
@@ -94,3 +96,35 @@ def show_text(text: str) -> str:
         return text[:SHOWN_TEXT]
     escaped = (char if char.isprintable() else char.encode("unicode_escape").decode() for char in text[:SHOWN_TEXT])
     return "".join(escaped)[:SHOWN_TEXT]
+
+
+def sort_fates(batch: Batch, fates: Sequence[EventFate]) -> tuple[Tally, list[RejectedText]]:
+    """Every line of the batch by its fate; what ingestion refused joins the bad lines."""
+    tally, rejections = Tally(lines=len(batch), unused=batch.unused), list(batch.rejections)
+    for (number, text, event), fate in zip(batch.events, fates, strict=True):
+        match fate.fate:
+            case Fate.ACCEPTED | Fate.LATE:
+                tally.accepted += 1
+            case Fate.UNMATCHED:
+                tally.unmatched += 1
+                tally.subjects[event.subject] = None
+            case Fate.DUPLICATE:
+                tally.duplicates += 1
+            case _:
+                rejections.append(RejectedText(line_number=number, reason=show_reason(fate), text=text))
+        if fate.fate in KEPT:
+            tally.bytes_served += count_bytes(event)
+    tally.rejected = len(rejections)
+    return tally, sorted(rejections, key=lambda bad: bad.line_number)
+
+
+def count_bytes(event: UsageEvent) -> int:
+    """What a request served; other events serve nothing."""
+    if event.type != EVENT_TYPE or not isinstance(event.data, dict):
+        return 0
+    size = event.data.get("bytes")
+    return size if isinstance(size, int) else 0
+
+
+def show_reason(fate: EventFate) -> str:
+    return show_text(f"{fate.code}: {fate.message}")

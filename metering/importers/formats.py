@@ -2,10 +2,11 @@
 
 import hashlib
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import BinaryIO, ClassVar, Protocol
+from typing import BinaryIO, ClassVar
 
 from metering.checking import check_data, data_text
 from metering.events import UsageEvent
@@ -36,18 +37,23 @@ class ColumnReport:
     absent: Mapping[str, str] = field(default_factory=dict)
 
 
-class LineParser(Protocol):
-    """Reads the lines of one file."""
+class LineParser(ABC):
+    """Reads the lines of one file. `columns` tells what it makes of them."""
 
-    @property
-    def columns(self) -> ColumnReport: ...
+    columns: ColumnReport
 
+    @abstractmethod
     def parse(self, line: Line, *, source: str) -> UsageEvent:
         """Raises BadLine, NotUsage."""
-        ...
+
+    def suggest_meters(self, event: UsageEvent) -> list[MeterTerms]:
+        """Meters for the type of this event: one counts it, one sums each number it holds. Raises Refusal."""
+        properties = check_data(data_text(event.data))
+        numbers = [name for name, value in properties.items() if type(value) in (int, Decimal)]
+        return suggest_sums(event.type, numbers)
 
 
-class Format:
+class Format(ABC):
     """One format of files. `name` begins the names of their sources; `always_has_meters` makes meters unasked."""
 
     name: ClassVar[str]
@@ -56,27 +62,22 @@ class Format:
     def open(self, content: BinaryIO, *, complete: bool) -> LineReader:
         return LineReader(content, complete=complete)
 
+    @abstractmethod
     def start(self, reader: LineReader) -> LineParser | None:
         """Take what comes before the first line. None while that is not there. Raises ImportRefused."""
-        raise NotImplementedError
 
     def name_source(self, record_source: str) -> str | None:
         """The source of a file's events: its record's, or one for all files; None where each event has its own."""
         return record_source
 
-    def suggest_meters(self, event: UsageEvent) -> list[MeterTerms]:
-        """Meters for the type of this event: one counts it, one sums each number it holds. Raises Refusal."""
-        stem = slugify(event.type)
-        properties = check_data(data_text(event.data))
-        numbers = [
-            name
-            for name, value in properties.items()
-            if isinstance(value, int | Decimal) and not isinstance(value, bool)
-        ]
-        return [
-            MeterTerms(key=fit_key(stem), name=event.type, unit="event"),
-            *(sum_property(stem, name, unit=name, title=f"{event.type}: {name}") for name in numbers[:SUMS_MAX]),
-        ]
+
+def suggest_sums(event_type: str, numbers: Sequence[str]) -> list[MeterTerms]:
+    """One that counts and one for each of these properties."""
+    stem = slugify(event_type)
+    return [
+        MeterTerms(key=fit_key(stem), name=event_type, unit="event"),
+        *(sum_property(stem, name, unit=name, title=f"{event_type}: {name}") for name in numbers[:SUMS_MAX]),
+    ]
 
 
 def sum_property(stem: str, name: str, *, unit: str, title: str) -> MeterTerms:

@@ -4,7 +4,7 @@ A batch of lines and the note of how far the file was read are one transaction. 
 one that has grown goes on where it was left, and a new file under an old name is another source.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -12,15 +12,12 @@ from time import monotonic
 
 from django.db import OperationalError, connection, transaction
 
-from metering.checking import Refusal
-from metering.events import EventFate, Fate, UsageEvent
-from metering.importers.access_log import EVENT_TYPE, AccessLog
-from metering.importers.batches import Batch, read_batches
+from metering.importers.batches import Batch, read_batches, sort_fates
 from metering.importers.errors import ImportRefused
 from metering.importers.files import LogFile, LogNames, find_shift, name_log, open_log
-from metering.importers.formats import ColumnReport, Format, MeterTerms
+from metering.importers.formats import ColumnReport, Format
 from metering.importers.lines import LineReader
-from metering.importers.meters import CountedTypes, create_missing_meters, make_meters
+from metering.importers.meters import CountedTypes, create_missing_meters
 from metering.importers.records import (
     continue_reading,
     find_record,
@@ -38,41 +35,10 @@ from metering.models import UsageImport
 BATCH_LINES = 1_000
 HISTORY = timedelta(days=36_525)  # logs are imported late: nearly any age is welcome
 SHOWN_REJECTIONS = 20
-SHOWN_TYPES = 20
-NEW_METERS_MAX = 500
 ATTEMPTS = 5
 DEADLOCK = "40P01"
 
 OnProgress = Callable[[ImportProgress], None]
-
-
-def import_access_log(
-    path: Path,
-    *,
-    at: datetime,
-    source: str | None = None,
-    create_accounts: bool = False,
-    shift: timedelta | None = None,
-    shift_to: datetime | None = None,
-    complete: bool = False,
-    batch: int = BATCH_LINES,
-    max_age: timedelta = HISTORY,
-    on_progress: OnProgress | None = None,
-) -> ImportReport:
-    """`import_usage` of a web server's log in combined or common format. Its meters are made when there are none."""
-    return import_usage(
-        path,
-        format=AccessLog(),
-        at=at,
-        source=source,
-        create_accounts=create_accounts,
-        shift=shift,
-        shift_to=shift_to,
-        complete=complete,
-        batch=batch,
-        max_age=max_age,
-        on_progress=on_progress,
-    )
 
 
 def import_usage(
@@ -111,12 +77,10 @@ def import_usage(
         complete=complete,
         batch=batch,
         max_age=max_age,
-        create_meters=create_meters or format.always_has_meters,
-        reject_unknown_types=reject_unknown_types,
+        counted=CountedTypes(create_meters=create_meters, reject_unknown=reject_unknown_types, at=at),
+        accounts=SubjectAccounts(at=at) if create_accounts else None,
         on_progress=on_progress,
     )
-    if create_accounts:
-        run.accounts = SubjectAccounts(at=at)
     names = LogNames(new=source, known=[source]) if source else name_log(path, format=format, complete=complete)
     record = find_record(names.known)
     if record is None and names.new is not None:
@@ -139,15 +103,12 @@ class ImportRun:
     complete: bool
     batch: int
     max_age: timedelta
-    create_meters: bool
-    reject_unknown_types: bool
+    counted: CountedTypes
+    accounts: SubjectAccounts | None
     on_progress: OnProgress | None
-    accounts: SubjectAccounts | None = None
     columns: ColumnReport = field(default_factory=ColumnReport)
-    counted: CountedTypes = field(default_factory=CountedTypes)
     tally: Tally = field(default_factory=Tally)
     rejections: list[RejectedText] = field(default_factory=list)
-    new_meters: list[str] = field(default_factory=list)
     bytes_read: int = 0
     is_unfinished: bool = False
 
@@ -165,9 +126,9 @@ class ImportRun:
             source = self.format.name_source(record.source)
             continue_reading(record, reader)
             if self.format.always_has_meters:
-                self.new_meters = create_missing_meters(at=self.at)
-            if self.accounts is not None and source is not None:
-                self.accounts.create_waiting(source)
+                self.counted.made = create_missing_meters(at=self.at)
+            if self.accounts is not None and record.unmatched:
+                self.create_waiting(self.accounts, end=record.offset)
             batches = read_batches(
                 reader,
                 parser,
@@ -177,40 +138,22 @@ class ImportRun:
                 shift=timedelta(seconds=record.shift_seconds),
             )
             for batch in batches:
-                self.meet_types(batch, batches)
+                self.counted.meet(batch, batches, parser)
                 self.store(batch, reader, record)
                 self.tell(log)
             self.is_unfinished = reader.is_unfinished
             self.bytes_read = reader.offset - record.offset
             return finish_record(record_id, is_sole_source=source == record.source, at=self.at)
 
-    def meet_types(self, batch: Batch, others: Iterator[Batch]) -> None:
-        """See to it that every type of the batch is counted. Raises ImportRefused with all that none counts."""
-        firsts = find_types(batch)
-        missing = self.counted.list_missing(firsts)
-        if missing and self.create_meters:
-            for each in sorted(missing):
-                self.new_meters += make_meters(each, self.suggest_meters(firsts[each]), at=self.at)
-                if len(self.new_meters) > NEW_METERS_MAX:
-                    raise ImportRefused(f"This made {len(self.new_meters)} meters, for ever more types: is that so?")
-        if not missing or self.create_meters or self.reject_unknown_types:
-            return
-        named = set(missing)
-        for other in others:
-            named |= set(self.counted.list_missing(find_types(other)))
-            if len(named) >= SHOWN_TYPES:
-                break
-        shown = ", ".join(sorted(named)[:SHOWN_TYPES])
-        raise ImportRefused(
-            f"No meter counts the type {shown}. Lines {batch.first_number} and later were not imported. Make meters in "
-            "the back-office, or let --create-meters make them, or let --reject-unknown-types refuse these lines."
-        )
-
-    def suggest_meters(self, event: UsageEvent) -> list[MeterTerms]:
-        try:
-            return self.format.suggest_meters(event)
-        except Refusal:  # ingestion says it of the line
-            return []
+    def create_waiting(self, accounts: SubjectAccounts, *, end: int) -> None:
+        """Accounts for what earlier runs stored without one; that counts it. The file tells who: it is read anew."""
+        with open_log(self.path) as log:
+            reader = self.format.open(log.content, complete=True)
+            if parser := self.format.start(reader):
+                for batch in read_batches(reader, parser, start=0, source="", lines=self.batch, shift=timedelta(0)):
+                    accounts.create_missing(event.subject for _, _, event in batch.events)
+                    if reader.offset >= end:
+                        return
 
     def store(self, batch: Batch, reader: LineReader, record: UsageImport) -> None:
         """Store a batch and the note of it, all or nothing, and again when the database broke a deadlock with it."""
@@ -260,52 +203,11 @@ class ImportRun:
             file_duplicates=record.duplicates,
             file_rejected=record.rejected,
             file_unmatched=record.unmatched,
-            file_unused=(record.lines - record.accepted - record.duplicates - record.rejected - record.unmatched),
+            file_unused=record.unused,
             unused=self.tally.unused,
             unmeasured=self.tally.unmeasured,
             unmatched_subjects=list(self.tally.subjects),
             columns=self.columns,
-            new_meters=self.new_meters,
+            new_meters=self.counted.made,
             rejections=self.rejections,
         )
-
-
-def find_types(batch: Batch) -> dict[str, UsageEvent]:
-    """The first event of each type."""
-    firsts: dict[str, UsageEvent] = {}
-    for _, _, event in batch.events:
-        firsts.setdefault(event.type, event)
-    return firsts
-
-
-def sort_fates(batch: Batch, fates: Sequence[EventFate]) -> tuple[Tally, list[RejectedText]]:
-    """Every line of the batch by its fate; what ingestion refused joins the bad lines."""
-    tally, rejections = Tally(lines=len(batch), unused=batch.unused), list(batch.rejections)
-    for (number, text, event), fate in zip(batch.events, fates, strict=True):
-        match fate.fate:
-            case Fate.ACCEPTED | Fate.LATE:
-                tally.accepted += 1
-            case Fate.UNMATCHED:
-                tally.unmatched += 1
-                tally.subjects[event.subject] = None
-            case Fate.DUPLICATE:
-                tally.duplicates += 1
-            case _:
-                rejections.append(RejectedText(line_number=number, reason=show_reason(fate), text=text))
-        if fate.fate in (Fate.ACCEPTED, Fate.LATE, Fate.UNMATCHED):
-            tally.unmeasured += bool(fate.code)
-            tally.bytes_served += count_bytes(event)
-    tally.rejected = len(rejections)
-    return tally, sorted(rejections, key=lambda bad: bad.line_number)
-
-
-def count_bytes(event: UsageEvent) -> int:
-    """What a request served; other events serve nothing."""
-    if event.type != EVENT_TYPE or not isinstance(event.data, dict):
-        return 0
-    size = event.data.get("bytes")
-    return size if isinstance(size, int) else 0
-
-
-def show_reason(fate: EventFate) -> str:
-    return f"{fate.code}: {fate.message}"[:200]

@@ -7,7 +7,7 @@ from typing import BinaryIO, NamedTuple
 
 from metering.importers.errors import ImportRefused
 
-LINE_MAX_BYTES = 65_536
+LINE_MAX_BYTES = 131_072  # the data of an event alone may have half of it
 CHUNK_BYTES = 1 << 20
 
 
@@ -26,13 +26,14 @@ class Mark(NamedTuple):
 
     digest: "hashlib._Hash"
     offset: int
+    number: int
     last_byte: bytes
 
 
 class LineReader:
     """Reads lines on from where `skip_to` left off. A last line without a newline is left unread unless `complete`.
 
-    After each line `offset`, `number` and `digest` tell how far it got and what all of it was.
+    After each line `offset`, `number` (of lines) and `digest` tell how far it got and what all of it was.
     """
 
     def __init__(self, file: BinaryIO, *, complete: bool = False, max_bytes: int = LINE_MAX_BYTES) -> None:
@@ -45,14 +46,15 @@ class LineReader:
         self.digest = hashlib.sha256()
         self.last_byte = b"\n"
 
-    def skip_to(self, offset: int, *, number: int) -> bool:
+    def skip_to(self, offset: int) -> bool:
         """Pass over what is known, taking its digest. False when the file is shorter than that."""
         while self.offset < offset:
             chunk = self.file.read(min(CHUNK_BYTES, offset - self.offset))
             if not chunk:
                 return False
             self.take(chunk)
-        self.number = number
+            self.number += chunk.count(b"\n")
+        self.number += self.last_byte != b"\n"  # a last line that was taken as it was
         return True
 
     def __iter__(self) -> Iterator[Line]:
@@ -71,11 +73,11 @@ class LineReader:
             yield Line(number=self.number, text=text, end=self.offset, is_too_long=is_too_long)
 
     def mark(self) -> Mark:
-        return Mark(self.digest.copy(), self.offset, self.last_byte)
+        return Mark(self.digest.copy(), self.offset, self.number, self.last_byte)
 
     def go_back(self, mark: Mark) -> None:
         """What follows the mark is left for the next run."""
-        self.digest, self.offset, self.last_byte = mark
+        self.digest, self.offset, self.number, self.last_byte = mark
         self.is_unfinished = True
 
     def take(self, text: bytes) -> None:

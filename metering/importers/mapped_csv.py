@@ -12,7 +12,7 @@ import msgspec
 from metering.events import MAX_LENGTHS, UsageEvent
 from metering.importers.cells import Digits, find_zone, read_boolean, read_time
 from metering.importers.errors import ImportRefused
-from metering.importers.formats import ColumnReport, LineParser
+from metering.importers.formats import ColumnReport, LineParser, MeterTerms, suggest_sums
 from metering.importers.lines import Line, LineReader
 from metering.importers.subjects import clean_subject
 from metering.importers.tables import Header, Table
@@ -114,7 +114,7 @@ class MappedCsv(Table):
 
 
 @dataclass(frozen=True, slots=True)
-class CsvParser:
+class CsvParser(LineParser):
     format: MappedCsv
     header: Header
     columns: ColumnReport
@@ -135,3 +135,8 @@ class CsvParser:
                 if (text := cells[each.column])
             },
         )
+
+    def suggest_meters(self, event: UsageEvent) -> list[MeterTerms]:
+        """The first row may leave a number out, so the mapping tells them."""
+        data = self.format.mapping.data
+        return suggest_sums(event.type, [name for name, each in data.items() if each.kind == "number"])

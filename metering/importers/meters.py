@@ -1,27 +1,77 @@
-"""Meters for what a file holds."""
+"""Meters for what a file holds: every type in it is counted, or the import stops before its first line."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 
+from metering.checking import Refusal
+from metering.events import UsageEvent
 from metering.importers.access_log import EVENT_TYPE, METERS
+from metering.importers.batches import Batch
 from metering.importers.errors import ImportRefused
-from metering.importers.formats import MeterTerms
+from metering.importers.formats import LineParser, MeterTerms
 from metering.meters import InvalidMeter, MeterConflict, UnknownMeter, create_meter, find_meter, list_meters
 from metering.models import Aggregation
 
+SHOWN_TYPES = 20
+NEW_METERS_MAX = 500
+
 
 class CountedTypes:
-    """The event types that some meter counts."""
+    """The event types that some meter counts. `made` are the keys of meters that were made for those of the file."""
 
-    def __init__(self) -> None:
-        self.types = {meter.event_type for meter in list_meters()}
+    def __init__(self, *, create_meters: bool, reject_unknown: bool, at: datetime) -> None:
+        self.create_meters, self.reject_unknown, self.at = create_meters, reject_unknown, at
+        self.types: set[str] = set()
+        self.made: list[str] = []
 
-    def list_missing(self, types: Iterable[str]) -> Collection[str]:
+    def meet(self, batch: Batch, others: Iterator[Batch], parser: LineParser) -> None:
+        """See to it that every type of the batch is counted; `others` are the batches behind it.
+
+        Raises ImportRefused with all types that none counts.
+        """
+        firsts = find_types(batch)
+        missing = self.find_missing(firsts)
+        if not missing or self.reject_unknown:
+            return
+        if not self.create_meters:
+            raise self.refuse(missing, others, first_number=batch.first_number)
+        for each in sorted(missing):
+            if len(self.made) >= NEW_METERS_MAX:
+                raise ImportRefused(f"{len(self.made)} meters were made, and there are ever more types: is that so?")
+            self.made += make_meters(each, suggest_meters(firsts[each], parser), at=self.at)
+
+    def find_missing(self, types: Iterable[str]) -> set[str]:
         """Those that none counts; looks again before it says so."""
         missing = set(types) - self.types
         if missing:
             self.types = {meter.event_type for meter in list_meters()}
         return missing - self.types
+
+    def refuse(self, missing: set[str], others: Iterator[Batch], *, first_number: int) -> ImportRefused:
+        for other in others:
+            if len(missing) >= SHOWN_TYPES:
+                break
+            missing |= self.find_missing(find_types(other))
+        shown = ", ".join(sorted(missing)[:SHOWN_TYPES])
+        return ImportRefused(
+            f"No meter counts the type {shown}. Lines {first_number} and later were not imported. Make meters in the "
+            "back-office, or let --create-meters make them, or let --reject-unknown-types refuse these lines."
+        )
+
+
+def find_types(batch: Batch) -> dict[str, UsageEvent]:
+    """The first event of each type."""
+    firsts: dict[str, UsageEvent] = {}
+    for _, _, event in batch.events:
+        firsts.setdefault(event.type, event)
+    return firsts
+
+
+def suggest_meters(event: UsageEvent, parser: LineParser) -> list[MeterTerms]:
+    try:
+        return parser.suggest_meters(event)
+    except Refusal:  # ingestion says it of the line
+        return []
 
 
 def make_meters(event_type: str, terms: Iterable[MeterTerms], *, at: datetime) -> list[str]:

@@ -11,20 +11,17 @@ from metering.importers.formats import ColumnReport, Format, LineParser
 from metering.importers.lines import Line, LineReader
 
 
-class Ndjson(Format):
+class Ndjson(Format, LineParser):
     """What the API would take line by line. An event that came through it already is a duplicate here."""
 
     name: ClassVar[str] = "ndjson"
+    columns = ColumnReport()
 
     def name_source(self, record_source: str) -> None:
         return None
 
     def start(self, reader: LineReader) -> LineParser:
-        return NdjsonParser()
-
-
-class NdjsonParser:
-    columns = ColumnReport()
+        return self
 
     def parse(self, line: Line, *, source: str) -> UsageEvent:
         text = line.text.removeprefix(BYTE_ORDER_MARK) if line.number == 1 else line.text
@@ -32,5 +29,5 @@ class NdjsonParser:
             raise BadLine("is empty")
         event = decode_event(msgspec.Raw(text))
         if isinstance(event, EventFate):
-            raise BadLine(f"is no event: {event.message}"[:200])
+            raise BadLine(f"is no event: {event.message}")
         return event

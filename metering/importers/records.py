@@ -53,7 +53,7 @@ def hold_record(record_id: int, *, on_wait: Callable[[], None]) -> Iterator[Usag
 
 def continue_reading(record: UsageImport, reader: LineReader) -> None:
     """Bring the reader to where the record stands. Raises ImportRefused when what lies before is not what was read."""
-    is_there = reader.skip_to(record.offset, number=record.lines)
+    is_there = reader.skip_to(record.offset)
     if record.offset and not (is_there and reader.digest.hexdigest() == record.digest):
         found = "have changed" if is_there else "are no longer all there"
         raise ImportRefused(
@@ -82,6 +82,7 @@ def move_on(record: UsageImport, reader: LineReader, tally: Tally, rejections: S
     record.duplicates += tally.duplicates
     record.rejected += tally.rejected
     record.unmatched += tally.unmatched
+    record.unused += tally.unused.total()
     record.save()
 
 

@@ -106,16 +106,6 @@ class Snowflake(Table):
     def name_source(self, record_source: str) -> str:
         return self.origin or self.name
 
-    def suggest_meters(self, event: UsageEvent) -> list[MeterTerms]:
-        """One that counts, and one for each number the view has."""
-        stem = self.name
-        counted = MeterTerms(key=stem, name=self.view.title, unit="query")
-        sums = [
-            sum_property(stem, name, unit=unit, title=f"{self.view.title}: {name}")
-            for name, unit in self.view.numbers.values()
-        ]
-        return [counted, *sums] if self.view is QUERIES else sums
-
 
 class SnowflakeQueries(Snowflake):
     name: ClassVar[str] = "snowflake-queries"
@@ -128,7 +118,7 @@ class SnowflakeWarehouses(Snowflake):
 
 
 @dataclass(frozen=True, slots=True)
-class SnowflakeParser:
+class SnowflakeParser(LineParser):
     format: Snowflake
     header: Header
     columns: ColumnReport
@@ -151,6 +141,16 @@ class SnowflakeParser:
             time=time,
             data=data,
         )
+
+    def suggest_meters(self, event: UsageEvent) -> list[MeterTerms]:
+        """One for each number that the file has; queries are counted, too."""
+        stem, view = self.format.name, self.format.view
+        sums = [
+            sum_property(stem, name, unit=unit, title=f"{view.title}: {name}")
+            for column, (name, unit) in view.numbers.items()
+            if column in self.header
+        ]
+        return [MeterTerms(key=stem, name=view.title, unit="query"), *sums] if view is QUERIES else sums
 
 
 def name_warehouse(cells: Cells) -> str:

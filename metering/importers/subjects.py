@@ -1,4 +1,4 @@
-"""Accounts for the subjects of a file."""
+"""Names for the subjects of a file, and accounts for them."""
 
 import hashlib
 import re
@@ -6,10 +6,9 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from metering.accounts import create_accounts
-from metering.models import Alias, Event, validate_account_key
+from metering.models import Alias, validate_account_key
 
 KNOWN_MAX = 50_000
-PAGE = 1_000
 KEY_MAX = 120
 DIGEST_DIGITS = 12
 
@@ -35,17 +34,6 @@ class SubjectAccounts:
         if new:
             create_accounts([(subject, subject) for subject in sorted(new)], at=self.at)
             self.created += len(new)
-
-    def create_waiting(self, source: str) -> None:
-        """Accounts for what earlier runs stored without one; that counts it."""
-        last = ""
-        while True:
-            waiting = Event.objects.filter(account=None, source=source, subject__gt=last)
-            subjects = list(waiting.order_by("subject").values_list("subject", flat=True).distinct()[:PAGE])
-            if not subjects:
-                return
-            self.create_missing(subjects)
-            last = subjects[-1]
 
 
 def is_account_key(name: str) -> bool:

@@ -1,15 +1,66 @@
-"""Delimited text with a header: columns found by name, rows by column."""
+"""Delimited text with a header (RFC 4180): rows that may hold newlines between quotes, columns found by name."""
 
-from collections.abc import Collection, Iterable, Sequence
-from typing import BinaryIO, cast
+import csv
+import re
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from functools import lru_cache
+from typing import BinaryIO
 
 from metering.decoding import BYTE_ORDER_MARK
-from metering.importers.errors import BadLine, ImportRefused
+from metering.importers.errors import BadLine, DamagedFile, ImportRefused
 from metering.importers.formats import Format
 from metering.importers.lines import Line, LineReader
-from metering.importers.rows import RowReader, split_row
 
+ROW_MAX_BYTES = 512 * 1024  # the text of a Snowflake query alone may be 100,000 characters
 COLUMNS_MAX = 2_000
+
+
+class RowReader(LineReader):
+    """Reads rows as LineReader reads lines: `offset`, `number` and `digest` are true at the end of each row.
+
+    A row has the number of the line it begins in; the header is line 1. A quote that stays open for longer than a
+    row may be stops the reading: to go on behind it would be to guess where a row begins. Raises DamagedFile.
+    """
+
+    def __init__(self, file: BinaryIO, *, delimiter: str, complete: bool = False) -> None:
+        super().__init__(file, complete=complete, max_bytes=ROW_MAX_BYTES)
+        self.delimiter = delimiter
+
+    def __iter__(self) -> Iterator[Line]:
+        start, parts, size, is_open = self.mark(), list[bytes](), 0, False
+        for line in super().__iter__():
+            parts.append(line.text)
+            size += len(line.text) + 1
+            if line.is_too_long or size > self.max_bytes:
+                self.go_back(start)
+                raise DamagedFile(
+                    f"The row in line {start.number + 1} is longer than {self.max_bytes} bytes, or a quote in it is "
+                    "never closed. What lies before it is imported; mend it and run the import again."
+                )
+            is_open = leaves_open(line.text, delimiter=self.delimiter, is_open=is_open)
+            if not is_open:
+                yield Line(number=start.number + 1, text=b"\n".join(parts), end=self.offset, is_too_long=False)
+                start, parts, size = self.mark(), [], 0
+        if parts:
+            self.go_back(start)
+            if self.complete:
+                raise DamagedFile(f"The row in line {start.number + 1} opens a quote that is never closed.")
+
+
+def leaves_open(line: bytes, *, delimiter: str, is_open: bool) -> bool:
+    """Whether a quoted field goes on in the next line; `is_open` tells that one reaches into this one."""
+    if not is_open and b'"' not in line:
+        return False
+    match = whole_fields(delimiter).match(b'"' + line if is_open else line)
+    return match is not None and match["open"] is not None
+
+
+@lru_cache(maxsize=8)
+def whole_fields(delimiter: str) -> re.Pattern[bytes]:
+    mark = re.escape(delimiter).encode()
+    quoted = rb'"(?:[^"]++|"")*+'
+    plain = rb'(?:[^"%b][^%b]*+)?+' % (mark, mark)
+    return re.compile(rb"(?:(?:%b\"[^%b]*+|%b)%b)*+(?:(?P<open>%b)\Z)?" % (quoted, mark, plain, mark, quoted))
 
 
 class Header:
@@ -21,6 +72,9 @@ class Header:
         for position, name in enumerate(names):
             if name and self.positions.setdefault(name.lower(), position) != position:
                 raise ImportRefused(f"The table has two columns called {name}.")
+
+    def __contains__(self, name: str) -> bool:
+        return name.lower() in self.positions
 
     def find(self, name: str) -> int | None:
         return self.positions.get(name.lower())
@@ -48,7 +102,7 @@ class Cells:
         """Raises BadLine."""
         text = self[column]
         if not text:
-            raise BadLine(f"has nothing in its column {column}"[:200])
+            raise BadLine(f"has nothing in its column {column}")
         return text
 
 
@@ -63,12 +117,12 @@ class Table(Format):
         return RowReader(content, delimiter=self.delimiter, complete=complete)
 
     def read_header(self, reader: LineReader) -> Header | None:
-        """Raises ImportRefused."""
-        text = cast(RowReader, reader).read_header()
-        if text is None:
+        """The first row; None while it is not there in full. Raises ImportRefused."""
+        line = next(iter(reader), None)
+        if line is None:
             return None
         try:
-            names = split_row(self.decode(text.removeprefix(BYTE_ORDER_MARK)), delimiter=self.delimiter)
+            names = self.split(line.text.removeprefix(BYTE_ORDER_MARK))
         except BadLine as error:
             raise ImportRefused(f"The header {error}.") from error
         if len(names) > COLUMNS_MAX:
@@ -77,16 +131,21 @@ class Table(Format):
 
     def read_cells(self, line: Line, header: Header) -> Cells:
         """Raises BadLine."""
-        cells = split_row(self.decode(line.text), delimiter=self.delimiter)
+        cells = self.split(line.text)
         if len(cells) != len(header.names):
             raise BadLine(f"has {len(cells)} cells; the header has {len(header.names)}")
         return Cells(header, cells, nulls=self.nulls)
 
-    def decode(self, text: bytes) -> str:
+    def split(self, row: bytes) -> list[str]:
         """Raises BadLine."""
-        if b"\0" in text:
+        if b"\0" in row:
             raise BadLine("holds a NUL byte")
         try:
-            return text.decode(self.encoding)
+            rows = list(csv.reader([row.decode(self.encoding)], delimiter=self.delimiter, strict=True))
         except UnicodeDecodeError as error:
             raise BadLine(f"is not {self.encoding} from byte {error.start + 1} on") from error
+        except csv.Error as error:
+            raise BadLine(f"is no row of delimited text: {error}") from error
+        if not rows or not any(rows[0]):
+            raise BadLine("is empty")
+        return rows[0]

@@ -27,7 +27,7 @@ from billing.previews import preview_period
 from crm.leads import list_leads
 from metering.accounts import read_names
 from metering.alerts import LEVELS, list_alerts
-from metering.importers import ImportReport, import_access_log
+from metering.importers import AccessLog, ImportReport, import_usage
 from metering.keys import issue_key, revoke_key
 from metering.usage import read_totals_of
 from portal.demo.catalogue import BANDWIDTH, REQUESTS, seed_catalogue
@@ -125,7 +125,8 @@ class Story:
 
     def import_file(self, path: Path, *, end: datetime, source: str | None = None) -> ImportReport:
         requests = read_requests(path)
-        return import_access_log(path, at=self.at, source=source, shift=find_shift(requests, end=end))
+        shift = find_shift(requests, end=end)
+        return import_usage(path, format=AccessLog(), at=self.at, source=source, shift=shift)
 
     def send_known_id(self) -> str:
         """Claim the log's first line for something else, over HTTP with a key of its own."""

@@ -18,7 +18,15 @@ from django.db import connection
 from django.db.models import Count, Sum
 
 from metering.accounts import find_account
-from metering.importers import DamagedFile, ImportMovedOn, ImportRefused, ImportReport, import_access_log, importing
+from metering.importers import (
+    AccessLog,
+    DamagedFile,
+    ImportMovedOn,
+    ImportRefused,
+    ImportReport,
+    import_usage,
+    importing,
+)
 from metering.importers.access_log import parse_line
 from metering.importers.errors import BadLine
 from metering.importers.files import name_source
@@ -48,7 +56,7 @@ def log(tmp_path: Path) -> Path:
 
 
 def import_log(path: Path, **options) -> ImportReport:
-    return import_access_log(path, at=NOW, **{"create_accounts": True, **options})
+    return import_usage(path, format=AccessLog(), at=NOW, **{"create_accounts": True, **options})
 
 
 def count_usage() -> tuple[int, int]:
@@ -466,7 +474,7 @@ KILLED_IMPORT = """
     import os, signal, sys
     from datetime import datetime
     from pathlib import Path
-    from metering.importers import importing
+    from metering.importers import AccessLog, importing
     path, at, where, count = Path(sys.argv[1]), datetime.fromisoformat(sys.argv[2]), sys.argv[3], int(sys.argv[4])
     calls = 0
     def die_at(original):
@@ -482,7 +490,7 @@ KILLED_IMPORT = """
         importing.move_on = die_at(importing.move_on)
     else:
         importing.ImportRun.tell = die_at(importing.ImportRun.tell)
-    importing.import_access_log(path, at=at, create_accounts=True, shift_to=at, batch=500)
+    importing.import_usage(path, format=AccessLog(), at=at, create_accounts=True, shift_to=at, batch=500)
 """
 
 
@@ -564,10 +572,11 @@ MEASURED_IMPORTS = """
     import resource, sys
     from datetime import datetime
     from pathlib import Path
-    from metering.importers import import_access_log
+    from metering.importers import AccessLog, import_usage
     status = Path("/proc/self/status")  # where there is none, getrusage may tell what the parent took
     for path in sys.argv[2:]:
-        import_access_log(Path(path), at=datetime.fromisoformat(sys.argv[1]), create_accounts=True)
+        at = datetime.fromisoformat(sys.argv[1])
+        import_usage(Path(path), format=AccessLog(), at=at, create_accounts=True)
         if status.exists():
             print(next(line.split()[1] for line in status.open() if line.startswith("VmHWM")))
         else:

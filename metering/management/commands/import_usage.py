@@ -131,7 +131,7 @@ def choose_format(options: dict[str, Any]) -> Format:
         case "ndjson":
             return Ndjson()
         case "focus":
-            return Focus(options["subject_column"] or "SubAccountId")
+            return Focus(options["subject_column"] or "")
         case "snowflake-queries" | "snowflake-warehouses":
             view = SnowflakeQueries if name == SnowflakeQueries.name else SnowflakeWarehouses
             return view(
