@@ -13,6 +13,7 @@ No column names a row, and two may be equal in all that matters, so an event's i
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC
+from functools import lru_cache
 from typing import Any, ClassVar
 
 import msgspec
@@ -137,7 +138,7 @@ class FocusParser(LineParser):
         return UsageEvent(
             source=source,
             id=str(line.number),
-            type=f"focus.{slugify(service)[:70]}.{slugify(unit)[:40]}",
+            type=name_type(service, unit),
             subject=clean_subject(read_subject(cells, roles)),
             time=read_time(cells.require("ChargePeriodStart"), zone=UTC),
             data=data,
@@ -148,6 +149,12 @@ class FocusParser(LineParser):
         data = event.data if isinstance(event.data, dict) else {}
         unit, service = str(data.get("unit", "unit")), str(data.get("service", event.type))
         return [sum_property(slugify(event.type), "quantity", unit=unit, title=f"{service}, {unit}")]
+
+
+@lru_cache(maxsize=10_000)
+def name_type(service: str, unit: str) -> str:
+    """A type for each service and unit, as `focus.amazon-simple-storage-service.gb-mo`."""
+    return f"focus.{slugify(service)[:70]}.{slugify(unit)[:40]}"
 
 
 def require_usage(cells: Cells) -> None:

@@ -14,7 +14,6 @@ from metering.importers.lines import Line, LineReader
 
 METER_KEY_MAX = 60
 METER_UNIT_MAX = 40
-SUMS_MAX = 20  # meters for one type
 DIGEST_DIGITS = 8
 
 
@@ -76,7 +75,7 @@ def suggest_sums(event_type: str, numbers: Sequence[str]) -> list[MeterTerms]:
     stem = slugify(event_type)
     return [
         MeterTerms(key=fit_key(stem), name=event_type, unit="event"),
-        *(sum_property(stem, name, unit=name, title=f"{event_type}: {name}") for name in numbers[:SUMS_MAX]),
+        *(sum_property(stem, name, unit=name, title=f"{event_type}: {name}") for name in numbers),
     ]
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
+from itertools import islice
 
 from metering.checking import Refusal
 from metering.events import UsageEvent
@@ -13,6 +14,7 @@ from metering.meters import InvalidMeter, MeterConflict, UnknownMeter, create_me
 from metering.models import Aggregation
 
 SHOWN_TYPES = 20
+TERMS_MAX = 20  # meters for one type
 NEW_METERS_MAX = 500
 
 
@@ -29,8 +31,8 @@ class CountedTypes:
 
         Raises ImportRefused with all types that none counts.
         """
-        firsts = find_types(batch)
-        missing = self.find_missing(firsts)
+        found = group_by_type(batch)
+        missing = self.find_missing(found)
         if not missing or self.reject_unknown:
             return
         if not self.create_meters:
@@ -38,7 +40,7 @@ class CountedTypes:
         for each in sorted(missing):
             if len(self.made) >= NEW_METERS_MAX:
                 raise ImportRefused(f"{len(self.made)} meters were made, and there are ever more types: is that so?")
-            self.made += make_meters(each, suggest_meters(firsts[each], parser), at=self.at)
+            self.made += make_meters(each, suggest_meters(found[each], parser), at=self.at)
 
     def find_missing(self, types: Iterable[str]) -> set[str]:
         """Those that none counts; looks again before it says so."""
@@ -51,7 +53,7 @@ class CountedTypes:
         for other in others:
             if len(missing) >= SHOWN_TYPES:
                 break
-            missing |= self.find_missing(find_types(other))
+            missing |= self.find_missing(group_by_type(other))
         shown = ", ".join(sorted(missing)[:SHOWN_TYPES])
         return ImportRefused(
             f"No meter counts the type {shown}. Lines {first_number} and later were not imported. Make meters in the "
@@ -59,19 +61,22 @@ class CountedTypes:
         )
 
 
-def find_types(batch: Batch) -> dict[str, UsageEvent]:
-    """The first event of each type."""
-    firsts: dict[str, UsageEvent] = {}
+def group_by_type(batch: Batch) -> dict[str, list[UsageEvent]]:
+    found: dict[str, list[UsageEvent]] = {}
     for _, _, event in batch.events:
-        firsts.setdefault(event.type, event)
-    return firsts
+        found.setdefault(event.type, []).append(event)
+    return found
 
 
-def suggest_meters(event: UsageEvent, parser: LineParser) -> list[MeterTerms]:
-    try:
-        return parser.suggest_meters(event)
-    except Refusal:  # ingestion says it of the line
-        return []
+def suggest_meters(events: Iterable[UsageEvent], parser: LineParser) -> Iterable[MeterTerms]:
+    """What the events of one type suggest together: one may leave out what another has."""
+    terms: dict[str, MeterTerms] = {}
+    for event in events:
+        try:
+            terms |= {each.key: each for each in parser.suggest_meters(event)}
+        except Refusal:  # ingestion says it of the line
+            continue
+    return islice(terms.values(), TERMS_MAX)
 
 
 def make_meters(event_type: str, terms: Iterable[MeterTerms], *, at: datetime) -> list[str]:

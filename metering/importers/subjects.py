@@ -4,6 +4,7 @@ import hashlib
 import re
 from collections.abc import Iterable
 from datetime import datetime
+from functools import lru_cache
 
 from metering.accounts import create_accounts
 from metering.models import Alias, validate_account_key
@@ -40,6 +41,7 @@ def is_account_key(name: str) -> bool:
     return re.fullmatch(validate_account_key.regex, name) is not None
 
 
+@lru_cache(maxsize=10_000)
 def clean_subject(text: str) -> str:
     """An account key for any text: itself where it can be one, else what is left of it and a digest of the whole.
 

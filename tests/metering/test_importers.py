@@ -3,18 +3,13 @@ import gzip
 import os
 import random
 import signal
-import subprocess
-import sys
-import textwrap
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from urllib.parse import quote
 
 import pytest
 from django.conf import settings
-from django.db import connection
 from django.db.models import Count, Sum
 
 from metering.accounts import find_account
@@ -34,6 +29,7 @@ from metering.importers.lines import LINE_MAX_BYTES
 from metering.invariants import check
 from metering.models import Account, Event, HourlyRollup, RejectedLine, UsageImport
 from metering.usage import read_totals
+from tests.metering.children import run_child
 from tests.metering.makers import make_account, make_meter
 from tests.metering.threads import open_threads, wait_until_blocked
 
@@ -452,22 +448,6 @@ def test_a_shift_beyond_the_calendar_is_a_bad_line(log):
 
 
 # Interrupted, and two at once
-
-
-def run_child(code: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    """Run code in a process of its own, on the database of the tests."""
-    database = connection.settings_dict
-    environment = {
-        **os.environ,
-        "DJANGO_SETTINGS_MODULE": "config.settings.test",
-        "PALIER_TEST_DIR": str(settings.TEST_DIR),
-        "DATABASE_URL": f"postgres://{database['USER']}@{quote(database['HOST'], safe='')}/{database['NAME']}",
-    }
-    prelude = "import django; django.setup()\n"
-    return subprocess.run(
-        [sys.executable, "-c", prelude + textwrap.dedent(code), *arguments],
-        env=environment, cwd=settings.BASE_DIR, capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
 
 
 KILLED_IMPORT = """

@@ -1,16 +1,19 @@
 """What holds for every format: exact, once, whatever interrupts it."""
 
+import csv
 import gzip
 import itertools
+import signal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from metering.importers import ImportRefused, importing
+from metering.importers import Focus, ImportRefused, importing
 from metering.invariants import check
 from metering.models import Event, UsageImport
-from tests.metering.importers.samples import SAMPLES, Sample, import_file, read_sums
+from tests.metering.children import run_child
+from tests.metering.importers.samples import NOW, SAMPLES, Sample, import_file, read_sums
 
 pytestmark = pytest.mark.django_db
 each_format = pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.file)
@@ -91,3 +94,75 @@ def test_types_that_no_meter_counts_stop_it_before_the_first_line(sample: Sample
     assert not Event.objects.exists()
     assert UsageImport.objects.get().offset == 0
     assert import_file(sample.path, sample.make()).accepted == sample.fates[0]
+
+
+# Killed, and measured, in a process of its own
+
+
+def write_export(path: Path, *, rows: int) -> Path:
+    """A compressed FOCUS export; each charge's description is three lines, and its quantity its number."""
+    with gzip.open(path, "wt", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(["ChargePeriodStart", "ChargeDescription", "ConsumedQuantity", "ConsumedUnit", "SubAccountId"])
+        table.writerows(["2026-11-01T00:00:00Z", 'three\n"lines"\n', n, "GB", f"a{n % 7}"] for n in range(rows))
+    return path
+
+
+KILLED_IMPORT = """
+    import os, signal, sys
+    from datetime import datetime
+    from pathlib import Path
+    from metering.importers import Focus, importing
+    path, at, where, count = Path(sys.argv[1]), datetime.fromisoformat(sys.argv[2]), sys.argv[3], int(sys.argv[4])
+    calls = 0
+    def die_at(original):
+        def wrapped(*args, **options):
+            global calls
+            result = original(*args, **options)
+            calls += 1
+            if calls == count:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return result
+        return wrapped
+    if where == "before commit":
+        importing.move_on = die_at(importing.move_on)
+    else:
+        importing.ImportRun.tell = die_at(importing.ImportRun.tell)
+    importing.import_usage(path, format=Focus(), at=at, create_accounts=True, create_meters=True, batch=100)
+"""
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_table_whose_import_was_killed_twice_comes_out_exact(tmp_path: Path) -> None:
+    path = write_export(tmp_path / "export.csv.gz", rows=1_000)
+    for where, batches, rows in [("before commit", 4, 300), ("after commit", 3, 600)]:
+        child = run_child(KILLED_IMPORT, str(path), NOW.isoformat(), where, str(batches))
+        assert child.returncode == -signal.SIGKILL, child.stderr
+        assert UsageImport.objects.get().lines == rows == Event.objects.count()
+    report = import_file(path, Focus())
+    assert (report.lines, report.duplicates, report.file_accepted) == (400, 0, 1_000)
+    assert read_sums() == {"focus-usage-gb-quantity": sum(range(1_000))}
+    assert list(check()) == []
+
+
+MEASURED_IMPORTS = """
+    import sys
+    from datetime import datetime
+    from pathlib import Path
+    from metering.importers import Focus, import_usage
+    for path in sys.argv[2:]:
+        at = datetime.fromisoformat(sys.argv[1])
+        import_usage(Path(path), format=Focus(), at=at, create_accounts=True, create_meters=True)
+        print(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")))
+"""
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="there is no other way to learn a process's peak")
+def test_a_large_table_takes_hardly_more_memory_than_a_small_one(tmp_path: Path) -> None:
+    small = write_export(tmp_path / "small.csv.gz", rows=1_000)
+    large = write_export(tmp_path / "large.csv.gz", rows=20_000)
+    child = run_child(MEASURED_IMPORTS, NOW.isoformat(), str(small), str(large))
+    assert child.returncode == 0, child.stderr
+    peak_small, peak_large = (int(kilobytes) for kilobytes in child.stdout.split())
+    assert peak_large - peak_small < 20_000, f"{peak_small} kB, then {peak_large} kB"

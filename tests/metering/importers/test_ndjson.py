@@ -34,3 +34,43 @@ def test_unknown_types_can_be_refused_line_by_line(tmp_path: Path) -> None:
     )
     report = import_file(path, Ndjson(), create_meters=False, reject_unknown_types=True)
     assert (report.accepted, report.rejected) == (1, 2)
+
+
+def test_subjects_that_wait_get_their_accounts_in_a_later_run() -> None:
+    waiting = import_file(DATA / "events.ndjson", Ndjson(), create_accounts=False)
+    assert (waiting.accepted, waiting.unmatched) == (0, 2)
+    again = import_file(DATA / "events.ndjson", Ndjson())
+    assert (again.lines, again.accounts) == (0, 2)
+    assert read_sums() == {"call": 2, "call-minutes": Decimal("3.5")}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"",
+        b"\xff",
+        b"\x00",
+        b"null",
+        b"[]",
+        b"[" * 60_000,
+        b'{"id": "1", "source": "s", "type": "call", "subject": "a", "specversion": "\\u0000\\u001b[2J"}',
+        b'{"id": "\\u0000", "source": "s", "type": "call", "subject": "a"}',
+        b'{"id": "1", "source": "s", "type": "call", "subject": "\\ud800"}',
+        b'{"id": "1", "source": "s", "type": "call", "subject": "a", "data": [1]}',
+        b'{"id": "1", "source": "s", "type": "call", "subject": "a", "time": "2026-11-01T09:00:00"}',
+    ],
+)
+def test_no_line_breaks_the_import(line: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "events.ndjson"
+    path.write_bytes(line + b"\n" + (DATA / "events.ndjson").read_bytes())
+    report = import_file(path, Ndjson())
+    assert (report.accepted, report.rejected) == (2, 2)
+    assert [number for number, _ in read_rejected()] == [1, 4]
+    assert all(reason.isprintable() for _, reason in read_rejected())
+
+
+def test_an_event_as_long_as_the_api_takes_it_is_no_long_line(tmp_path: Path) -> None:
+    path = tmp_path / "events.ndjson"
+    text = (DATA / "events.ndjson").read_text().splitlines()[0]
+    path.write_text(text.replace('"minutes": 2.5', f'"minutes": 2.5, "note": "{"x" * 65_000}"'))
+    assert import_file(path, Ndjson()).accepted == 1
