@@ -48,7 +48,8 @@ class LineParser(ABC):
     def suggest_meters(self, event: UsageEvent) -> list[MeterTerms]:
         """Meters for the type of this event: one counts it, one sums each number it holds. Raises Refusal."""
         properties = check_data(data_text(event.data))
-        numbers = [name for name, value in properties.items() if type(value) in (int, Decimal)]
+        named = ((name, value) for name, value in properties.items() if name and name.isprintable())
+        numbers = [name for name, value in named if type(value) in (int, Decimal)]
         return suggest_sums(event.type, numbers)
 
 

@@ -35,6 +35,7 @@ from metering.models import UsageImport
 BATCH_LINES = 1_000
 HISTORY = timedelta(days=36_525)  # logs are imported late: nearly any age is welcome
 SHOWN_REJECTIONS = 20
+SOURCE_MAX = 200  # characters, in the record of an import
 ATTEMPTS = 5
 DEADLOCK = "40P01"
 
@@ -59,7 +60,8 @@ def import_usage(
 ) -> ImportReport:
     """Import what is new in a file, plain or gzip.
 
-    The source names the file by its first 1,024 bytes (after the header of a table), or is `source`. `create_accounts`
+    A file is named by its first 1,024 bytes (after the header of a table), or by `source`; that is the source of its
+    events, unless the format gives them another. `create_accounts`
     makes each subject an account; without it the events of unknown ones are stored and wait. `create_meters` makes
     meters for the types that none counts; without it such a type stops the import before its first line, unless
     `reject_unknown_types` makes bad lines of them. `shift` is added to the file's times, `shift_to` instead moves its
@@ -81,6 +83,8 @@ def import_usage(
         accounts=SubjectAccounts(at=at) if create_accounts else None,
         on_progress=on_progress,
     )
+    if source and len(source) > SOURCE_MAX:
+        raise ImportRefused(f"The source has more than {SOURCE_MAX} characters.")
     names = LogNames(new=source, known=[source]) if source else name_log(path, format=format, complete=complete)
     record = find_record(names.known)
     if record is None and names.new is not None:

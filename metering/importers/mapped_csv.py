@@ -96,7 +96,7 @@ class MappedCsv(Table):
         header = self.read_header(reader)
         if header is None:
             return None
-        missing = [name for name in self.mapping.columns if header.find(name) is None]
+        missing = [name for name in self.mapping.columns if name not in header]
         if missing:
             raise ImportRefused(
                 f"The table has no column {', '.join(missing)}. It has: {', '.join(header.names)[:1_000]}."

@@ -93,7 +93,7 @@ class Snowflake(Table):
     def report_columns(self, header: Header) -> ColumnReport:
         """Raises ImportRefused when a row could not be named, timed or given to a customer."""
         wanted = list(dict.fromkeys([*self.view.columns, self.subject_column]))
-        used = [name for name in wanted if header.find(name) is not None]
+        used = [name for name in wanted if name in header]
         missing = [
             " or ".join(names) for names in (*self.view.needed, (self.subject_column,)) if not {*names} & {*used}
         ]

@@ -64,16 +64,19 @@ def whole_fields(delimiter: str) -> re.Pattern[bytes]:
 
 
 class Header:
-    """The columns of a table, found whatever their case."""
+    """The columns of a table, found whatever their case. `name in header` raises ImportRefused when two are it."""
 
     def __init__(self, names: Sequence[str]) -> None:
         self.names = names
         self.positions: dict[str, int] = {}
+        self.doubles: set[str] = set()
         for position, name in enumerate(names):
-            if name and self.positions.setdefault(name.lower(), position) != position:
-                raise ImportRefused(f"The table has two columns called {name}.")
+            if self.positions.setdefault(name.lower(), position) != position:
+                self.doubles.add(name.lower())
 
     def __contains__(self, name: str) -> bool:
+        if name.lower() in self.doubles:
+            raise ImportRefused(f"The table has two columns called {name}.")
         return name.lower() in self.positions
 
     def find(self, name: str) -> int | None:

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 from django.core.management import CommandError, call_command
 
-from metering.models import Account, RejectedLine
+from metering.models import Account, Event, RejectedLine
 from metering.usage import read_series
+from tests.metering.importers.samples import DATA
 
 LINE = '{} - - [17/May/2015:10:05:{:02} +0000] "GET / HTTP/1.1" 200 1500 "-" "Agent"\n'
 
@@ -20,8 +21,8 @@ def log(tmp_path: Path) -> Path:
     return path
 
 
-def run(*arguments: object) -> None:
-    call_command("import_usage", "access-log", *map(str, arguments))
+def run(*arguments: object, format: str = "access-log") -> None:
+    call_command("import_usage", format, *map(str, arguments))
 
 
 def test_it_says_what_it_did_and_the_second_time_that_nothing_is_new(log, capsys):
@@ -152,3 +153,78 @@ def test_what_cannot_be_read_is_said_in_one_sentence(tmp_path, damage):
 def test_options_that_make_no_sense_are_refused(log, options):
     with pytest.raises(CommandError):
         run(log, *options)
+
+
+# Other formats
+
+
+@pytest.mark.parametrize(
+    ("format", "file", "options", "accepted"),
+    [
+        ("csv", "calls.csv", ["--mapping", DATA / "calls.json"], 2),
+        ("ndjson", "events.ndjson", [], 2),
+        ("focus", "focus_aws.csv", ["--subject-column", "tag:customer"], 3),
+        ("snowflake-queries", "query_history.csv", ["--subject-column", "USER_NAME"], 3),
+        ("snowflake-warehouses", "warehouse_metering_history.csv", ["--origin", "snow/eu", "--zone", "UTC"], 3),
+    ],
+)
+def test_each_format_can_be_imported(format, file, options, accepted, capsys):
+    for _ in range(2):
+        run(DATA / file, *options, "--create-accounts", "--create-meters", format=format)
+    assert f"accepted                   0{accepted:>16}" in capsys.readouterr().out
+    assert Event.objects.count() == accepted
+
+
+def test_it_tells_which_columns_and_lines_of_a_table_were_used(capsys):
+    run(DATA / "focus_oracle.csv", "--create-meters", format="focus")
+    assert capsys.readouterr().out.splitlines()[1:11] == [
+        "Made the meters it is counted by: focus-compute-ocpu-hours-quantity.",
+        "Columns used: SubAccountId, ChargePeriodStart, UsageQuantity, UsageUnit, Region, ChargeCategory, ServiceName, "
+        "ServiceCategory, SkuId, ResourceId, ResourceType, ChargePeriodEnd.",
+        "Columns not used: AvailabilityZone, BilledCost, BillingAccountId, BillingAccountName, BillingCurrency, "
+        "BillingPeriodEnd, BillingPeriodStart, ChargeDescription, ChargeFrequency, ChargeSubcategory, "
+        "CommitmentDiscountCategory, CommitmentDiscountId, CommitmentDiscountName, CommitmentDiscountType, "
+        "EffectiveCost, InvoiceIssuer, ListCost, ListUnitPrice, PricingCategory, PricingQuantity, PricingUnit, "
+        "Provider, Publisher, ResourceName, SkuPriceId, SubAccountName, Tags, oci_ReferenceNumber, oci_CompartmentId, "
+        "oci_CompartmentName, oci_OverageFlag, oci_UnitPriceOverage, oci_BilledQuantityOverage, oci_CostOverage, "
+        "oci_AttributedUsage, oci_AttributedCost, oci_BackReferenceNumber.",
+        "Columns absent (what stood in): ConsumedQuantity (UsageQuantity), ConsumedUnit (UsageUnit), "
+        "RegionId (Region), CommitmentDiscountStatus (nothing), ChargeClass (nothing).",
+        "                    this run     file so far",
+        "lines                      2               2",
+        "accepted                   0               0",
+        "duplicates                 0               0",
+        "rejected                   0               0",
+        "unmatched                  2               2",
+    ]
+    run(DATA / "focus_azure.csv", "--create-meters", "--create-accounts", format="focus")
+    shown = capsys.readouterr().out.splitlines()
+    assert any(line.startswith("Line 4 names no SubAccountId; see --subject-column: 0.5,/providers/") for line in shown)
+    assert "Not used, ChargeCategory Purchase: 1" in shown
+    assert "not used                   1               1" in shown
+
+
+def test_it_names_the_subjects_that_are_no_account(capsys):
+    run(DATA / "focus_oracle.csv", "--create-meters", format="focus")
+    assert "No account is called ocid1.tenancy.oc1..aaaa." in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("format", "options", "complaint"),
+    [
+        ("csv", [], "csv needs --mapping FILE.json"),
+        ("focus", ["--mapping", DATA / "calls.json"], "--mapping is for csv only"),
+        ("ndjson", ["--subject-column", "x"], "--subject-column is for focus, snowflake-queries"),
+        ("focus", ["--zone", "UTC"], "--zone is for snowflake-queries"),
+        ("snowflake-queries", ["--zone", "Mars/Base"], "is no time zone"),
+        ("csv", ["--mapping", DATA / "none.json"], r"none\.json cannot be read"),
+        ("csv", ["--mapping", DATA / "calls.csv"], "cannot be used"),
+        ("focus", [], "No meter counts the type focus"),
+        ("focus", ["--source", "x" * 300], "more than 200 characters"),
+        ("parquet", [], "invalid choice"),
+    ],
+)
+def test_options_of_other_formats_and_missing_ones_are_refused(format, options, complaint):
+    with pytest.raises(CommandError, match=complaint):
+        run(DATA / "focus_aws.csv", *options, format=format)
+    assert not Event.objects.exists()

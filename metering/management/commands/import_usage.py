@@ -64,9 +64,7 @@ class Command(BaseCommand):
         parser.add_argument("--subject-column", metavar="COLUMN", help="focus, snowflake-*: the customer; or tag:KEY")
         parser.add_argument("--zone", help="snowflake-*: where times without an offset were taken, as Europe/Paris")
         parser.add_argument("--origin", help="snowflake-*: the events' source, one for each Snowflake account")
-        parser.add_argument(
-            "--source", help="a name for the file's events, in place of one that is made from its beginning"
-        )
+        parser.add_argument("--source", help="a name for the file, in place of one that is made from its beginning")
         parser.add_argument("--create-accounts", action="store_true", help="make each subject an account")
         types = parser.add_mutually_exclusive_group()
         types.add_argument("--create-meters", action="store_true", help="make meters for types that none counts")
@@ -201,9 +199,9 @@ def describe(report: ImportReport) -> Iterator[str]:
     for name, this_run, so_far in list_counts(report):
         yield f"{name:<12}{this_run:>16}{so_far:>16}".rstrip()
     for kind, count in sorted(report.unused.items()):
-        yield f"Not used: {count:,} lines, {show_text(kind)}."
+        yield f"Not used, {show_text(kind)}: {count:,}"
     if report.unmeasured:
-        yield f"Kept, not measured: {report.unmeasured:,} lines, of which a meter could make no number."
+        yield f"Kept, but a meter could make no number of it: {report.unmeasured:,}"
     if report.unmatched_subjects:
         yield f"No account is called {show_names(report.unmatched_subjects)}."
     if report.file_unmatched:

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from metering.importers import DamagedFile
-from metering.importers.tables import ROW_MAX_BYTES, RowReader, leaves_open
+from metering.importers import DamagedFile, ImportRefused
+from metering.importers.tables import ROW_MAX_BYTES, Header, RowReader, leaves_open
 
 
 def read_rows(content: bytes, *, delimiter: str = ",") -> list[list[str]]:
@@ -56,3 +56,11 @@ def test_no_line_takes_long_to_look_at(line):
     leaves_open(line, delimiter=",", is_open=False)
     leaves_open(line, delimiter=",", is_open=True)
     assert datetime.now(UTC) - started < timedelta(seconds=2)
+
+
+def test_two_columns_of_one_name_matter_only_to_who_asks_for_them():
+    header = Header(["When", "Note", "note", "", ""])
+    assert "when" in header
+    assert "Who" not in header
+    with pytest.raises(ImportRefused, match="two columns called NOTE"):
+        assert "NOTE" in header
