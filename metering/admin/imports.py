@@ -30,8 +30,8 @@ class UsageImportAdmin(ReadOnly, ImportModelAdmin):
     search_fields = ["file_name", "source"]
     search_help_text = _("Search in file names and sources")
     fields = [
-        "file_name", "source", "offset", "lines", "accepted", "duplicates", "rejected_link", "shift_seconds",
-        "started_at", "finished_at",
+        "file_name", "source", "offset", "lines", "accepted", "duplicates", "rejected_link", "unmatched",
+        "unused", "shift_seconds", "started_at", "finished_at",
     ]  # fmt: skip
 
     @admin.display(description=_("rejected"), ordering="rejected")

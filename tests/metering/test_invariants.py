@@ -98,12 +98,12 @@ BREAKS = {
     ],
     "an import accounts for every line": [
         """INSERT INTO metering_usageimport
-            (source, file_name, "offset", digest, lines, accepted, duplicates, rejected, unmatched, unused, shift_seconds,
-            started_at)
+            (source, file_name, "offset", digest, lines, accepted, duplicates, rejected, unmatched, unused,
+            shift_seconds, started_at)
         VALUES ('log', 'log', 90, '', 3, 1, 0, 1, 0, 0, 0, now())""",
         """INSERT INTO metering_usageimport
-            (source, file_name, "offset", digest, lines, accepted, duplicates, rejected, unmatched, unused, shift_seconds,
-            started_at)
+            (source, file_name, "offset", digest, lines, accepted, duplicates, rejected, unmatched, unused,
+            shift_seconds, started_at)
         VALUES ('log', 'log', 90, '', 2, 1, 0, 1, 0, 0, 0, now())""",
     ],
     "a level that was reached has spoken or is about to": [
