@@ -19,7 +19,7 @@ BYTES_MAX = 10**15  # a petabyte in one answer is no traffic
 PATH_MAX = 2_048
 METERS = [
     MeterTerms(key="requests", name="Requests", unit="request"),
-    MeterTerms(key="bandwidth", name="Bandwidth", unit="byte", value_property="bytes"),
+    MeterTerms(key="bandwidth", name="Bandwidth", unit="byte", value="bytes"),
 ]
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 

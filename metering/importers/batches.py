@@ -114,6 +114,7 @@ def sort_fates(batch: Batch, fates: Sequence[EventFate]) -> tuple[Tally, list[Re
                 rejections.append(RejectedText(line_number=number, reason=show_reason(fate), text=text))
         if fate.fate in KEPT:
             tally.bytes_served += count_bytes(event)
+            tally.skipped.update(skip.meter for skip in fate.skipped)
     tally.rejected = len(rejections)
     return tally, sorted(rejections, key=lambda bad: bad.line_number)
 

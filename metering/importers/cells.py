@@ -7,7 +7,7 @@ from decimal import Decimal
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from metering.checking import parse_number
+from metering.events import parse_number
 from metering.importers.errors import BadLine
 
 NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
@@ -24,7 +24,7 @@ class Digits:
     decimal: str = "."
     thousands: str = ""
 
-    def read(self, text: str) -> Decimal:
+    def read(self, text: str) -> int | Decimal:
         """Raises BadLine for anything that is not exactly one number."""
         plain = text.strip()
         if self.thousands:

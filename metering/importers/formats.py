@@ -11,6 +11,7 @@ from typing import BinaryIO, ClassVar
 from metering.checking import check_data, data_text
 from metering.events import UsageEvent
 from metering.importers.lines import Line, LineReader
+from metering.paths import write_path
 
 METER_KEY_MAX = 60
 METER_UNIT_MAX = 40
@@ -19,12 +20,12 @@ DIGEST_DIGITS = 8
 
 @dataclass(frozen=True, slots=True)
 class MeterTerms:
-    """A meter to be made. `value_property` is empty for one that counts events."""
+    """A meter to be made. `value` is the expression it sums, empty for one that counts events."""
 
     key: str
     name: str
     unit: str
-    value_property: str = ""
+    value: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,10 @@ def suggest_sums(event_type: str, numbers: Sequence[str]) -> list[MeterTerms]:
 
 def sum_property(stem: str, name: str, *, unit: str, title: str) -> MeterTerms:
     return MeterTerms(
-        key=fit_key(f"{stem}-{slugify(name)}"), name=title[:120], unit=unit[:METER_UNIT_MAX], value_property=name
+        key=fit_key(f"{stem}-{slugify(name)}"),
+        name=title[:120],
+        unit=unit[:METER_UNIT_MAX],
+        value=write_path([name]),
     )
 
 

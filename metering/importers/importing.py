@@ -209,7 +209,7 @@ class ImportRun:
             file_unmatched=record.unmatched,
             file_unused=record.unused,
             unused=self.tally.unused,
-            unmeasured=self.tally.unmeasured,
+            skipped=self.tally.skipped,
             unmatched_subjects=list(self.tally.subjects),
             columns=self.columns,
             new_meters=self.counted.made,

@@ -4,13 +4,14 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from itertools import islice
 
+from metering.catalogue import read_catalogue
 from metering.checking import Refusal
 from metering.events import UsageEvent
 from metering.importers.access_log import EVENT_TYPE, METERS
 from metering.importers.batches import Batch
 from metering.importers.errors import ImportRefused
 from metering.importers.formats import LineParser, MeterTerms
-from metering.meters import InvalidMeter, MeterConflict, UnknownMeter, create_meter, find_meter, list_meters
+from metering.meters import InvalidMeter, MeterConflict, UnknownMeter, create_meter, find_meter
 from metering.models import Aggregation
 
 SHOWN_TYPES = 20
@@ -46,7 +47,7 @@ class CountedTypes:
         """Those that none counts; looks again before it says so."""
         missing = set(types) - self.types
         if missing:
-            self.types = {meter.event_type for meter in list_meters()}
+            self.types = set(read_catalogue().measurer.gauges)
         return missing - self.types
 
     def refuse(self, missing: set[str], others: Iterator[Batch], *, first_number: int) -> ImportRefused:
@@ -94,8 +95,8 @@ def make_meters(event_type: str, terms: Iterable[MeterTerms], *, at: datetime) -
                     key=each.key,
                     name=each.name,
                     event_type=event_type,
-                    aggregation=Aggregation.SUM if each.value_property else Aggregation.COUNT,
-                    value_property=each.value_property,
+                    aggregation=Aggregation.SUM if each.value else Aggregation.COUNT,
+                    value=each.value,
                     unit=each.unit,
                     at=at,
                 )

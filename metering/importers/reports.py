@@ -33,8 +33,8 @@ class RejectedText:
 class Tally:
     """Lines by fate: `lines` is the sum of accepted, duplicates, rejected, unmatched and unused.
 
-    `unused` are sound lines with nothing to count, by kind. `unmeasured` are kept lines of which a meter could make
-    nothing, and `subjects` the first that are no account.
+    `unused` are sound lines with nothing to count, by kind; `skipped` kept ones by the meters that could not use them;
+    `subjects` the first that are no account.
     """
 
     lines: int = 0
@@ -43,7 +43,7 @@ class Tally:
     rejected: int = 0
     unmatched: int = 0
     unused: Counter[str] = field(default_factory=Counter)
-    unmeasured: int = 0
+    skipped: Counter[str] = field(default_factory=Counter)
     bytes_served: int = 0  # of accepted and unmatched requests
     subjects: dict[str, None] = field(default_factory=dict)
 
@@ -54,7 +54,7 @@ class Tally:
         self.rejected += other.rejected
         self.unmatched += other.unmatched
         self.unused += other.unused
-        self.unmeasured += other.unmeasured
+        self.skipped += other.skipped
         self.bytes_served += other.bytes_served
         self.subjects |= dict.fromkeys(list(other.subjects)[: SHOWN_SUBJECTS - len(self.subjects)])
 
@@ -66,7 +66,7 @@ class ImportReport:
     `accounts` were created by this run; `rejections` holds its first bad lines, every one is in the database.
     `shift` is what was added to the file's times: that of the first run. `is_unfinished` tells that a last line
     without a newline was left for the next run. `unused` counts, by kind, this run's sound lines with nothing to
-    count; `unmeasured` those kept of which a meter could make nothing; `unmatched_subjects` are the first of this run.
+    count; `skipped`, by meter, those kept that it could not use; `unmatched_subjects` are the first of this run.
     """
 
     source: str
@@ -89,7 +89,7 @@ class ImportReport:
     file_unmatched: int
     file_unused: int = 0
     unused: Mapping[str, int] = field(default_factory=dict)
-    unmeasured: int = 0
+    skipped: Mapping[str, int] = field(default_factory=dict)
     unmatched_subjects: list[str] = field(default_factory=list)
     columns: ColumnReport = field(default_factory=ColumnReport)
     new_meters: list[str] = field(default_factory=list)

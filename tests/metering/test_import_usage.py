@@ -204,6 +204,14 @@ def test_it_tells_which_columns_and_lines_of_a_table_were_used(capsys):
     assert "not used                   1               1" in shown
 
 
+def test_it_tells_which_meters_could_not_use_a_line(tmp_path, capsys):
+    path = tmp_path / "queries.csv"
+    path.write_text((DATA / "query_history.csv").read_text().replace('"0.5"', '""'))
+    run(path, "--create-meters", "--create-accounts", format="snowflake-queries")
+    said = "Kept, but without a value that snowflake-queries-cloud-services-credits could use: 1"
+    assert said in capsys.readouterr().out.splitlines()
+
+
 def test_it_names_the_subjects_that_are_no_account(capsys):
     run(DATA / "focus_oracle.csv", "--create-meters", format="focus")
     assert "No account is called ocid1.tenancy.oc1..aaaa." in capsys.readouterr().out

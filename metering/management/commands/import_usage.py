@@ -200,8 +200,8 @@ def describe(report: ImportReport) -> Iterator[str]:
         yield f"{name:<12}{this_run:>16}{so_far:>16}".rstrip()
     for kind, count in sorted(report.unused.items()):
         yield f"Not used, {show_text(kind)}: {count:,}"
-    if report.unmeasured:
-        yield f"Kept, but a meter could make no number of it: {report.unmeasured:,}"
+    for meter, count in sorted(report.skipped.items()):
+        yield f"Kept, but without a value that {meter} could use: {count:,}"
     if report.unmatched_subjects:
         yield f"No account is called {show_names(report.unmatched_subjects)}."
     if report.file_unmatched:

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.django_db
 
 def test_an_event_that_came_by_the_api_is_a_duplicate_in_a_file() -> None:
     make_account("acme")
-    make_meter("minutes", event_type="call", value_property="minutes")
+    make_meter("minutes", event_type="call", value="minutes")
     time = datetime(2026, 11, 1, 9, tzinfo=UTC)
     event = make_event("a-1", source="/edge/1", type="call", time=time, minutes=Decimal("2.5"))
     ingest_events([event], at=NOW)
@@ -27,7 +27,7 @@ def test_an_event_that_came_by_the_api_is_a_duplicate_in_a_file() -> None:
 
 
 def test_unknown_types_can_be_refused_line_by_line(tmp_path: Path) -> None:
-    make_meter("minutes", event_type="call", value_property="minutes")
+    make_meter("minutes", event_type="call", value="minutes")
     path = tmp_path / "events.ndjson"
     path.write_bytes(
         (DATA / "events.ndjson").read_bytes().replace(b'"call", "subject": "globex"', b'"x", "subject": "g"')
@@ -74,3 +74,10 @@ def test_an_event_as_long_as_the_api_takes_it_is_no_long_line(tmp_path: Path) ->
     text = (DATA / "events.ndjson").read_text().splitlines()[0]
     path.write_text(text.replace('"minutes": 2.5', f'"minutes": 2.5, "note": "{"x" * 65_000}"'))
     assert import_file(path, Ndjson()).accepted == 1
+
+
+def test_meters_are_made_for_properties_of_any_name(tmp_path: Path) -> None:
+    path = tmp_path / "events.ndjson"
+    path.write_text((DATA / "events.ndjson").read_text().replace('"minutes"', '"talk \\"time\\".minutes"'))
+    assert import_file(path, Ndjson()).new_meters == ["call", "call-talk-time-minutes"]
+    assert read_sums() == {"call": 2, "call-talk-time-minutes": Decimal("3.5")}

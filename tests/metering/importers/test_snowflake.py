@@ -22,6 +22,16 @@ def test_a_query_becomes_an_event_and_one_without_a_warehouse_is_not_used() -> N
     assert event.data["status"] == "SUCCESS"
 
 
+def test_a_query_whose_credits_are_not_told_counts_by_all_other_meters(tmp_path: Path) -> None:
+    path = tmp_path / "queries.csv"
+    path.write_text((DATA / "query_history.csv").read_text().replace('"0.5"', '""'))
+    report = import_file(path, SnowflakeQueries())
+    assert (report.accepted, report.rejected) == (2, 0)
+    assert report.skipped == {"snowflake-queries-cloud-services-credits": 1}
+    assert read_sums()["snowflake-queries"] == 2
+    assert read_sums()["snowflake-queries-cloud-services-credits"] == Decimal("0.0000125")
+
+
 def test_the_customer_of_a_query_may_be_its_user() -> None:
     assert import_file(DATA / "query_history.csv", SnowflakeQueries(subject_column="USER_NAME")).unused == {}
     assert set(Account.objects.values_list("key", flat=True)) == {"JANE", "LOADER"}
