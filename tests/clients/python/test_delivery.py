@@ -77,7 +77,18 @@ def test_what_the_server_will_never_count_is_told_and_not_sent_again(proxy: Prox
     assert proxy.count_rows() == 3
 
 
-def test_large_bodies_are_compressed_unless_the_server_knows_no_gzip(proxy: Proxy, key: str, open_client: OpenClient):
+def test_large_bodies_are_compressed(proxy: Proxy, key: str, open_client: OpenClient):
+    client = open_client(proxy.url, key, batch_size=100, flush_interval=60)
+    for number in range(100):
+        client.track("request", "acme", id=str(number))
+    assert client.flush(PATIENCE)
+    assert require_counted_once() == set(map(str, range(100)))
+    [attempt] = proxy.attempts
+    assert attempt.is_compressed
+    assert len(attempt.body) < 5_000
+
+
+def test_a_server_that_knows_no_gzip_gets_it_uncompressed(proxy: Proxy, key: str, open_client: OpenClient):
     client = open_client(proxy.url, key, batch_size=100, flush_interval=60)
     proxy.faults.append(Fault(415))
     for number in range(100):
