@@ -4,7 +4,8 @@ A token is never used twice and changes with every meter (by trigger), so whoeve
 keeps meters from changing, need not read them again.
 """
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from typing import Any, LiteralString
 from uuid import UUID
 
@@ -38,6 +39,10 @@ class Catalogue:
     aggregations: dict[int, str]  # by meter id
     additive: frozenset[int] = frozenset()  # meters whose total over a window is the sum of what its events are worth
     carrying: frozenset[int] = frozenset()  # meters whose level stays from one window to the next
+
+    def narrow(self, meter_ids: Collection[int]) -> "Catalogue":
+        """The same, but that it measures for these meters alone."""
+        return replace(self, measurer=self.measurer.narrow(meter_ids))
 
 
 EMPTY = Catalogue(None, Measurer([]), {})

@@ -82,14 +82,19 @@ def ingest_submissions(submissions: Sequence[Submission]) -> list[list[EventFate
 
 @transaction.atomic
 def ingest_once(submissions: Sequence[Submission]) -> list[list[EventFate]]:
-    """Checked by the meters this process knows; under the lock that keeps them, either they still are or are reread."""
     at = max(submission.at for submission in submissions)
-    batch = Batch(submissions, find_catalogue())
-    while batch.needs_database and not batch.claim(at=at):
-        batch = Batch(submissions, read_catalogue())
+    batch = claim_batch(submissions, at=at)
     if batch.new:
         batch.store(at=at)
     return batch.list_fates()
+
+
+def claim_batch(submissions: Sequence[Submission], *, at: datetime) -> "Batch":
+    """Checked by the meters this process knows; under the lock that keeps them, either they still are or are reread."""
+    batch = Batch(submissions, find_catalogue())
+    while batch.needs_database and not batch.claim(at=at):
+        batch = Batch(submissions, read_catalogue())
+    return batch
 
 
 class Batch:
@@ -161,11 +166,15 @@ class Batch:
         return True
 
     def store(self, *, at: datetime) -> None:
-        copy_rows(COPY, self.list_columns(at))
+        self.copy(at=at)
         rows = ((self.accounts[claim], row.happened_at, row.measures) for claim, row in self.new.items())
         closed = count_tallies(tally_events(rows, self.catalogue.aggregations), self.catalogue, at=at)
         if closed:
             self.late = find_late(((claim, self.accounts[claim], row) for claim, row in self.new.items()), closed)
+
+    def copy(self, *, at: datetime) -> None:
+        """Store what is new, and leave the counting to the caller."""
+        copy_rows(COPY, self.list_columns(at))
 
     def list_columns(self, at: datetime) -> list[Sequence[str | None]]:
         new, accounts, senders = self.new.values(), self.accounts, self.senders

@@ -84,6 +84,27 @@ RULES: dict[str, LiteralString] = {
                 SELECT FROM metering_alert a WHERE a.limit_id = l.id AND a.epoch = l.epoch AND a.level >= levels.level
             )
     """,
+    "adjustments say what changed since a window was closed": """
+        SELECT 'limit ' || l.id, 'used ' || l.used || ', when it was closed ' || l.used_at_close
+            || ', adjusted since by ' || a.quantity
+        FROM metering_limit l CROSS JOIN LATERAL (
+            SELECT coalesce(sum(quantity), 0) AS quantity FROM metering_adjustment WHERE limit_id = l.id
+        ) AS a
+        WHERE l.used - l.used_at_close <> a.quantity
+    """,
+    "an adjustment is about a window that was closed": """
+        SELECT 'adjustment ' || a.id, 'limit ' || l.id || ' is open, or of another account, meter or window'
+        FROM metering_adjustment a JOIN metering_limit l ON l.id = a.limit_id
+        WHERE l.closed_at IS NULL
+            OR (a.account_id, a.meter_id, a.starts_at, a.ends_at) <> (l.account_id, l.meter_id, l.starts_at, l.ends_at)
+    """,
+    "what replaces an event is stored, unless that was pruned": """
+        SELECT 'correction ' || c.id, 'there is no event ' || c.replacement_source || ' ' || c.replacement_id
+        FROM metering_correction c
+        WHERE c.kind = 'replace' AND NOT EXISTS (
+            SELECT FROM metering_event e WHERE e.source = c.replacement_source AND e.event_id = c.replacement_id
+        ) AND NOT EXISTS (SELECT FROM metering_pruning p WHERE p.month = date_trunc('month', c.made_at, 'UTC'))
+    """,
     "an import accounts for every line": """
         SELECT 'import ' || source, lines || ' lines, ' || accepted || ' accepted, ' || duplicates || ' duplicates, '
             || rejected || ' rejected, ' || unmatched || ' unmatched, ' || unused || ' unused, '

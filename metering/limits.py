@@ -6,6 +6,7 @@ from datetime import datetime
 from decimal import ROUND_DOWN, Decimal
 
 from django.db import IntegrityError, transaction
+from django.db.models import F
 
 from metering.alerts import find_next_crossing, keep_raised_limit_quiet, record_crossings
 from metering.locks import hold_limits_for_change, hold_limits_for_opening
@@ -174,4 +175,4 @@ def close_window(*, account_id: int, start: datetime, end: datetime, at: datetim
     """
     windows = Limit.objects.filter(account_id=account_id, starts_at=start, ends_at=end, closed_at=None)
     record_crossings(windows.values_list("pk", flat=True), at=at)
-    windows.update(closed_at=at, needs_check=False)
+    windows.update(closed_at=at, needs_check=False, used_at_close=F("used"))

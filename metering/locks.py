@@ -1,4 +1,7 @@
-"""Table locks on the limits. Each is taken before the first row lock of its transaction, so that none can deadlock."""
+"""Table locks, in the one order in which all of metering takes them, so that none can deadlock:
+
+meters, names, the months of events, claims in their order, events, limits, rollups in the order of their keys.
+"""
 
 from django.db import connection
 
@@ -13,7 +16,16 @@ def hold_limits_for_opening() -> None:
     """Wait until no transaction has counted usage it has not committed, and keep others from counting until ours ends.
 
     Ingestion writes `metering_limit` in its transaction, hence this lock: what it counted is then either in the
-    stored usage that we read, or it will see the window that we open and add to it.
+    stored usage that we read, or it will see the window that we open and add to it. The months of events are held
+    before it, so that none is opened or dropped while we read.
     """
     with connection.cursor() as cursor:
-        cursor.execute("LOCK TABLE metering_limit IN SHARE ROW EXCLUSIVE MODE")
+        cursor.execute(
+            "LOCK TABLE metering_event IN ACCESS SHARE MODE; LOCK TABLE metering_limit IN SHARE ROW EXCLUSIVE MODE"
+        )
+
+
+def hold_names_and_meters() -> None:
+    """As each batch does: no meter changes, and no event learns its account, until the caller's transaction ends."""
+    with connection.cursor() as cursor:
+        cursor.execute("LOCK TABLE metering_meter IN ROW SHARE MODE; LOCK TABLE metering_alias IN ROW EXCLUSIVE MODE")

@@ -1,7 +1,7 @@
 """What one event is worth to each meter of its type. No database here: the same answer whenever it is asked."""
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -51,6 +51,14 @@ class Measurer:
             for type_, gauges in self.gauges.items()
             if all(gauge.is_constant for gauge in gauges)
         }
+
+    def narrow(self, meter_ids: Collection[int]) -> "Measurer":
+        """The same versions of these meters alone."""
+        narrowed = Measurer([])
+        for type_, gauges in self.gauges.items():
+            if kept := [gauge for gauge in gauges if gauge.meter_id in meter_ids]:
+                narrowed.gauges[type_] = kept
+        return narrowed
 
     def measure(
         self, event_type: str, properties: Properties, happened_at: datetime

@@ -15,7 +15,7 @@ from metering.models.events import (
 )
 from metering.models.imports import RejectedLine, UsageImport
 from metering.models.limits import Alert, Limit
-from metering.models.meters import Aggregation, Catalogue, Meter, MeterVersion, Rounding
+from metering.models.meters import Aggregation, Backfill, Catalogue, Meter, MeterVersion, Rounding
 
 __all__ = [
     "QUANTITY",
@@ -27,6 +27,7 @@ __all__ = [
     "Alert",
     "Alias",
     "ApiKey",
+    "Backfill",
     "Catalogue",
     "Claim",
     "Correction",

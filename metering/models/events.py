@@ -147,6 +147,7 @@ class Pruning(models.Model):
 
     month = models.DateField(unique=True, help_text="First day of the month in which the events were received.")
     event_count = models.BigIntegerField()
+    unmatched_count = models.BigIntegerField(default=0, help_text="Of them, those that never found their account.")
     kept_after = models.DateTimeField(null=True, help_text="The latest time of the events that were dropped.")
     pruned_at = models.DateTimeField()
 

@@ -25,6 +25,9 @@ class Limit(models.Model):
     next_crossing = models.DecimalField(**QUANTITY, null=True, blank=True, help_text="The quantity that alerts next.")
     needs_check = models.BooleanField(default=True, help_text="Moved since the last check.")
     closed_at = models.DateTimeField(null=True, blank=True, help_text="Its period is final.")
+    used_at_close = models.DecimalField(
+        **TOTAL, null=True, blank=True, help_text="What was used then: what came later is in the adjustments."
+    )
 
     class Meta:
         constraints = [

@@ -2,7 +2,7 @@
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 
 
 class Aggregation(models.TextChoices):
@@ -105,6 +105,35 @@ class MeterVersion(models.Model):
 
     def __str__(self) -> str:
         return f"{self.meter_id} v{self.number}"
+
+
+class Backfill(models.Model):
+    """The past of a meter that was made later, counted span by span; it is done up to `done_until`."""
+
+    meter = models.OneToOneField(Meter, models.CASCADE, related_name="backfill")
+    starts_at = models.DateTimeField(help_text="The hour of the first event of its types that was stored.")
+    ends_at = models.DateTimeField(help_text="The end of the hour of the last one.")
+    done_until = models.DateTimeField(help_text="The hours before it are counted.")
+    event_estimate = models.BigIntegerField(help_text="How many events there were when it began.")
+    events_done = models.BigIntegerField(default=0)
+    created_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(starts_at__lte=F("done_until"), done_until__lte=F("ends_at")),
+                name="backfill_stays_within_its_past",
+            ),
+            models.CheckConstraint(
+                condition=Q(finished_at__isnull=True, done_until__lt=F("ends_at"))
+                | Q(finished_at__isnull=False, done_until=F("ends_at")),
+                name="backfill_is_finished_at_its_end",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.meter_id} {self.events_done}/{self.event_estimate}"
 
 
 class Catalogue(models.Model):
