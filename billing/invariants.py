@@ -14,6 +14,7 @@ from billing.numbers import write_number
 from billing.plans import PlanTerms, describe_version, load_versions
 from billing.rating import InvalidPrice, rate, read_steps
 from jobs.invariants import Violation
+from metering import adjustments
 
 NOT_VOID = ~Q(invoices__state=InvoiceState.VOID)
 
@@ -127,11 +128,29 @@ def check_numbers() -> Iterator[Violation]:
 
 
 def check_billed_usage() -> Iterator[Violation]:
-    """Usage only grows: what was billed can never exceed what is counted."""
-    for line in list_late_differences():
-        if line.billed > line.used:
-            detail = f"billed {line.billed}, but only {line.used} is counted"
-            yield Violation("nothing is billed that was not used", f"line {line.position} of {line.number}", detail)
+    """What is counted differs from what was billed by the adjustments that are on record, and by nothing else."""
+    for difference in list_late_differences():
+        line = InvoiceLine.objects.select_related("invoice", "meter").get(
+            invoice__number=difference.number, position=difference.position
+        )
+        if not is_explained(line, used=difference.used):
+            detail = f"billed {difference.billed}, but {difference.used} is counted"
+            subject = f"line {difference.position} of {difference.number}"
+            yield Violation("nothing is billed that was not used", subject, detail)
+
+
+def is_explained(line: InvoiceLine, *, used: Decimal) -> bool:
+    """A period that was over when it was entered has no window that was closed: there usage may still grow."""
+    invoice, meter = line.invoice, line.meter
+    if meter is None or invoice.issued_at is None:
+        return True
+    adjusted = adjustments.read_adjusted(
+        account_id=invoice.account_id, meter_id=meter.pk, start=invoice.period_start, end=invoice.period_end
+    )
+    if adjusted is None:
+        return used > line.quantity or adjustments.is_corrected_since(invoice.issued_at)
+    changed = EXACT.subtract(used, line.quantity)
+    return adjusted != 0 if meter.rounding else adjusted == changed
 
 
 def list_published() -> QuerySet[PlanVersion]:

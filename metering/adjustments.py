@@ -1,13 +1,12 @@
 """Adjustments: what changed in a window after its period was final, for whoever bills the difference."""
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
 from django.db.models import Sum
 
-from metering.models import Adjustment
+from metering.models import Adjustment, Correction, Limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +41,16 @@ def list_adjustments(
     return [state_adjustment(row) for row in rows[:1_000]]
 
 
-def sum_adjustments(account_ids: Collection[int], *, start: datetime, end: datetime) -> dict[tuple[int, int], Decimal]:
-    """(account, meter) → the sum of what changed in its window [start, end) after that was closed, where it did."""
-    rows = Adjustment.objects.filter(account_id__in=account_ids, starts_at=start, ends_at=end)
-    sums = rows.values_list("account_id", "meter_id").order_by().annotate(quantity=Sum("quantity"))
-    return {(account_id, meter_id): quantity for account_id, meter_id, quantity in sums}
+def read_adjusted(*, account_id: int, meter_id: int, start: datetime, end: datetime) -> Decimal | None:
+    """By how much the usage of a window changed since it was closed; None when nobody noted what it was then."""
+    limits = Limit.objects.filter(account_id=account_id, meter_id=meter_id, starts_at=start, ends_at=end)
+    limit = limits.filter(used_at_close__isnull=False).annotate(adjusted=Sum("adjustments__quantity")).first()
+    return None if limit is None else limit.adjusted or Decimal(0)
+
+
+def is_corrected_since(at: datetime) -> bool:
+    """Whether any event was retracted or replaced after this moment."""
+    return Correction.objects.filter(made_at__gt=at).exists()
 
 
 def state_adjustment(row: Adjustment) -> AdjustmentFact:

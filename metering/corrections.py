@@ -230,6 +230,7 @@ def correct_events(events: Sequence[MatchedEvent], *, note: Note, batch: Batch |
         Correction(
             source=event.source,
             event_id=event.id,
+            account_id=event.account_id,
             kind=CorrectionKind.RETRACT if replacement is None else CorrectionKind.REPLACE,
             replacement_source="" if replacement is None else replacement.source,
             replacement_id="" if replacement is None else replacement.id,

@@ -15,7 +15,7 @@ from typing import LiteralString
 from metering.models import ApiKey
 from metering.statements import run_statement
 
-SCOPES = ("events:write",)
+SCOPES = ("events:write", "events:correct")
 
 KEY = re.compile(r"palier_([a-z2-7]{12})_([A-Za-z0-9_-]{43})")
 PREFIX_LETTERS = "abcdefghijklmnopqrstuvwxyz234567"
@@ -44,6 +44,10 @@ class KeyRef:
     scopes: tuple[str, ...]
 
 
+class UnknownKey(LookupError):
+    """No key has this prefix."""
+
+
 class InvalidKey(PermissionError):
     """There is no key, it is not ours, or it has expired or been revoked."""
 
@@ -70,6 +74,14 @@ def issue_key(*, name: str, scopes: Sequence[str], at: datetime, expires_at: dat
         expires_at=expires_at,
     )
     return IssuedKey(id=key.pk, secret=secret, prefix=prefix)
+
+
+def find_key_id(prefix: str) -> int:
+    """Raises UnknownKey."""
+    key_id = ApiKey.objects.filter(prefix=prefix).values_list("pk", flat=True).first()
+    if key_id is None:
+        raise UnknownKey(f"No key has the prefix {prefix!r}.")
+    return int(key_id)
 
 
 def require_terms(*, name: str, scopes: Sequence[str], at: datetime, expires_at: datetime | None) -> None:

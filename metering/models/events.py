@@ -95,6 +95,14 @@ class Correction(models.Model):
 
     source = models.TextField(help_text="Of the event that no longer counts.")
     event_id = models.TextField()
+    account = models.ForeignKey(
+        "metering.Account",
+        models.PROTECT,
+        null=True,
+        db_index=False,
+        db_constraint=False,
+        help_text="For which it was counted; none where it waited for its account.",
+    )
     kind = models.CharField(max_length=8, choices=CorrectionKind.choices)
     replacement_source = models.TextField(blank=True)
     replacement_id = models.TextField(blank=True)
@@ -110,6 +118,7 @@ class Correction(models.Model):
                 name="correction_names_what_replaces",
             ),
         ]
+        indexes = [models.Index(fields=["account", "id"], name="correction_by_account")]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.source} {self.event_id}"

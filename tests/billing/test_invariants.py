@@ -1,3 +1,4 @@
+from collections import defaultdict
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
@@ -8,7 +9,11 @@ from django.db import connection
 from billing import invariants, invoicing, subscriptions
 from billing.models import Invoice, InvoiceLine, InvoiceSeries, Period, Price, Tier
 from billing.rating import TierTerms, graduated, rate, write_steps
+from billing.subscriptions import SubscriptionFact
 from jobs.invariants import Violation
+from metering import adjustments, corrections
+from metering.ingest import UsageEvent
+from metering.models import Event
 from tests.billing.makers import FEB, HOUR, JAN, MAR, MID_JAN, make_plan, make_subscription, use
 
 pytestmark = pytest.mark.django_db
@@ -154,6 +159,39 @@ def test_late_usage_is_no_violation():
     make_history()
     use("acme", sizes=[100], time=MID_JAN + timedelta(days=1), at=MAR + 2 * HOUR)
     assert list(invariants.check()) == []
+
+
+def correct_billed_usage() -> tuple[SubscriptionFact, Decimal]:
+    """January billed, then one request retracted, one replaced, and one late. Returns what the bytes changed by."""
+    subscription = make_subscription(started_at=JAN, at=JAN)
+    use("acme", sizes=[100, 20, 3], time=MID_JAN)
+    ids = list(Event.objects.order_by("event_id").values_list("event_id", flat=True))
+    [period] = Period.objects.filter(subscription_id=subscription.id)
+    invoicing.close_period(period.pk, at=FEB)
+    note = {"reason": "sent twice", "made_by": "ops", "at": FEB + HOUR}
+    before = {event.event_id: event.data["bytes"] for event in Event.objects.all()}
+    corrections.retract_event("test", ids[0], **note)
+    instead = UsageEvent("test", "instead", "web.request", "acme", MID_JAN, {"bytes": 7})
+    corrections.replace_event("test", ids[1], instead, **note)
+    use("acme", sizes=[1], time=MID_JAN, at=FEB)
+    return subscription, Decimal(8 - before[ids[0]] - before[ids[1]])
+
+
+def test_billed_usage_that_was_corrected_is_no_violation_and_late_differences_agree_with_adjustments():
+    subscription, changed = correct_billed_usage()
+    differences = {each.unit: each.used - each.billed for each in invoicing.list_late_differences()}
+    assert differences == {"byte": changed}
+    adjusted: dict[str, Decimal] = defaultdict(Decimal)
+    for each in adjustments.list_adjustments(account_id=subscription.account_id, start=JAN, end=FEB):
+        adjusted[each.meter_key] += each.quantity
+    assert adjusted == {"requests": 0, "bandwidth": changed}
+    assert list(invariants.check()) == []
+
+
+def test_a_difference_that_no_adjustment_explains_is_a_violation(triggers_off):
+    correct_billed_usage()
+    InvoiceLine.objects.filter(unit="byte").update(quantity=Decimal(3))
+    assert "nothing is billed that was not used" in list_rules()
 
 
 def test_a_draft_plan_that_makes_no_sense_is_no_violation():

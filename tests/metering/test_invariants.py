@@ -1,3 +1,4 @@
+# ruff: noqa: S608  (statements of constants)
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -47,6 +48,11 @@ def test_sound_data_has_nothing_to_tell(usage):
     assert list(check()) == []
 
 
+ADJUST = """
+    INSERT INTO metering_adjustment (limit_id, account_id, meter_id, starts_at, ends_at, quantity, cause, made_at)
+    SELECT id, account_id, meter_id, starts_at, ends_at, 1, 'late', now() FROM metering_limit
+"""
+
 BREAKS = {
     "an event has its claim, the hash of its source and id": [
         "UPDATE metering_event SET source = 'forged' WHERE event_id = '1'",
@@ -95,6 +101,19 @@ BREAKS = {
     "no superseded alert was handed out": ["UPDATE metering_alert SET claimed_at = now()"],
     "a level that was reached is on record or about to be": [
         "DELETE FROM metering_alert; UPDATE metering_limit SET next_crossing = NULL, needs_check = false",
+    ],
+    "adjustments say what changed since a window was closed": [
+        "UPDATE metering_limit SET closed_at = now(), used_at_close = used - 0.000000000001",
+        f"UPDATE metering_limit SET closed_at = now(), used_at_close = used; {ADJUST}",
+    ],
+    "an adjustment is about a window that was closed": [
+        ADJUST,
+        f"UPDATE metering_limit SET closed_at = now(); {ADJUST}; UPDATE metering_adjustment SET account_id = 999",
+    ],
+    "what replaces an event is stored, unless that was pruned": [
+        """INSERT INTO metering_correction
+            (source, event_id, kind, replacement_source, replacement_id, reason, made_by, made_at)
+        VALUES ('test', '1', 'replace', 'test', '1b', 'wrong', 'ops', now())""",
     ],
     "an import accounts for every line": [
         """INSERT INTO metering_usageimport
