@@ -1,6 +1,7 @@
 """Metering in the back-office: who is measured, by what, and how far their limits are used."""
 
 from metering.admin.accounts import AccountAdmin
+from metering.admin.corrections import AdjustmentAdmin, CorrectionAdmin
 from metering.admin.imports import RejectedLineAdmin, UsageImportAdmin
 from metering.admin.keys import ApiKeyAdmin
 from metering.admin.limits import AlertAdmin, LimitAdmin
@@ -8,8 +9,10 @@ from metering.admin.meters import MeterAdmin
 
 __all__ = [
     "AccountAdmin",
+    "AdjustmentAdmin",
     "AlertAdmin",
     "ApiKeyAdmin",
+    "CorrectionAdmin",
     "LimitAdmin",
     "MeterAdmin",
     "RejectedLineAdmin",

@@ -17,7 +17,7 @@ def text_field(name: str, **options: Any) -> serializers.CharField:
 
 
 class EventNameSerializer(serializers.Serializer[Any]):
-    source = text_field("source")
+    source = text_field("source")  # type: ignore[assignment]  # DRF's own attribute of this name is no field
     id = text_field("id")
 
 
@@ -42,7 +42,7 @@ class NewEventSerializer(EventNameSerializer):
     type = text_field("type")
     subject = text_field("subject", help_text="The account, by its key or an alias.")
     time = TimeField(required=False, help_text="When it happened. Absent: when the event did that it replaces.")
-    data = DataField(required=False)
+    data = DataField(required=False)  # type: ignore[assignment]  # DRF's own attribute of this name is no field
 
 
 def reason_field() -> serializers.CharField:
@@ -74,7 +74,7 @@ class FilterSerializer(serializers.Serializer[Any]):
     account = text_field("subject", required=False, help_text="By its key or an alias: whatever name was sent.")
     subject = text_field("subject", required=False, help_text="The very name that was sent.")
     type = text_field("type", required=False)
-    source = text_field("source", required=False)
+    source = text_field("source", required=False)  # type: ignore[assignment]  # DRF's own attribute of this name is no field
     key = serializers.CharField(
         max_length=12, required=False, help_text="The API key that sent them, by the 12 characters after `palier_`."
     )
@@ -129,7 +129,7 @@ class ResultSerializer(serializers.Serializer[Any]):
 
 class LedgerQuerySerializer(serializers.Serializer[Any]):
     account = text_field("subject", required=False, help_text="By its key or an alias.")
-    source = text_field("source", required=False)
+    source = text_field("source", required=False)  # type: ignore[assignment]  # DRF's own attribute of this name is no field
     id = text_field("id", required=False)
     before = serializers.IntegerField(
         required=False, min_value=1, max_value=2**63 - 1, help_text="The `next` of the page before."
@@ -138,7 +138,7 @@ class LedgerQuerySerializer(serializers.Serializer[Any]):
 
 
 class CorrectionSerializer(serializers.Serializer[Any]):
-    source = serializers.CharField(help_text="Of the event that counts no more.")
+    source = serializers.CharField(help_text="Of the event that counts no more.")  # type: ignore[assignment]  # DRF's own attribute of this name is no field
     id = serializers.CharField(source="event_id")
     account = serializers.CharField(source="account_key", allow_null=True)
     kind = serializers.ChoiceField(choices=["retract", "replace"])

@@ -150,7 +150,9 @@ class CorrectionsView(KeyedView):
         }
 
     def build_filter(self, values: dict[str, Any]) -> EventFilter:
-        names = {name: values[name] for name in ("start", "end", "subject", "type", "source") if name in values}
+        names: dict[str, Any] = {
+            name: values[name] for name in ("start", "end", "subject", "type", "source") if name in values
+        }
         if "account" in values:
             names["account_id"] = self.find_account(values["account"]).id
         if "key" in values:

@@ -9,8 +9,9 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from metering.corrections import retract_event
 from metering.keys import InvalidKey, authenticate
-from metering.limits import LimitTerms, hand_over_limits
+from metering.limits import LimitTerms, close_window, hand_over_limits
 from metering.models import Account, ApiKey, HourlyRollup, Meter, RejectedLine, UsageImport
 from tests.metering.makers import NOON, make_account, make_events, make_key, make_meter
 
@@ -35,11 +36,16 @@ def make_usage(number: int) -> None:
     )
     make_events(6, subject=f"ACME{number}", source=f"test-{number}")
     make_key(f"key {number}")
+    window = {"start": datetime(2026, 11, 1, tzinfo=UTC), "end": datetime(2026, 12, 1, tzinfo=UTC)}
+    close_window(account_id=account.id, **window, at=NOON)
+    retract_event(f"test-{number}", "1", reason="a test", made_by="ops", at=NOON)
     source = UsageImport.objects.create(source=f"file-{number}", file_name="access.log", started_at=NOON, rejected=1)
     RejectedLine.objects.create(usage_import=source, line_number=7, reason="no time", text="garbage")
 
 
-LISTS = ["account", "apikey", "meter", "limit", "alert", "usageimport", "rejectedline"]
+LISTS = [
+    "account", "apikey", "meter", "limit", "alert", "usageimport", "rejectedline", "adjustment", "correction",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("model", LISTS)
