@@ -12,7 +12,7 @@ from typing import cast
 from bench.figures import Figure
 from bench.stack import run_stack
 
-GROUND = {"figures", "stack", "__main__"}
+GROUND = {"figures", "load", "stack", "__main__"}
 
 Run = Callable[[], Iterator[Figure]]
 

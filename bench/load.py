@@ -21,9 +21,7 @@ REGIONS = ["eu-central-1", "us-east-1", "ap-south-1"]
 MODELS = ["atlas-large-2026-05", "atlas-small-2026-05", "embed-v3-1024-dim"]
 WEIGHTS = list(itertools.accumulate(1 / (n + 1) ** 1.1 for n in range(ACCOUNTS)))
 
-FLOOR_COLUMNS = (
-    "claim, digest, happened_at, received_at, account_id, api_key_id, source, event_id, type, subject, data"
-)
+FLOOR_COLUMNS = "claim, digest, happened_at, received_at, account_id, api_key_id, source, event_id, type, subject, data"
 
 FILL_LIMITS = """
     INSERT INTO metering_limit (account_id, meter_id, starts_at, ends_at, quantity, is_hard, epoch, used,
@@ -60,7 +58,8 @@ def make_ground(*, limits: bool = True) -> Ground:
         if limits:
             cursor.execute(FILL_LIMITS, [end - timedelta(days=30), end + timedelta(days=1)])
         cursor.execute(
-            "CREATE TABLE bench_floor (LIKE metering_event INCLUDING ALL, claim uuid PRIMARY KEY, digest bigint NOT NULL)"
+            "CREATE TABLE bench_floor"
+            " (LIKE metering_event INCLUDING ALL, claim uuid PRIMARY KEY, digest bigint NOT NULL)"
         )
     return Ground(issue_key(name="bench", scopes=["events:write"], at=end).secret, account_ids, end)
 

@@ -96,24 +96,19 @@ class Checker:
             check_names(event)
         if type_ not in self.measurer.gauges:
             raise self.refuse_type(type_)
-        happened_at = self.at if time is None else self.check_time(time)
         properties = decode_properties(data) if glance.data_is_plain else check_data(data)
+        if time is None:
+            happened_at, time_text = self.at, ""
+        else:
+            happened_at = self.check_time(time)
+            time_text = happened_at.isoformat()
         measures: tuple[Measure, ...] | None = self.measurer.constant.get(type_)
         skipped: tuple[Skip, ...] = ()
         if measures is None:
             measures, skipped = self.measurer.measure(type_, properties, happened_at)
-        return CheckedEvent(
-            claim_hex(source, id_),
-            digest_properties(type_, subject, "" if time is None else happened_at.isoformat(), properties),
-            source,
-            id_,
-            type_,
-            subject,
-            happened_at,
-            data,
-            measures,
-            skipped,
-        )
+        digest = digest_properties(type_, subject, time_text, properties)
+        claim = claim_hex(source, id_)
+        return CheckedEvent(claim, digest, source, id_, type_, subject, happened_at, data, measures, skipped)
 
     def check_time(self, time: datetime) -> datetime:
         if time.tzinfo is None:

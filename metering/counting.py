@@ -1,8 +1,8 @@
 """From tallies to rollups and running totals: the one statement by which everything that is new is counted.
 
-It adds what each hour brought to `metering_hourlyrollup` and `metering_limit`, in the order of their keys, so that
-transactions that count at the same time wait for each other in one direction only. Totals that do not add up from what
-is new (an average, or a window that begins within an hour) are read anew from the rollups, under the limit's lock.
+It takes the rows of the accounts, in their order, and then adds what each hour brought to `metering_hourlyrollup` and
+`metering_limit`: transactions that count at the same time wait for each other in one direction only. Totals that do
+not add up from what is new (an average, or a window that begins within an hour) are read anew from the rollups.
 """
 
 from collections.abc import Sequence
@@ -16,12 +16,21 @@ from metering.statements import plain_array, run_statement, text_array, time_arr
 from metering.tallies import MovedWindow, Tallies
 from metering.usage import Window, read_windows
 
+# Whoever counts for an account holds its row, so that what follows may go in any order: the look at `locked` comes
+# before the first row of `hourly`.
+LOCKED: LiteralString = """
+    locked AS MATERIALIZED (
+        SELECT id FROM metering_account WHERE id = ANY(%s::bigint[]) ORDER BY id FOR NO KEY UPDATE
+    )
+"""
+
 PLAIN: LiteralString = """
-    hourly AS (
+    hourly AS MATERIALIZED (
         SELECT account_id, meter_id, 'epoch'::timestamptz + hour * interval '1 hour' AS hour, dimensions,
             event_count, total, is_additive, carries_over
         FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::text[], %s::bigint[], %s::numeric[], %s::boolean[],
             %s::boolean[]) AS t (account_id, meter_id, hour, dimensions, event_count, total, is_additive, carries_over)
+        WHERE (SELECT count(*) FROM locked) >= 0
     ), rolled AS (
         INSERT INTO metering_hourlyrollup AS r (account_id, meter_id, hour, dimensions, event_count, total)
         SELECT account_id, meter_id, hour, dimensions, event_count, total FROM hourly
@@ -33,13 +42,14 @@ PLAIN: LiteralString = """
 
 # At equal times the greater value is the latest, whichever came first.
 DETAILED: LiteralString = """
-    hourly AS (
+    hourly AS MATERIALIZED (
         SELECT account_id, meter_id, 'epoch'::timestamptz + hour * interval '1 hour' AS hour, dimensions,
             event_count, total, is_additive, carries_over, moment, minimum, maximum, latest, latest_at
         FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::text[], %s::bigint[], %s::numeric[], %s::boolean[],
             %s::boolean[], %s::numeric[], %s::numeric[], %s::numeric[], %s::numeric[], %s::timestamptz[])
             AS t (account_id, meter_id, hour, dimensions, event_count, total, is_additive, carries_over,
                 moment, minimum, maximum, latest, latest_at)
+        WHERE (SELECT count(*) FROM locked) >= 0
     ), rolled AS (
         INSERT INTO metering_hourlyrollup AS r (account_id, meter_id, hour, dimensions, event_count, total,
             moment, minimum, maximum, latest, latest_at)
@@ -57,6 +67,7 @@ DETAILED: LiteralString = """
         SELECT account_id, meter_id, 'epoch'::timestamptz + hour * interval '1 hour', dimensions, value, event_count
         FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::text[], %s::text[], %s::bigint[])
             AS t (account_id, meter_id, hour, dimensions, value, event_count)
+        WHERE (SELECT count(*) FROM locked) >= 0
         ORDER BY account_id, meter_id, hour, dimensions, value
         ON CONFLICT (account_id, meter_id, hour, dimensions, value) DO UPDATE
         SET event_count = r.event_count + excluded.event_count
@@ -66,37 +77,38 @@ DETAILED: LiteralString = """
 # Reads a CTE `hourly`. A total is added to where it is the sum of what is new; elsewhere it is read anew, after this.
 # A level that carries over is part of every later window too.
 MOVED: LiteralString = """
-    windows AS MATERIALIZED (
-        SELECT l.id, l.closed_at, h.total,
-            h.is_additive AND l.starts_at <= h.hour AND l.ends_at >= h.hour + interval '1 hour' AS adds_up
-        FROM hourly h JOIN metering_limit l ON l.account_id = h.account_id AND l.meter_id = h.meter_id
-            AND (h.carries_over OR l.starts_at < h.hour + interval '1 hour') AND l.ends_at > h.hour
-        ORDER BY l.id FOR UPDATE OF l
-    ), moves AS MATERIALIZED (
-        SELECT id, sum(total) AS quantity, bool_and(adds_up) AS adds_up FROM windows GROUP BY id
+    moves AS MATERIALIZED (
+        SELECT account_id, meter_id, min(hour) AS start, max(hour) + interval '1 hour' AS end, sum(total) AS quantity,
+            bool_and(is_additive) AS is_additive, bool_or(carries_over) AS carries_over
+        FROM hourly GROUP BY account_id, meter_id
     ), moved AS (
         UPDATE metering_limit l
-        SET used = CASE WHEN m.adds_up THEN l.used + m.quantity ELSE l.used END, needs_check = true
-        FROM moves m WHERE l.id = m.id
+        SET needs_check = true, used = CASE
+            WHEN m.is_additive AND l.starts_at <= m.start AND l.ends_at >= m.end THEN l.used + m.quantity
+            ELSE l.used END
+        FROM moves m
+        WHERE l.account_id = m.account_id AND l.meter_id = m.meter_id
+            AND (l.starts_at < m.end OR m.carries_over) AND l.ends_at > m.start
         RETURNING l.id, l.account_id, l.meter_id, l.starts_at, l.ends_at,
-            m.adds_up AND l.closed_at IS NULL AND coalesce(l.used >= l.next_crossing, false) AS is_crossed,
-            l.closed_at IS NOT NULL AS is_closed, NOT m.adds_up AS needs_reading, m.quantity
+            l.closed_at IS NULL AND coalesce(l.used >= l.next_crossing, false) AS is_crossed,
+            l.closed_at IS NOT NULL AS is_closed,
+            NOT (m.is_additive AND l.starts_at <= m.start AND l.ends_at >= m.end) AS needs_reading, m.quantity
     ), adjusted AS (
         INSERT INTO metering_adjustment (limit_id, account_id, meter_id, starts_at, ends_at, quantity, cause, made_at)
         SELECT id, account_id, meter_id, starts_at, ends_at, quantity, 'late', %s::timestamptz FROM moved
         WHERE is_closed AND NOT needs_reading AND quantity <> 0
     )
-    SELECT id, account_id, meter_id, starts_at, ends_at, is_crossed, is_closed, needs_reading FROM moved
-    WHERE is_crossed OR is_closed OR needs_reading
+    SELECT id, account_id, meter_id, starts_at, ends_at, is_crossed AND NOT needs_reading, is_closed, needs_reading
+    FROM moved WHERE is_crossed OR is_closed OR needs_reading
 """
 
-COUNT_PLAIN: LiteralString = f"WITH {PLAIN}, {MOVED}"
-COUNT_DETAILED: LiteralString = f"WITH {DETAILED}, {MOVED}"
+COUNT_PLAIN: LiteralString = f"WITH {LOCKED}, {PLAIN}, {MOVED}"
+COUNT_DETAILED: LiteralString = f"WITH {LOCKED}, {DETAILED}, {MOVED}"
 
-ADD_PLAIN: LiteralString = f"WITH {PLAIN} SELECT"
-ADD_DETAILED: LiteralString = f"WITH {DETAILED} SELECT"
+ADD_PLAIN: LiteralString = f"WITH {LOCKED}, {PLAIN} SELECT"
+ADD_DETAILED: LiteralString = f"WITH {LOCKED}, {DETAILED} SELECT"
 
-# Under the lock that MOVED took; what a closed window gained or lost goes on record.
+# Under the lock of the account; what a closed window gained or lost goes on record.
 SET_TOTALS: LiteralString = """
     WITH wanted AS (
         SELECT l.id, l.account_id, l.meter_id, l.starts_at, l.ends_at, l.closed_at, w.used, w.used - l.used AS quantity
@@ -145,6 +157,7 @@ def list_plain(tallies: Tallies, catalogue: Catalogue) -> list[str | datetime]:
     keys = [*tallies.plain, *tallies.detailed]
     values = [*tallies.plain.values(), *tallies.detailed.values()]
     return [
+        plain_array(sorted({account_id for account_id, _, _, _ in keys})),
         plain_array([account_id for account_id, _, _, _ in keys]),
         plain_array([meter_id for _, meter_id, _, _ in keys]),
         plain_array([hour for _, _, hour, _ in keys]),
@@ -177,7 +190,7 @@ def list_detailed(tallies: Tallies) -> list[str]:
 
 
 def read_totals_anew(windows: Sequence[MovedWindow], *, cause: str, at: datetime) -> list[int]:
-    """Set the totals of these limits, whose rows the caller has locked, to what the rollups say.
+    """Set the totals of these limits, whose accounts the caller holds, to what the rollups say.
 
     Returns the limits that passed their next level; the change of a closed window goes on record under the cause.
     """

@@ -9,7 +9,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 
 from metering.alerts import find_next_crossing, keep_raised_limit_quiet, record_crossings
-from metering.locks import hold_limits_for_change, hold_limits_for_opening
+from metering.locks import hold_accounts, hold_limits_for_change, hold_limits_for_opening
 from metering.models import Limit
 from metering.quantities import EXACT
 from metering.usage import read_totals_of
@@ -73,6 +73,7 @@ def hand_over_limits(
         hold_limits_for_opening()
     else:
         hold_limits_for_change()
+        hold_accounts(account_ids)
     for limit in standing.select_for_update(of=("self",)).order_by("pk"):
         change_terms(limit, wanted.pop((limit.account_id, limit.meter_id)), end=end, at=at)
     if wanted:
@@ -173,6 +174,8 @@ def close_window(*, account_id: int, start: datetime, end: datetime, at: datetim
 
     What a changed limit still had to say is recorded first.
     """
+    hold_limits_for_change()
+    hold_accounts([account_id])
     windows = Limit.objects.filter(account_id=account_id, starts_at=start, ends_at=end, closed_at=None)
     record_crossings(windows.values_list("pk", flat=True), at=at)
     windows.update(closed_at=at, needs_check=False, used_at_close=F("used"))

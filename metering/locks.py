@@ -1,7 +1,11 @@
-"""Table locks, in the one order in which all of metering takes them, so that none can deadlock:
+"""Locks, in the one order in which all of metering takes them, so that none can deadlock:
 
-meters, names, the months of events, claims in their order, events, limits, rollups in the order of their keys.
+meters, names, the months of events, claims in their order, events, the table of limits, the rows of accounts in the
+order of their ids. Whoever counts for an account, or changes several of its limits, holds the account's row, and may
+then touch its rollups and limits in any order.
 """
+
+from collections.abc import Iterable
 
 from django.db import connection
 
@@ -29,3 +33,11 @@ def hold_names_and_meters() -> None:
     """As each batch does: no meter changes, and no event learns its account, until the caller's transaction ends."""
     with connection.cursor() as cursor:
         cursor.execute("LOCK TABLE metering_meter IN ROW SHARE MODE; LOCK TABLE metering_alias IN ROW EXCLUSIVE MODE")
+
+
+def hold_accounts(account_ids: Iterable[int]) -> None:
+    """Keep others from counting for these accounts until our transaction ends. Taken in the order of their ids."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT id FROM metering_account WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE", [list(account_ids)]
+        )

@@ -47,9 +47,9 @@ class Measurer:
         for terms in versions:
             self.gauges.setdefault(terms.event_type, []).append(Gauge(terms))
         self.constant = {  # the worth of types whose meters look at nothing in the event
-            type_: tuple(Measure(gauge.meter_id, 1) for gauge in gauges)
+            type_: tuple(gauge.constant for gauge in gauges if gauge.constant is not None)
             for type_, gauges in self.gauges.items()
-            if all(gauge.is_constant for gauge in gauges)
+            if all(gauge.constant is not None for gauge in gauges)
         }
 
     def narrow(self, meter_ids: Collection[int]) -> "Measurer":
@@ -67,18 +67,17 @@ class Measurer:
         measures: list[Measure] = []
         skipped: tuple[Skip, ...] = ()
         for gauge in self.gauges[event_type]:
+            if gauge.constant is not None:
+                measures.append(gauge.constant)
+                continue
             if gauge.is_bounded and not gauge.covers(happened_at):
                 continue
             if gauge.admits is not None and not gauge.admits(properties):
                 continue
             try:
-                measures.append(
-                    Measure(
-                        gauge.meter_id,
-                        gauge.read_value(properties),
-                        gauge.read_dimensions(properties) if gauge.dimensions else "",
-                    )
-                )
+                value = gauge.read_value(properties)
+                dimensions = gauge.read_dimensions(properties) if gauge.dimensions else ""
+                measures.append(Measure(gauge.meter_id, value, dimensions))
             except ValueRefused as refused:
                 skipped += (Skip(gauge.meter_key, refused.code, refused.field, refused.message),)
         return tuple(measures), skipped
@@ -96,7 +95,8 @@ class Gauge:
         paths = [parse_path(text) for text in terms.dimensions]
         self.dimensions = [(path, compile_reader(path)) for path in paths]
         self.read_value = build_reader(terms)
-        self.is_constant = not (self.is_bounded or self.admits or self.dimensions or terms.value)
+        looks_at_something = self.is_bounded or self.admits or self.dimensions or terms.value
+        self.constant = None if looks_at_something else Measure(terms.meter_id, 1)
 
     def covers(self, moment: datetime) -> bool:
         return (self.starts_at is None or moment >= self.starts_at) and (self.ends_at is None or moment < self.ends_at)

@@ -12,6 +12,7 @@ from django.db import connection, transaction
 
 from metering.catalogue import Catalogue, read_catalogue
 from metering.events import floor_hour
+from metering.locks import hold_limits_for_opening
 from metering.models import Limit, Pruning
 from metering.stored import measure_rows
 from metering.tallies import EPOCH, Tally, tally_events
@@ -98,11 +99,12 @@ def name_rollup(account_id: object, meter_id: object, hour: datetime, dimensions
 
 
 def find_wrong_totals() -> Iterator[Finding]:
-    """The same for each limit whose total is not the usage in its window. Locks some limits at a time, for moments."""
+    """The same for each limit whose total is not the usage in its window. Holds counting up for moments."""
     last = 0
     while True:
         with transaction.atomic():
-            limits = Limit.objects.filter(pk__gt=last).select_for_update(of=("self",)).order_by("pk")[:LIMITS]
+            hold_limits_for_opening()
+            limits = Limit.objects.filter(pk__gt=last).order_by("pk")[:LIMITS]
             stored = {limit.pk: limit.used for limit in limits}
             windows = {
                 limit.pk: Window(limit.account_id, limit.meter_id, limit.starts_at, limit.ends_at) for limit in limits

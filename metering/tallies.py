@@ -79,7 +79,7 @@ class Tallies:
 
 @dataclass(frozen=True, slots=True)
 class MovedWindow:
-    """A limit's window that events were counted in. `used` is null where its total must be read anew."""
+    """A limit's window that events were counted in. Its total does not add up where it `needs_reading`."""
 
     limit_id: int
     account_id: int
@@ -97,6 +97,7 @@ def tally_events(
     """What events, each with its account, UTC time and measures, come to. Events without an account are left out."""
     plain: dict[Key, Tally] = {}
     detailed: dict[Key, DetailedTally] = {}
+    is_plain = {meter_id: aggregation in PLAIN for meter_id, aggregation in aggregations.items()}
     for account_id, at, measures in rows:
         if account_id is None:
             continue
@@ -104,17 +105,18 @@ def tally_events(
         for measure in measures:
             meter_id, value = measure.meter_id, measure.value
             key = (account_id, meter_id, hour, measure.dimensions)
-            aggregation = aggregations[meter_id]
-            if aggregation in PLAIN:
-                tally = plain.get(key)
-                if tally is None:
-                    tally = plain[key] = Tally()
-                tally.add(value)  # type: ignore[arg-type]  # a text is of distinct values alone
+            if not is_plain[meter_id]:
+                aggregation = aggregations[meter_id]
+                detailed.setdefault(key, DetailedTally(aggregation)).add_measure(aggregation, value, at)
+                continue
+            tally = plain.get(key)
+            if tally is None:
+                tally = plain[key] = Tally()
+            if type(value) is int and type(tally.total) is int:  # as `add` does, without the call
+                tally.event_count += 1
+                tally.total += value
             else:
-                detail = detailed.get(key)
-                if detail is None:
-                    detail = detailed[key] = DetailedTally(aggregation)
-                detail.add_measure(aggregation, value, at)
+                tally.add(value)  # type: ignore[arg-type]  # a text is of distinct values alone
     return Tallies(dict(sorted(plain.items())), dict(sorted(detailed.items())))
 
 
