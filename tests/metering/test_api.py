@@ -164,7 +164,7 @@ def test_a_bad_row_is_rejected_and_the_good_ones_beside_it_stay(send, raw, code,
 @pytest.mark.parametrize(
     ("raw", "code", "field"),
     [
-        (row(type="traffic"), "value_missing", "data"),
+        (row(type="traffic"), "value_missing", "data.bytes"),
         (row(type="traffic", data={"bytes": "5"}), "value_not_a_number", "data.bytes"),
         (row(type="traffic", data={"bytes": True}), "value_not_a_number", "data.bytes"),
         (row(type="traffic", data={"bytes": None}), "value_not_a_number", "data.bytes"),
@@ -175,7 +175,7 @@ def test_a_bad_row_is_rejected_and_the_good_ones_beside_it_stay(send, raw, code,
         (
             row(type="traffic", data={"bytes": 0}).replace(" 0}", f" {'9' * 26}.9999999999999}}"),
             "value_out_of_range",
-            "data.bytes",
+            "data",
         ),
     ],
     ids=lambda value: value[:60],
