@@ -8,6 +8,7 @@ import json
 import random
 from collections.abc import Iterator
 from functools import partial
+from typing import Any
 
 import psutil
 
@@ -145,7 +146,7 @@ def fill(ground: Ground) -> None:
         )
         base = min(ground.account_ids.values())
         for first in range(0, STORED, STEP):
-            values = {"end": ground.end, "stored": STORED, "first": first, "step": STEP, "base": base}
+            values: dict[str, Any] = {"end": ground.end, "stored": STORED, "first": first, "step": STEP, "base": base}
             cursor.execute(FILL, values)
         cursor.execute(FILL_ROLLUPS)
         cursor.execute("VACUUM ANALYZE")
