@@ -53,6 +53,18 @@ RULES: dict[str, LiteralString] = {
         SELECT 'event ' || e.source || ' ' || e.event_id, 'no meter counts ' || e.type FROM metering_event e
         WHERE NOT EXISTS (SELECT FROM metering_meterversion v WHERE v.event_type = e.type)
     """,
+    "what a limit holds is held by its open reservations": """
+        SELECT 'limit ' || l.id, 'held ' || l.held || ', reserved ' || coalesce(r.quantity, 0)
+        FROM metering_limit l LEFT JOIN (
+            SELECT limit_id, sum(quantity) AS quantity FROM metering_reservation WHERE state = 'held' GROUP BY 1
+        ) r ON r.limit_id = l.id
+        WHERE l.held <> coalesce(r.quantity, 0)
+    """,
+    "a reservation is of its limit's account and meter": """
+        SELECT 'reservation ' || r.id, 'limit ' || l.id || ' is another account or meter, or ends before it'
+        FROM metering_reservation r JOIN metering_limit l ON l.id = r.limit_id
+        WHERE (r.account_id, r.meter_id) <> (l.account_id, l.meter_id) OR r.expires_at > l.ends_at
+    """,
     "an account goes by its own key": """
         SELECT 'account ' || c.key, coalesce('its key names account ' || a.account_id, 'its key is no name of it')
         FROM metering_account c LEFT JOIN metering_alias a ON a.name = c.key WHERE a.account_id IS DISTINCT FROM c.id

@@ -30,7 +30,8 @@ class LimitTerms:
 class LimitReading:
     """How far a limit is used. `percent` has two decimals, rounded down, so that 80 is never read before it is reached.
 
-    A limit of zero reads 0 % until its first use and 100 % from then on. `remaining` is never below zero.
+    A limit of zero reads 0 % until its first use and 100 % from then on. `remaining` is never below zero;
+    `available` is what reservations leave of it.
     """
 
     limit_id: int
@@ -39,6 +40,7 @@ class LimitReading:
     meter_name: str
     unit: str
     used: Decimal
+    held: Decimal
     quantity: Decimal | None
     remaining: Decimal | None
     percent: Decimal | None
@@ -46,6 +48,11 @@ class LimitReading:
     start: datetime
     resets_at: datetime
     epoch: int
+
+    @property
+    def available(self) -> Decimal | None:
+        """What a reservation may still take; None when it is unlimited."""
+        return None if self.remaining is None else max(EXACT.subtract(self.remaining, self.held), Decimal(0))
 
 
 class LimitWindowConflict(Exception):
@@ -151,6 +158,7 @@ def state_limit(limit: Limit) -> LimitReading:
         meter_name=limit.meter.name,
         unit=limit.meter.unit,
         used=limit.used,
+        held=limit.held,
         quantity=quantity,
         remaining=None if quantity is None else max(EXACT.subtract(quantity, limit.used), Decimal(0)),
         percent=None if quantity is None else find_percent(limit.used, quantity),

@@ -3,10 +3,16 @@
 from celery import shared_task
 from django.utils import timezone
 
-from metering import alerts
+from metering import alerts, reservations
 
 
 @shared_task
 def check_limits() -> None:
     """Alert by every total that moved. Lost or run twice, it does no harm: the next run finds what is left."""
     alerts.check_limits(at=timezone.now())
+
+
+@shared_task
+def expire_reservations() -> None:
+    """Give back what was held too long. Lost or run twice, it does no harm."""
+    reservations.expire_reservations(at=timezone.now())

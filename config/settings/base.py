@@ -161,6 +161,7 @@ CELERY_TIMEZONE = "UTC"
 PERIODIC_TASKS: dict[str, tuple[str, int]] = {
     "jobs: send again what was lost": ("jobs.tasks.sweep_jobs", 10),
     "metering: check totals that moved": ("metering.tasks.check_limits", 60),
+    "metering: give back what was reserved too long": ("metering.tasks.expire_reservations", 60),
     "billing: close periods that ended": ("billing.tasks.enqueue_due_periods", 300),
     "crm: turn alerts into leads": ("crm.tasks.open_leads", 60),
 }

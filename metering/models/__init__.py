@@ -16,6 +16,7 @@ from metering.models.events import (
 from metering.models.imports import RejectedLine, UsageImport
 from metering.models.limits import Alert, Limit
 from metering.models.meters import Aggregation, Backfill, Catalogue, Meter, MeterVersion, Rounding
+from metering.models.reservations import Reservation, ReservationState
 
 __all__ = [
     "QUANTITY",
@@ -40,6 +41,8 @@ __all__ = [
     "MeterVersion",
     "Pruning",
     "RejectedLine",
+    "Reservation",
+    "ReservationState",
     "Rounding",
     "UsageImport",
     "ValueRollup",

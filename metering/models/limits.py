@@ -22,6 +22,7 @@ class Limit(models.Model):
     is_hard = models.BooleanField(default=False)
     epoch = models.PositiveIntegerField(default=1, help_text="Grows with each change of the quantity.")
     used = models.DecimalField(**TOTAL, default=0)
+    held = models.DecimalField(**TOTAL, default=0, db_default=0, help_text="By reservations that are open.")
     next_crossing = models.DecimalField(**QUANTITY, null=True, blank=True, help_text="The quantity that alerts next.")
     needs_check = models.BooleanField(default=True, help_text="Moved since the last check.")
     closed_at = models.DateTimeField(null=True, blank=True, help_text="Its period is final.")
@@ -36,6 +37,7 @@ class Limit(models.Model):
             models.CheckConstraint(
                 condition=Q(quantity__isnull=True) | Q(quantity__gte=0), name="limit_quantity_is_not_negative"
             ),
+            models.CheckConstraint(condition=Q(held__gte=0), name="limit_holds_nothing_negative"),
             ExclusionConstraint(
                 # A one-value range stands for equality, which GiST lacks for integers without btree_gist.
                 name="limit_windows_do_not_overlap",

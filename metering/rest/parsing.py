@@ -1,15 +1,16 @@
 """JSON in: every number exact, and no more of it than a request may have."""
 
-import json
 from collections.abc import Mapping
 from decimal import Decimal
 from http import HTTPStatus
-from typing import IO, Any, NoReturn
+from typing import IO, Any
 
+import msgspec
 from django.conf import settings
 from rest_framework.exceptions import ParseError
 from rest_framework.parsers import BaseParser
 
+from metering.decoding import BYTE_ORDER_MARK
 from metering.problems import Problem
 
 DIGITS_MAX = 100  # of one number; what is longer is no quantity
@@ -31,9 +32,7 @@ class ExactJSONParser(BaseParser):
                 HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body_too_large", f"A body may have at most {maximum:,} bytes."
             )
         try:
-            return json.loads(
-                body.decode("utf-8-sig"), parse_float=read_decimal, parse_int=read_int, parse_constant=refuse_constant
-            )
+            return decode_exact(body.removeprefix(BYTE_ORDER_MARK))
         except RecursionError:
             raise ParseError("The JSON is nested too deeply.") from None
         except ValueError as error:
@@ -41,19 +40,10 @@ class ExactJSONParser(BaseParser):
 
 
 def read_decimal(digits: str) -> Decimal:
-    require_short(digits)
-    return Decimal(digits)
-
-
-def read_int(digits: str) -> int:
-    require_short(digits)
-    return int(digits)
-
-
-def require_short(digits: str) -> None:
-    if len(digits) > DIGITS_MAX:
+    number = Decimal(digits)
+    if len(digits) > DIGITS_MAX or abs(number.adjusted()) > DIGITS_MAX:
         raise ValueError(f"a number has more than {DIGITS_MAX} digits")
+    return number
 
 
-def refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no number of JSON")
+decode_exact = msgspec.json.Decoder(float_hook=read_decimal).decode

@@ -3,7 +3,14 @@
 from django.urls import URLPattern, path
 
 from metering.rest.corrections import CorrectionsView
+from metering.rest.limits import LimitsView
+from metering.rest.reservations import ReleaseView, ReservationsView, ReservationView, SettleView
 
 urlpatterns: list[URLPattern] = [
     path("corrections", CorrectionsView.as_view(), name="corrections"),
+    path("accounts/<str:account_key>/limits", LimitsView.as_view(), name="limits"),
+    path("reservations", ReservationsView.as_view(), name="reservations"),
+    path("reservations/<uuid:reservation_id>", ReservationView.as_view(), name="reservation"),
+    path("reservations/<uuid:reservation_id>/settle", SettleView.as_view(), name="settle"),
+    path("reservations/<uuid:reservation_id>/release", ReleaseView.as_view(), name="release"),
 ]

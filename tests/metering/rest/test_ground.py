@@ -131,7 +131,16 @@ def test_only_json_is_spoken(client: Client, bearer):
 
 @pytest.mark.parametrize(
     "body",
-    [b"{", b"\xff", b'{"quantity": NaN}', b"[" * 100_000, b'{"quantity": ' + b"9" * 200 + b"}", b'"\\ud800', b"nope"],
+    [
+        b"{",
+        b"\xff",
+        b'{"quantity": NaN}',
+        b"[" * 100_000,
+        b'{"quantity": ' + b"9" * 200 + b".0}",
+        b'{"quantity": 1e999999999}',
+        b'"\\ud800',
+        b"nope",
+    ],
 )
 def test_what_is_no_json_is_malformed(client: Client, bearer, body):
     assert is_problem(client.post("/api/v1/things/acme", body, "application/json", **bearer), 400, "malformed")

@@ -1,0 +1,62 @@
+"""Reservations: what is kept of a limit until the real usage is known."""
+
+import uuid
+
+from django.db import models
+from django.db.models import F, Q
+
+from metering.models.digits import QUANTITY, TOTAL
+
+
+class ReservationState(models.TextChoices):
+    HELD = "held", "held"
+    SETTLED = "settled", "settled"
+    RELEASED = "released", "released"
+    EXPIRED = "expired", "expired"
+
+
+class Reservation(models.Model):
+    """A quantity of a limit that is kept for one caller until the real usage is known, or time is up."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    account = models.ForeignKey("metering.Account", models.PROTECT, related_name="reservations")
+    meter = models.ForeignKey("metering.Meter", models.PROTECT, db_index=False)
+    limit = models.ForeignKey("metering.Limit", models.PROTECT, related_name="reservations", db_index=False)
+    api_key = models.ForeignKey("metering.ApiKey", models.PROTECT, null=True, blank=True, db_index=False)
+    idempotency_key = models.CharField(max_length=255, blank=True, help_text="The caller's own name for it.")
+    quantity = models.DecimalField(**QUANTITY)
+    passes_limit = models.BooleanField(default=False, help_text="Granted beyond the limit, which is soft.")
+    state = models.CharField(max_length=8, choices=ReservationState.choices, default=ReservationState.HELD)
+    created_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True, blank=True, help_text="When it was settled, released or expired.")
+    settled_quantity = models.DecimalField(
+        **TOTAL, null=True, blank=True, help_text="As settled; empty where events say it."
+    )
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["api_key", "idempotency_key"],
+                condition=~Q(idempotency_key=""),
+                nulls_distinct=False,
+                name="reservation_once_per_idempotency_key",
+            ),
+            models.CheckConstraint(condition=Q(quantity__gt=0), name="reservation_holds_something"),
+            models.CheckConstraint(condition=Q(expires_at__gt=F("created_at")), name="reservation_lasts"),
+            models.CheckConstraint(
+                condition=Q(state="held", ended_at__isnull=True) | (~Q(state="held") & Q(ended_at__isnull=False)),
+                name="reservation_ended_unless_held",
+            ),
+            models.CheckConstraint(
+                condition=Q(state="settled") | Q(settled_quantity__isnull=True),
+                name="reservation_quantity_once_settled",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["expires_at"], condition=Q(state="held"), name="reservation_held_until"),
+            models.Index(fields=["limit"], condition=Q(state="held"), name="reservation_held_of_limit"),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.pk)

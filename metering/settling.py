@@ -1,0 +1,149 @@
+"""Settling a reservation: the hold is given back in full, and in the same transaction what really happened counts.
+
+The caller brings the events, or a quantity alone where it is plain what event says it. Usage above the limit counts as
+well: it happened.
+"""
+
+import random
+import time as clock
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from django.db import OperationalError, connection, transaction
+
+from metering.accounts import read_names
+from metering.events import EventFate, Fate, UsageEvent
+from metering.ingest import ATTEMPTS, RETRYABLE, ingest_events
+from metering.models import Aggregation, Meter, Reservation, ReservationState
+from metering.reservations import ReservationFact, end_reservation, lock_reservation, require_move, state_reservation
+
+SOURCE = "urn:palier:reservation"  # of the event that says a quantity; its id is the reservation's
+COUNTED = {Fate.ACCEPTED, Fate.DUPLICATE, Fate.LATE}
+
+Count = Callable[[Reservation], Decimal | None]
+
+
+class NotAQuantity(ValueError):
+    """A quantity alone does not say what happened: the meter needs the events."""
+
+
+class RefusedUsage(ValueError):
+    """Not all of the events can be counted for this account. Nothing was, and the quantity is still held."""
+
+    def __init__(self, refused: dict[int, EventFate]) -> None:
+        super().__init__("The usage was refused; nothing of it counts, and the reservation stands as it was.")
+        self.refused = refused  # by position
+
+
+def settle_by_quantity(
+    reservation_id: UUID,
+    *,
+    quantity: Decimal,
+    at: datetime,
+    time: datetime | None = None,
+    data: dict[str, Any] | None = None,
+    api_key_id: int | None = None,
+) -> ReservationFact:
+    """Count so much of the meter, at `time` (`at` when None), by an event that is written for it. Of zero none is.
+
+    `data` is what the event says besides, for the meter's filter and dimensions. A second call changes nothing and
+    gives the same answer. Raises UnknownReservation, ReservationConflict, NotAQuantity, RefusedUsage.
+    """
+
+    def count(reservation: Reservation) -> Decimal:
+        event = build_event(reservation, quantity, time=time or at, data=data or {})
+        if quantity:
+            require_counted(ingest_events([event], at=at, api_key_id=api_key_id))
+        return quantity
+
+    return settle(reservation_id, count, at=at)
+
+
+def settle_by_events(
+    reservation_id: UUID, *, events: Sequence[UsageEvent | EventFate], at: datetime, api_key_id: int | None = None
+) -> ReservationFact:
+    """Count these events, all of them or none. Each must name the reservation's account. What is known already is fine.
+
+    A second call changes nothing and gives the same answer. Raises UnknownReservation, ReservationConflict,
+    RefusedUsage.
+    """
+
+    def count(reservation: Reservation) -> None:
+        own = keep_own(events, account_id=reservation.account_id)
+        require_counted(ingest_events(own, at=at, api_key_id=api_key_id))
+
+    return settle(reservation_id, count, at=at)
+
+
+def settle(reservation_id: UUID, count: Count, *, at: datetime) -> ReservationFact:
+    """Ingestion locks rollups and limits in an order of its own, which a limit of another window may turn round: then,
+    as there, all of it is tried again.
+    """
+    for attempt in range(1, ATTEMPTS):
+        try:
+            return settle_once(reservation_id, count, at=at)
+        except OperationalError as error:
+            if connection.in_atomic_block or getattr(error.__cause__, "sqlstate", None) not in RETRYABLE:
+                raise
+            clock.sleep(random.uniform(0, 0.02 * attempt))  # noqa: S311 (spreads retries, guards nothing)
+    return settle_once(reservation_id, count, at=at)
+
+
+@transaction.atomic
+def settle_once(reservation_id: UUID, count: Count, *, at: datetime) -> ReservationFact:
+    reservation = lock_reservation(reservation_id)
+    if reservation.state == ReservationState.SETTLED:
+        return state_reservation(reservation)
+    require_move(reservation, ReservationState.SETTLED)
+    settled_quantity = count(reservation)
+    return end_reservation(reservation, ReservationState.SETTLED, at=at, settled_quantity=settled_quantity)
+
+
+def keep_own(events: Sequence[UsageEvent | EventFate], *, account_id: int) -> list[UsageEvent]:
+    """All of them, or RefusedUsage with those that are no events or another account's."""
+    names = read_names({event.subject for event in events if isinstance(event, UsageEvent)})
+    own: list[UsageEvent] = []
+    refused: dict[int, EventFate] = {}
+    for position, event in enumerate(events):
+        if isinstance(event, EventFate):
+            refused[position] = event
+        elif names.get(event.subject) != account_id:
+            message = "The subject does not name the account of the reservation."
+            refused[position] = EventFate(event.source, event.id, Fate.REJECTED, "other_account", "subject", message)
+        else:
+            own.append(event)
+    if refused:
+        raise RefusedUsage(refused)
+    return own
+
+
+def require_counted(fates: Sequence[EventFate]) -> None:
+    if refused := {position: fate for position, fate in enumerate(fates) if fate.fate not in COUNTED}:
+        raise RefusedUsage(refused)
+
+
+def build_event(reservation: Reservation, quantity: Decimal, *, time: datetime, data: dict[str, Any]) -> UsageEvent:
+    """The event that counts exactly this quantity of the meter. Raises NotAQuantity where there is none."""
+    meter: Meter = reservation.meter
+    if meter.aggregation == Aggregation.COUNT:
+        if quantity not in (0, 1):
+            raise NotAQuantity(f"The meter {meter.key} counts events: settle it at 1 or 0, or by the events.")
+    elif meter.aggregation == Aggregation.SUM:
+        data = data | {meter.value_property: quantity}
+    else:
+        raise NotAQuantity(f"The meter {meter.key} is no sum: settle it by the events.")
+    return UsageEvent(
+        source=SOURCE,
+        id=str(reservation.pk),
+        type=meter.event_type,
+        subject=reservation.account.key,
+        time=time,
+        data=encode_exact(data),
+    )
+
+
+encode_exact = msgspec.json.Encoder(decimal_format="number").encode
