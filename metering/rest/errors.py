@@ -6,10 +6,11 @@ from typing import Any
 
 import msgspec
 from django.core.exceptions import PermissionDenied
-from django.db import InterfaceError, OperationalError
+from django.db import DatabaseError, InterfaceError
 from django.http import Http404, HttpResponse
 from rest_framework.exceptions import APIException, ErrorDetail, ValidationError
 
+from metering.outages import answer_outage
 from metering.problems import Problem
 
 # For those that the framework raises by itself. What our own code raises carries its own.
@@ -49,28 +50,17 @@ def answer_error(error: Exception, context: dict[str, Any]) -> HttpResponse | No
         return Problem(HTTPStatus.NOT_FOUND, "not_found", "There is nothing here.").response()
     if isinstance(error, PermissionDenied):
         return Problem(HTTPStatus.FORBIDDEN, "forbidden", "This is not for you.").response()
-    if isinstance(error, OperationalError | InterfaceError):
-        return Problem(
-            HTTPStatus.SERVICE_UNAVAILABLE,
-            "database_unavailable",
-            "The database is not available. Send the same again in a while.",
-            Retry_After="1",
-        ).response()
+    if isinstance(error, DatabaseError | InterfaceError):
+        outage = answer_outage(error)
+        return None if outage is None else outage.response()
     return None
 
 
 def answer_invalid(error: ValidationError) -> HttpResponse:
     """400 with what is wrong, field by field."""
     errors = list(list_errors(error.detail))
-    body = {
-        "type": "about:blank",
-        "title": HTTPStatus.BAD_REQUEST.phrase,
-        "status": 400,
-        "code": "invalid",
-        "detail": "; ".join(f"{each.field}: {each.message}" if each.field else each.message for each in errors[:5]),
-        "errors": errors,
-    }
-    return HttpResponse(msgspec.json.encode(body), status=400, content_type="application/problem+json")
+    detail = "; ".join(f"{each.field}: {each.message}" if each.field else each.message for each in errors[:5])
+    return Problem(HTTPStatus.BAD_REQUEST, "invalid", detail, extensions={"errors": errors}).response()
 
 
 def list_errors(detail: Any, path: tuple[str, ...] = ()) -> Iterator[FieldError]:

@@ -2,14 +2,11 @@
 
 from typing import Any
 
+from metering.api.modes import BATCH, LINES, PLAIN, SINGLE
 from metering.events import MAX_LENGTHS, Fate
 from metering.rest.answers import PROBLEM, describe_refusal
 
 PATH = "/api/v1/events"
-SINGLE = "application/cloudevents+json"
-BATCH = "application/cloudevents-batch+json"
-PLAIN = "application/json"
-LINES = "application/x-ndjson"
 
 DESCRIPTION = f"""\
 One event, or up to 1,000 in a batch, in 5 MB (inflated; `Content-Encoding: gzip` is understood).
@@ -20,9 +17,9 @@ headers, the data as the body); plain JSON (`{PLAIN}`: one object or a list) and
 `(source, id)` counts once, for ever: whatever is sent again is a duplicate and changes nothing. Good rows of a batch
 stay when others are refused. A 2xx is written after the events are committed.
 
-CloudEvents whose rows were all kept, or were known already, are answered by 204; every other request by 200 with a fate
-for each row. `Prefer: return=representation` asks for the fates, `Prefer: return=minimal` for 204 where there is
-nothing to tell.
+CloudEvents are answered by 204 when every row was kept or is known already, and by 400 with `results` when one was
+refused; plain JSON and NDJSON by 200 with a fate for each row, whatever the fates are. `Prefer: return=representation`
+asks for the fates, `Prefer: return=minimal` for 204 where nothing was refused. Scope: `events:write`.
 """
 
 EVENT_EXAMPLE = {

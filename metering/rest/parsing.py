@@ -2,18 +2,27 @@
 
 from collections.abc import Mapping
 from decimal import Decimal
-from http import HTTPStatus
+from io import BytesIO
 from typing import IO, Any
 
 import msgspec
-from django.conf import settings
 from rest_framework.exceptions import ParseError
 from rest_framework.parsers import BaseParser
+from rest_framework.request import Request
 
+from metering.api.bodies import read_body
 from metering.decoding import BYTE_ORDER_MARK
-from metering.problems import Problem
 
 DIGITS_MAX = 100  # of one number; what is longer is no quantity
+
+
+class BoundedRequest(Request):
+    """Its body is read as that of events is: whole or in chunks, inflated, and only as far as it may be long."""
+
+    def _load_stream(self) -> None:
+        """DRF's own would give a body of any length, and none where it is in chunks."""
+        body = read_body(self._request)
+        self._stream = BytesIO(body) if body else None
 
 
 class ExactJSONParser(BaseParser):
@@ -24,15 +33,9 @@ class ExactJSONParser(BaseParser):
     def parse(
         self, stream: IO[bytes], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
     ) -> Any:
-        """Raises ParseError for what is no JSON in UTF-8, Problem (413) for too much of it."""
-        maximum: int = settings.EVENT_BODY_MAX_BYTES
-        body = stream.read(maximum + 1)
-        if len(body) > maximum:
-            raise Problem(
-                HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body_too_large", f"A body may have at most {maximum:,} bytes."
-            )
+        """Raises ParseError for what is no JSON in UTF-8."""
         try:
-            return decode_exact(body.removeprefix(BYTE_ORDER_MARK))
+            return decode_exact(stream.read().removeprefix(BYTE_ORDER_MARK))
         except RecursionError:
             raise ParseError("The JSON is nested too deeply.") from None
         except ValueError as error:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, ClassVar, cast
 
-from django.http import HttpResponseBase
+from django.http import HttpRequest, HttpResponseBase
 from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -12,6 +12,7 @@ from rest_framework.views import APIView
 
 from metering.accounts import AccountRef
 from metering.keys import KeyRef
+from metering.rest.parsing import BoundedRequest
 from metering.rest.permissions import find_visible_account
 
 
@@ -24,6 +25,15 @@ class KeyedView(APIView):
     scopes: ClassVar[Mapping[str, str]]
     http_method_names = ["get", "head", "post", "put", "patch", "delete"]
     at: datetime
+
+    def initialize_request(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Request:
+        return BoundedRequest(
+            request,
+            parsers=self.get_parsers(),
+            authenticators=self.get_authenticators(),
+            negotiator=self.get_content_negotiator(),
+            parser_context=self.get_parser_context(request),
+        )
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         self.at = timezone.now()

@@ -1,12 +1,14 @@
 # ruff: noqa: S608  (statements of constants)
 from collections.abc import Callable
 from datetime import UTC, datetime
+from decimal import Decimal
 
 import pytest
 from django.db import connection
 
 from metering.invariants import COUNTED_RULES, RULES, check
 from metering.limits import LimitTerms, hand_over_limits
+from metering.reservations import hold_quantity
 from tests.metering.makers import NOON, make_account, make_events, make_key, make_meter
 
 pytestmark = pytest.mark.django_db
@@ -42,6 +44,7 @@ def usage() -> None:
     make_events(12, bytes=5)
     make_events(1, subject="stranger", first=90, bytes=5)
     make_key()
+    hold_quantity(account_key="acme", meter_key="requests", quantity=Decimal(5), at=NOON)
 
 
 def test_sound_data_has_nothing_to_tell(usage):
@@ -83,6 +86,15 @@ BREAKS = {
     "a running total equals the usage in its window": [
         "UPDATE metering_limit SET used = used + 0.000000000001",
         "UPDATE metering_limit SET starts_at = '2026-11-20'",
+    ],
+    "what a limit holds is held by its open reservations": [
+        "UPDATE metering_limit SET held = held + 0.000000000001",
+        "UPDATE metering_reservation SET state = 'released', ended_at = now()",
+        "DELETE FROM metering_reservation",
+    ],
+    "a reservation is of its limit's account and meter": [
+        "UPDATE metering_reservation SET meter_id = meter_id + 1",
+        "UPDATE metering_reservation SET expires_at = '2026-12-01 00:00:01+00'",
     ],
     "an account goes by its own key": ["DELETE FROM metering_alias WHERE name = 'acme'"],
     "an alert is justified by what it saw": ["UPDATE metering_alert SET used = 7.99 WHERE level = 80"],

@@ -65,6 +65,7 @@ def test_a_limit_reads_as_its_terms_and_what_was_used(account_id, meter_id):
             meter_name="Requests",
             unit="request",
             used=Decimal(3),
+            held=Decimal(0),
             quantity=Decimal(200),
             remaining=Decimal(197),
             percent=Decimal("1.50"),
