@@ -36,7 +36,14 @@ def answer_error(request: HttpRequest, status: HTTPStatus, *, template: str = ""
     # A request that failed before it got its id (a wrong Host behind the HTTPS redirect) gets one here.
     request_id: str = getattr(request, "request_id", "") or str(uuid.uuid4())
     if request.path.startswith("/api/"):
-        problem = {"type": "about:blank", "title": status.phrase, "status": status.value, "request_id": request_id}
+        problem = {
+            "type": "about:blank",
+            "title": status.phrase,
+            "status": status.value,
+            "code": status.name.lower(),
+            "detail": f"{status.description}.",
+            "request_id": request_id,
+        }
         return JsonResponse(problem, status=status.value, content_type="application/problem+json")
     context = {"request_id": request_id, "static_url": f"/{str(settings.STATIC_URL).lstrip('/')}"}
     page = render_to_string(template or f"errors/{status.value}.html", context)
