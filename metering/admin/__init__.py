@@ -6,6 +6,7 @@ from metering.admin.imports import RejectedLineAdmin, UsageImportAdmin
 from metering.admin.keys import ApiKeyAdmin
 from metering.admin.limits import AlertAdmin, LimitAdmin
 from metering.admin.meters import MeterAdmin
+from metering.admin.reservations import ReservationAdmin
 
 __all__ = [
     "AccountAdmin",
@@ -16,5 +17,6 @@ __all__ = [
     "LimitAdmin",
     "MeterAdmin",
     "RejectedLineAdmin",
+    "ReservationAdmin",
     "UsageImportAdmin",
 ]

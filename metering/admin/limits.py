@@ -21,7 +21,17 @@ else:
 
 @admin.register(Limit)
 class LimitAdmin(ReadOnly, LimitModelAdmin):
-    list_display = ["account", "meter", "used_text", "quantity_text", "percent", "starts_at", "ends_at", "is_hard"]
+    list_display = [
+        "account",
+        "meter",
+        "used_text",
+        "held_text",
+        "quantity_text",
+        "percent",
+        "starts_at",
+        "ends_at",
+        "is_hard",
+    ]
     list_filter = ["meter", "is_hard", ("closed_at", admin.EmptyFieldListFilter)]
     list_select_related = ["account", "meter"]
     list_per_page = 50
@@ -31,13 +41,17 @@ class LimitAdmin(ReadOnly, LimitModelAdmin):
     search_fields = ["account__key", "account__name"]
     search_help_text = _("Search in keys and names of accounts")
     fields = [
-        "account", "meter", "starts_at", "ends_at", "quantity_text", "used_text", "percent", "is_hard", "epoch",
-        "closed_at",
+        "account", "meter", "starts_at", "ends_at", "quantity_text", "used_text", "held_text", "percent", "is_hard",
+        "epoch", "closed_at",
     ]  # fmt: skip
 
     @admin.display(description=_("used"), ordering="used")
     def used_text(self, limit: Limit) -> str:
         return format_exact(limit.used, limit.meter.unit)
+
+    @admin.display(description=_("held"), ordering="held")
+    def held_text(self, limit: Limit) -> str:
+        return format_exact(limit.held, limit.meter.unit) if limit.held else "–"
 
     @admin.display(description=_("limit"), ordering="quantity")
     def quantity_text(self, limit: Limit) -> str:

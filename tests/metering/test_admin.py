@@ -1,5 +1,6 @@
 import re
 from datetime import UTC, datetime
+from decimal import Decimal
 
 import pytest
 from django.apps import apps
@@ -13,6 +14,7 @@ from metering.corrections import retract_event
 from metering.keys import InvalidKey, authenticate
 from metering.limits import LimitTerms, close_window, hand_over_limits
 from metering.models import Account, ApiKey, HourlyRollup, Meter, RejectedLine, UsageImport
+from metering.reservations import hold_quantity
 from tests.metering.makers import NOON, make_account, make_events, make_key, make_meter
 
 pytestmark = pytest.mark.django_db
@@ -36,6 +38,7 @@ def make_usage(number: int) -> None:
     )
     make_events(6, subject=f"ACME{number}", source=f"test-{number}")
     make_key(f"key {number}")
+    hold_quantity(account_key=f"acme-{number}", meter_key="requests", quantity=Decimal(1), at=NOON)
     window = {"start": datetime(2026, 11, 1, tzinfo=UTC), "end": datetime(2026, 12, 1, tzinfo=UTC)}
     close_window(account_id=account.id, **window, at=NOON)
     retract_event(f"test-{number}", "1", reason="a test", made_by="ops", at=NOON)
@@ -44,7 +47,7 @@ def make_usage(number: int) -> None:
 
 
 LISTS = [
-    "account", "apikey", "meter", "limit", "alert", "usageimport", "rejectedline", "adjustment", "correction",
+    "account", "apikey", "meter", "limit", "alert", "reservation", "usageimport", "rejectedline", "adjustment", "correction",
 ]  # fmt: skip
 
 
