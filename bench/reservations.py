@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from http.client import HTTPConnection
 from statistics import quantiles
 
@@ -57,7 +58,7 @@ def make_ground() -> str:
             name=f"Meter {n}",
             event_type=f"job_{n}",
             aggregation="sum",
-            value_property="value",
+            value="value",
             unit="minute",
             at=at,
         )
@@ -65,7 +66,7 @@ def make_ground() -> str:
     ]
     hand_over_limits(
         account_ids=list(account_ids),
-        terms=[LimitTerms(meter.id, 10**12, is_hard=True) for meter in meters],
+        terms=[LimitTerms(meter.id, Decimal(10**12), is_hard=True) for meter in meters],
         start=at - timedelta(days=1),
         end=at + timedelta(days=1),
         at=at,

@@ -4,17 +4,30 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import ROUND_DOWN, Decimal
+from typing import LiteralString
 
 from django.db import IntegrityError, transaction
 from django.db.models import F
 
+from metering.accounts import AccountRef, UnknownAccount
 from metering.alerts import find_next_crossing, keep_raised_limit_quiet, record_crossings
 from metering.locks import hold_accounts, hold_limits_for_change, hold_limits_for_opening
 from metering.models import Limit
 from metering.quantities import EXACT
+from metering.statements import run_statement
 from metering.usage import read_totals_of
 
 HUNDREDTH = Decimal("0.01")
+
+FIND_LIMITS: LiteralString = """
+    SELECT c.id, c.key, c.name, l.id, m.id, m.key, m.name, m.unit, l.used, l.held, l.quantity, l.is_hard, l.starts_at,
+        l.ends_at, l.epoch
+    FROM metering_alias a JOIN metering_account c ON c.id = a.account_id
+    LEFT JOIN metering_limit l ON l.account_id = c.id AND l.starts_at <= %s AND l.ends_at > %s
+    LEFT JOIN metering_meter m ON m.id = l.meter_id
+    WHERE a.name = %s
+    ORDER BY m.key
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,23 +162,42 @@ def read_limits(*, account_id: int, at: datetime) -> list[LimitReading]:
     return [state_limit(limit) for limit in limits.order_by("meter__key")]
 
 
+def find_limits(account_key: str, *, at: datetime) -> tuple[AccountRef, list[LimitReading]]:
+    """The same with the account, by its key or an alias, in one statement. Raises UnknownAccount."""
+    rows = run_statement(FIND_LIMITS, [at, at, account_key]) if "\0" not in account_key else []
+    if not rows:
+        raise UnknownAccount(f"No account is called {account_key!r}.")
+    account = AccountRef(*rows[0][:3])
+    return account, [state_columns(*row[3:]) for row in rows if row[3] is not None]
+
+
 def state_limit(limit: Limit) -> LimitReading:
-    quantity = limit.quantity
+    meter = limit.meter
+    return state_columns(
+        limit.pk, meter.pk, meter.key, meter.name, meter.unit, limit.used, limit.held, limit.quantity, limit.is_hard,
+        limit.starts_at, limit.ends_at, limit.epoch,
+    )  # fmt: skip
+
+
+def state_columns(
+    limit_id: int, meter_id: int, meter_key: str, meter_name: str, unit: str, used: Decimal, held: Decimal,
+    quantity: Decimal | None, is_hard: bool, start: datetime, end: datetime, epoch: int,
+) -> LimitReading:  # fmt: skip
     return LimitReading(
-        limit_id=limit.pk,
-        meter_id=limit.meter_id,
-        meter_key=limit.meter.key,
-        meter_name=limit.meter.name,
-        unit=limit.meter.unit,
-        used=limit.used,
-        held=limit.held,
+        limit_id=limit_id,
+        meter_id=meter_id,
+        meter_key=meter_key,
+        meter_name=meter_name,
+        unit=unit,
+        used=used,
+        held=held,
         quantity=quantity,
-        remaining=None if quantity is None else max(EXACT.subtract(quantity, limit.used), Decimal(0)),
-        percent=None if quantity is None else find_percent(limit.used, quantity),
-        is_hard=limit.is_hard,
-        start=limit.starts_at,
-        resets_at=limit.ends_at,
-        epoch=limit.epoch,
+        remaining=None if quantity is None else max(EXACT.subtract(quantity, used), Decimal(0)),
+        percent=None if quantity is None else find_percent(used, quantity),
+        is_hard=is_hard,
+        start=start,
+        resets_at=end,
+        epoch=epoch,
     )
 
 

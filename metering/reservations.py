@@ -251,12 +251,11 @@ def expire_reservations(*, at: datetime, limit_id: int | None = None) -> int:
 
     What another caller is ending at this moment is passed over.
     """
-    expired = 0
-    while True:
+    expired, count = 0, EXPIRE_BATCH
+    while count == EXPIRE_BATCH:
         [(count,)] = run_statement(EXPIRE, [at, limit_id, limit_id, EXPIRE_BATCH, at])
         expired += count
-        if count < EXPIRE_BATCH:
-            return expired
+    return expired
 
 
 def lock_reservation(reservation_id: UUID) -> Reservation:

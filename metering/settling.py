@@ -12,13 +12,16 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-import msgspec
 from django.db import OperationalError, connection, transaction
+from django.db.models import Q
 
 from metering.accounts import read_names
-from metering.events import EventFate, Fate, UsageEvent
+from metering.events import EventFate, Fate, UsageEvent, encode_data
+from metering.expressions import compile_expression
 from metering.ingest import ATTEMPTS, RETRYABLE, ingest_events
+from metering.measuring import Measurer, VersionTerms
 from metering.models import Aggregation, Meter, Reservation, ReservationState
+from metering.paths import Path
 from metering.reservations import ReservationFact, end_reservation, lock_reservation, require_move, state_reservation
 
 SOURCE = "urn:palier:reservation"  # of the event that says a quantity; its id is the reservation's
@@ -127,23 +130,64 @@ def require_counted(fates: Sequence[EventFate]) -> None:
 
 
 def build_event(reservation: Reservation, quantity: Decimal, *, time: datetime, data: dict[str, Any]) -> UsageEvent:
-    """The event that counts exactly this quantity of the meter. Raises NotAQuantity where there is none."""
+    """The event that counts exactly this quantity of the meter at that time. Raises NotAQuantity: there is none."""
     meter: Meter = reservation.meter
-    if meter.aggregation == Aggregation.COUNT:
-        if quantity not in (0, 1):
-            raise NotAQuantity(f"The meter {meter.key} counts events: settle it at 1 or 0, or by the events.")
-    elif meter.aggregation == Aggregation.SUM:
-        data = data | {meter.value_property: quantity}
-    else:
+    terms = find_terms(meter, at=time)
+    if meter.aggregation == Aggregation.SUM:
+        data = put_value(data, find_path(terms), quantity)
+    elif meter.aggregation != Aggregation.COUNT:
         raise NotAQuantity(f"The meter {meter.key} is no sum: settle it by the events.")
+    elif quantity not in (0, 1):
+        raise NotAQuantity(f"The meter {meter.key} counts events: settle it at 1 or 0, or by the events.")
+    if quantity:
+        require_measured(terms, data, quantity, time=time)
     return UsageEvent(
         source=SOURCE,
         id=str(reservation.pk),
-        type=meter.event_type,
+        type=terms.event_type,
         subject=reservation.account.key,
         time=time,
-        data=encode_exact(data),
+        data=encode_data(data),
     )
 
 
-encode_exact = msgspec.json.Encoder(decimal_format="number").encode
+def find_terms(meter: Meter, *, at: datetime) -> VersionTerms:
+    """Of the version of the meter that counts at this time."""
+    versions = meter.versions.filter(Q(starts_at=None) | Q(starts_at__lte=at))
+    version = versions.order_by("-number")[0]  # the first has always been
+    return VersionTerms(
+        meter_id=meter.pk,
+        meter_key=meter.key,
+        aggregation=meter.aggregation,
+        event_type=version.event_type,
+        value=version.value,
+        filter=version.filter,
+        dimensions=tuple(version.dimensions),
+    )
+
+
+def find_path(terms: VersionTerms) -> Path:
+    path = compile_expression(terms.value).path
+    if path is None:
+        raise NotAQuantity(f"The meter {terms.meter_key} computes its value: settle it by the events.")
+    return path
+
+
+def put_value(data: dict[str, Any], path: Path, quantity: Decimal) -> dict[str, Any]:
+    """A copy of `data` that says the quantity where the meter reads it."""
+    name, *inner = path
+    if not inner:
+        return data | {name: quantity}
+    within = data.get(name, {})
+    if not isinstance(within, dict):
+        raise NotAQuantity(f"data.{name} must be an object, for the quantity to stand in.")
+    return data | {name: put_value(within, tuple(inner), quantity)}
+
+
+def require_measured(terms: VersionTerms, data: dict[str, Any], quantity: Decimal, *, time: datetime) -> None:
+    """The meter's filter and dimensions may look at more than its value."""
+    measures, skipped = Measurer([terms]).measure(terms.event_type, data, time)
+    if skipped:
+        raise NotAQuantity(skipped[0].message)
+    if [measure.value for measure in measures] != [quantity]:
+        raise NotAQuantity(f"The meter {terms.meter_key} would not count this: its filter asks for more in `data`.")

@@ -62,7 +62,7 @@ def database(db: None) -> Iterator[None]:
 def existing(database: None) -> dict[str, str]:
     """What the parameters of the paths are called where there is something; and a key that may do everything."""
     at = timezone.now()
-    account, meter = make_account("acme"), make_meter("gpu_minutes", event_type="api.request", value_property="bytes")
+    account, meter = make_account("acme"), make_meter("gpu_minutes", event_type="api.request", value="bytes")
     hand_over_limits(
         account_ids=[account.id],
         terms=[LimitTerms(meter.id, Decimal(1000), is_hard=True)],

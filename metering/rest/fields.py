@@ -1,6 +1,6 @@
 """How quantities and times read in JSON: text that keeps every digit, and UTC."""
 
-from datetime import UTC
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -36,6 +36,10 @@ class QuantityField(serializers.DecimalField):
 def write_quantity(quantity: Decimal) -> str:
     plain = f"{EXACT.create_decimal(quantity):f}"
     return (plain.rstrip("0").rstrip(".") if "." in plain else plain) if quantity else "0"
+
+
+def write_time(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 class TimeField(serializers.DateTimeField):

@@ -22,7 +22,7 @@ class BoundedRequest(Request):
     def _load_stream(self) -> None:
         """DRF's own would give a body of any length, and none where it is in chunks."""
         body = read_body(self._request)
-        self._stream = BytesIO(body) if body else None
+        self._stream: BytesIO | None = BytesIO(body) if body else None  # type: ignore[assignment]  # None: no body
 
 
 class ExactJSONParser(BaseParser):

@@ -30,7 +30,15 @@ def find_visible_account(key: KeyRef, account_key: str) -> AccountRef:
     try:
         account = find_account(account_key)
     except UnknownAccount:
-        account = None
-    if account is None or not may_see(key, account.id):
-        raise NotFound("This key sees no account of that name.", "unknown_account")
+        raise refuse_account() from None
+    require_visible(key, account)
     return account
+
+
+def require_visible(key: KeyRef, account: AccountRef) -> None:
+    if not may_see(key, account.id):
+        raise refuse_account()
+
+
+def refuse_account() -> NotFound:
+    return NotFound("This key sees no account of that name.", "unknown_account")

@@ -6,7 +6,6 @@ from http import HTTPStatus
 from typing import Any
 from uuid import UUID
 
-import msgspec
 from django.conf import settings
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
@@ -16,7 +15,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from metering.decoding import MalformedBody, RowSplitter, TooManyEvents, decode_events
-from metering.events import EventFate, UsageEvent
+from metering.events import EventFate, UsageEvent, encode_data
 from metering.models import ReservationState
 from metering.problems import Problem
 from metering.reservations import (
@@ -32,7 +31,7 @@ from metering.reservations import (
     release_reservation,
 )
 from metering.rest.answers import refusals
-from metering.rest.fields import QuantityField, TimeField, write_quantity
+from metering.rest.fields import QuantityField, TimeField, write_quantity, write_time
 from metering.rest.permissions import may_see, own_account_id
 from metering.rest.views import KeyedView
 from metering.settling import NotAQuantity, RefusedUsage, settle_by_events, settle_by_quantity
@@ -96,10 +95,10 @@ class SettlementSerializer(serializers.Serializer[object]):
 
 class ReservationSerializer(serializers.Serializer[object]):
     id = serializers.UUIDField()
-    account = serializers.CharField(source="account_key")
-    meter = serializers.CharField(source="meter_key")
+    account = serializers.CharField()
+    meter = serializers.CharField()
     quantity = QuantityField()
-    over_limit = serializers.BooleanField(source="passes_limit", help_text="Granted beyond the limit, which is soft.")
+    over_limit = serializers.BooleanField(help_text="Granted beyond the limit, which is soft.")
     state = serializers.ChoiceField(ReservationState.choices)
     created_at = TimeField()
     expires_at = TimeField(help_text="What is not settled by then is given back, within a minute.")
@@ -108,7 +107,21 @@ class ReservationSerializer(serializers.Serializer[object]):
 
 
 def answer_reservation(reservation: ReservationFact, *, status: HTTPStatus = HTTPStatus.OK) -> Response:
-    return Response(ReservationSerializer(reservation).data, status=status)
+    """As ReservationSerializer describes it, in a tenth of its time."""
+    settled = reservation.settled_quantity
+    body = {
+        "id": str(reservation.id),
+        "account": reservation.account_key,
+        "meter": reservation.meter_key,
+        "quantity": write_quantity(reservation.quantity),
+        "over_limit": reservation.passes_limit,
+        "state": reservation.state,
+        "created_at": write_time(reservation.created_at),
+        "expires_at": write_time(reservation.expires_at),
+        "ended_at": None if reservation.ended_at is None else write_time(reservation.ended_at),
+        "settled_quantity": None if settled is None else write_quantity(settled),
+    }
+    return Response(body, status=status)
 
 
 class ReservationsView(KeyedView):
@@ -264,14 +277,11 @@ class SettleView(OneReservationView):
 def read_events(rows: list[dict[str, Any]]) -> list[UsageEvent | EventFate]:
     """As the ingestion of a plain list reads them."""
     try:
-        return list(decode_events(encode_exact(rows), splitter=RowSplitter(settings.EVENT_BATCH_MAX)))
+        return list(decode_events(encode_data(rows), splitter=RowSplitter(settings.EVENT_BATCH_MAX)))
     except MalformedBody as error:
         raise ValidationError({"events": [str(error)]}, "malformed") from None
     except TooManyEvents as error:
         raise Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_many_events", str(error)) from None
-
-
-encode_exact = msgspec.json.Encoder(decimal_format="number").encode
 
 
 def refuse_usage(error: RefusedUsage) -> Problem:

@@ -47,7 +47,8 @@ def make_usage(number: int) -> None:
 
 
 LISTS = [
-    "account", "apikey", "meter", "limit", "alert", "reservation", "usageimport", "rejectedline", "adjustment", "correction",
+    "account", "apikey", "meter", "limit", "alert", "reservation", "usageimport", "rejectedline", "adjustment",
+    "correction",
 ]  # fmt: skip
 
 

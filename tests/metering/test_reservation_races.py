@@ -33,7 +33,7 @@ def threads() -> Iterator[Threads]:
 
 @pytest.fixture
 def limit() -> Iterator[Limit]:
-    account, meter = make_account(), make_meter("minutes", event_type="job", value_property="minutes")
+    account, meter = make_account(), make_meter("minutes", event_type="job", value="minutes")
     hand_over_limits(
         account_ids=[account.id],
         terms=[LimitTerms(meter_id=meter.id, quantity=Decimal(ROOM), is_hard=True)],

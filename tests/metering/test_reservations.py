@@ -11,6 +11,7 @@ from metering.events import Fate
 from metering.ingest import ingest_events
 from metering.invariants import check
 from metering.limits import LimitTerms, close_window, hand_over_limits, read_limits
+from metering.meters import change_meter, create_meter
 from metering.models import Event, Limit, Reservation
 from metering.reservations import (
     Hold,
@@ -44,7 +45,7 @@ def _sound_at_the_end(db: None) -> Any:
 def make_limit(quantity: int | None = 10, *, is_hard: bool = True, meter: str = "minutes") -> Limit:
     """Of the account acme, on the sum of `minutes` of the events `job`, in November."""
     account = make_account(aliases=["acme-inc"])
-    made = make_meter(meter, event_type="job", value_property="minutes")
+    made = make_meter(meter, event_type="job", value="minutes")
     terms = LimitTerms(made.id, None if quantity is None else Decimal(quantity), is_hard)
     hand_over_limits(account_ids=[account.id], terms=[terms], start=NOVEMBER, end=DECEMBER, at=NOON)
     return Limit.objects.get()
@@ -212,6 +213,57 @@ def test_a_count_is_settled_at_one_or_by_its_events():
     settle_by_events(several.id, events=[make_event(str(n), type="job") for n in range(3)], at=LATER)
     settle_by_quantity(hold(1, meter="jobs").id, quantity=Decimal(1), at=LATER)
     assert state_of(Limit.objects.get()) == (4, 0)
+
+
+def make_job_meter(**terms: Any) -> ReservationFact:
+    """A meter with a hold of 5 on its limit of 10."""
+    account = make_account()
+    meter = create_meter(key="jobs", name="Jobs", event_type="job", unit="job", at=NOON, **terms)
+    limit = LimitTerms(meter.id, Decimal(10), is_hard=True)
+    hand_over_limits(account_ids=[account.id], terms=[limit], start=NOVEMBER, end=DECEMBER, at=NOON)
+    return hold(5, meter="jobs")
+
+
+def test_a_quantity_stands_where_the_meter_reads_it_and_beside_what_else_it_looks_at():
+    held = make_job_meter(
+        aggregation="sum",
+        value='run."gpu-minutes"',
+        filter={"property": "region", "op": "=", "value": "eu"},
+        dimensions=["model"],
+    )
+    with pytest.raises(NotAQuantity, match="filter"):
+        settle_by_quantity(held.id, quantity=Decimal("1.25"), at=LATER)
+    data = {"region": "eu", "model": "large", "run": {"host": "a"}}
+    settle_by_quantity(held.id, quantity=Decimal("1.25"), at=LATER, data=data)
+    assert Event.objects.get().data == data | {"run": {"host": "a", "gpu-minutes": 1.25}}
+    assert state_of(Limit.objects.get()) == (Decimal("1.25"), 0)
+
+
+@pytest.mark.parametrize(
+    ("terms", "data"),
+    [
+        ({"aggregation": "sum", "value": "ceil(seconds / 60)"}, {}),
+        ({"aggregation": "max", "value": "minutes"}, {}),
+        ({"aggregation": "unique", "value": "user"}, {}),
+        ({"aggregation": "sum", "value": "run.minutes"}, {"run": 5}),
+        ({"aggregation": "sum", "value": "minutes", "dimensions": ["model"]}, {"model": "x" * 300}),
+    ],
+)
+def test_where_a_quantity_does_not_say_what_happened_it_is_refused(terms, data):
+    held = make_job_meter(**terms)
+    with pytest.raises(NotAQuantity):
+        settle_by_quantity(held.id, quantity=Decimal(2), at=LATER, data=data)
+    assert find_reservation(held.id).state == "held"
+    assert not Event.objects.exists()
+
+
+def test_a_quantity_is_said_by_the_version_of_its_time():
+    held = make_job_meter(aggregation="sum", value="minutes")
+    change_meter("jobs", event_type="run", value="length", starts_at=NOON + timedelta(hours=1), at=NOON)
+    settle_by_quantity(held.id, quantity=Decimal(2), at=MUCH_LATER)
+    event = Event.objects.get()
+    assert (event.type, event.data) == ("run", {"length": 2})
+    assert state_of(Limit.objects.get()) == (2, 0)
 
 
 def test_events_settle_with_whatever_they_count():

@@ -20,7 +20,7 @@ URL = "/api/v1/reservations"
 
 @pytest.fixture(autouse=True)
 def limit(db: None) -> Any:
-    account, minutes = make_account(), make_meter("minutes", event_type="job", value_property="minutes")
+    account, minutes = make_account(), make_meter("minutes", event_type="job", value="minutes")
     terms = LimitTerms(minutes.id, Decimal(10), is_hard=True)
     hand_over_limits(account_ids=[account.id], terms=[terms], start=START, end=END, at=NOON)
     yield Limit.objects.get()
