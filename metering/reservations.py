@@ -64,18 +64,21 @@ HOLD: LiteralString = """
     FROM asked, made JOIN metering_account c ON c.id = made.account_id
 """
 
-# Reservations first, then limits in the order of their ids, as everybody locks them.
+# Reservations first, then accounts, then limits, each in the order of their ids: whoever touches several limits of an
+# account holds the account, so that no two meet half way.
 EXPIRE: LiteralString = """
     WITH due AS MATERIALIZED (
-        SELECT id, limit_id, quantity FROM metering_reservation
+        SELECT id, account_id, limit_id, quantity FROM metering_reservation
         WHERE state = 'held' AND expires_at <= %s::timestamptz AND (%s::bigint IS NULL OR limit_id = %s::bigint)
         ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED
+    ), accounts AS MATERIALIZED (
+        SELECT id FROM metering_account WHERE id IN (SELECT account_id FROM due) ORDER BY id FOR NO KEY UPDATE
     ), ended AS (
         UPDATE metering_reservation r SET state = 'expired', ended_at = %s::timestamptz FROM due WHERE r.id = due.id
     ), freed AS MATERIALIZED (
         SELECT l.id, d.quantity
-        FROM metering_limit l JOIN (SELECT limit_id, sum(quantity) AS quantity FROM due GROUP BY 1) d
-            ON d.limit_id = l.id
+        FROM accounts a JOIN metering_limit l ON l.account_id = a.id
+        JOIN (SELECT limit_id, sum(quantity) AS quantity FROM due GROUP BY 1) d ON d.limit_id = l.id
         ORDER BY l.id FOR UPDATE OF l
     ), given_back AS (
         UPDATE metering_limit l SET held = l.held - freed.quantity FROM freed WHERE l.id = freed.id

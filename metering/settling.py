@@ -83,9 +83,7 @@ def settle_by_events(
 
 
 def settle(reservation_id: UUID, count: Count, *, at: datetime) -> ReservationFact:
-    """Ingestion locks rollups and limits in an order of its own, which a limit of another window may turn round: then,
-    as there, all of it is tried again.
-    """
+    """The reservation is locked first, then what ingestion locks. A deadlock is tried again, as there."""
     for attempt in range(1, ATTEMPTS):
         try:
             return settle_once(reservation_id, count, at=at)
