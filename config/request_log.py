@@ -3,9 +3,10 @@
 import re
 
 import structlog
-from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django_structlog.middlewares import RequestMiddleware
+
+from metering.callers import find_address
 
 ONE_TIME_KEYS = re.compile(r"(/(?:reset/key|confirm-email)/)[^/]+")
 
@@ -37,7 +38,4 @@ class RequestLogMiddleware(RequestMiddleware):
     @classmethod
     def bind_ip(cls, request: HttpRequest) -> None:
         """The address of the caller; forwarded ones are believed only from as many proxies as settings name."""
-        proxies: int = getattr(settings, "ALLAUTH_TRUSTED_PROXY_COUNT", 0)
-        forwarded = [part.strip() for part in request.headers.get("X-Forwarded-For", "").split(",")]
-        ip = forwarded[-proxies] if 0 < proxies <= len(forwarded) else request.META.get("REMOTE_ADDR")
-        structlog.contextvars.bind_contextvars(ip=ip)
+        structlog.contextvars.bind_contextvars(ip=find_address(request))

@@ -51,6 +51,8 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "config.request_log.RequestLogMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "config.direct.DirectApiMiddleware",  # what follows is for pages
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -58,7 +60,6 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 
 TEMPLATES: list[dict[str, Any]] = [
@@ -162,6 +163,7 @@ PERIODIC_TASKS: dict[str, tuple[str, int]] = {
     "jobs: send again what was lost": ("jobs.tasks.sweep_jobs", 10),
     "metering: check totals that moved": ("metering.tasks.check_limits", 60),
     "metering: give back what was reserved too long": ("metering.tasks.expire_reservations", 60),
+    "metering: forget how fast those asked who stopped": ("metering.tasks.forget_idle_buckets", 3_600),
     "billing: close periods that ended": ("billing.tasks.enqueue_due_periods", 300),
     "crm: turn alerts into leads": ("crm.tasks.open_leads", 60),
 }
@@ -171,6 +173,7 @@ EVENT_MAX_AGE_DAYS = 35
 EVENT_MAX_FUTURE_MINUTES = 15
 EVENT_BATCH_MAX = 1_000
 EVENT_BODY_MAX_BYTES = 5 * 1024 * 1024
+EVENT_GROUP_COMMIT = env.bool("EVENT_GROUP_COMMIT", True)  # single events of one process share their commits
 
 # The API: an API key in every request, JSON and nothing else, problem documents for what goes wrong
 REST_FRAMEWORK = {
@@ -201,6 +204,9 @@ SPECTACULAR_SETTINGS = {
         "metering.rest.events_schema.describe_events",
     ],
 }
+EVENT_RATE_PER_SECOND = env.int("EVENT_RATE_PER_SECOND", 0)  # of a key without a rate of its own; 0: as it likes
+EVENT_BURST_SECONDS = 10  # so many seconds of its rate may come at once, after a rest
+KEY_FAILURES_PER_SECOND, KEY_FAILURES_BURST = 5, 200  # requests without a good key, from one address
 
 # Billing
 BILLING_CLOSE_DELAY = timedelta(hours=1)  # from the end of a period to its invoice, for events in flight
