@@ -3,7 +3,7 @@
 from celery import shared_task
 from django.utils import timezone
 
-from metering import alerts, reservations
+from metering import alerts, buckets, reservations
 
 
 @shared_task
@@ -16,3 +16,9 @@ def check_limits() -> None:
 def expire_reservations() -> None:
     """Give back what was held too long. Lost or run twice, it does no harm."""
     reservations.expire_reservations(at=timezone.now())
+
+
+@shared_task
+def forget_idle_buckets() -> None:
+    """Buckets that nobody asked for a day. Run twice, it finds none."""
+    buckets.forget_buckets(at=timezone.now())

@@ -1,6 +1,6 @@
 """Fields, constraints and small properties; what happens to them is in the modules named after them."""
 
-from metering.models.accounts import Account, Alias, ApiKey, validate_account_key
+from metering.models.accounts import Account, Alias, ApiKey, TokenBucket, validate_account_key
 from metering.models.digits import QUANTITY, TOTAL, Digits
 from metering.models.events import (
     Adjustment,
@@ -44,6 +44,7 @@ __all__ = [
     "Reservation",
     "ReservationState",
     "Rounding",
+    "TokenBucket",
     "UsageImport",
     "ValueRollup",
     "validate_account_key",

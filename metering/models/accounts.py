@@ -36,21 +36,59 @@ class Alias(models.Model):
 
 
 class ApiKey(models.Model):
-    """A bearer key. Only its prefix and the SHA-256 of the whole are kept; the key itself is shown once."""
+    """A bearer key. Only its prefix and the SHA-256 of the whole are kept; the key itself is shown once.
+
+    With an account it is that account's own, and sees and sends nothing else; without, it is the vendor's.
+    """
 
     name = models.CharField(max_length=120)
     prefix = models.CharField(max_length=12, unique=True, editable=False)
     digest = models.BinaryField(max_length=32, editable=False)
     scopes = ArrayField(models.CharField(max_length=40))
+    account = models.ForeignKey(
+        Account,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="api_keys",
+        help_text="Whose usage it may send and see; every account's when empty.",
+    )
+    rate_per_second = models.PositiveIntegerField(
+        null=True, blank=True, help_text="Events a second, on average; as the settings say when empty."
+    )
     created_at = models.DateTimeField(editable=False)
     expires_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
+    previous_digest = models.BinaryField(max_length=32, null=True, editable=False)
+    previous_expires_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="Until when the secret before the last rotation is good."
+    )
 
     class Meta:
         verbose_name = "API key"
         constraints = [
             models.CheckConstraint(condition=~Q(scopes=[]), name="api_key_has_a_scope"),
+            models.CheckConstraint(
+                condition=Q(rate_per_second__isnull=True) | Q(rate_per_second__gt=0), name="api_key_rate_is_positive"
+            ),
+            models.CheckConstraint(
+                condition=Q(previous_digest__isnull=True, previous_expires_at__isnull=True)
+                | Q(previous_digest__isnull=False, previous_expires_at__isnull=False),
+                name="api_key_previous_secret_ends",
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.name} ({self.prefix}…)"
+
+
+class TokenBucket(models.Model):
+    """How much of its rate somebody has left: a key, or an address that failed to show one. Unlogged."""
+
+    name = models.CharField(max_length=80, primary_key=True)
+    level = models.DecimalField(max_digits=24, decimal_places=6, help_text="Tokens left at `filled_at`.")
+    granted = models.PositiveIntegerField(help_text="Tokens that who asked last was given.")
+    filled_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.name

@@ -4,9 +4,9 @@ from typing import Any
 
 from django.contrib.auth.models import AnonymousUser
 from rest_framework.authentication import BaseAuthentication
-from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
 from rest_framework.request import Request
 
+from metering.api.refusals import refuse_key
 from metering.keys import InvalidKey, KeyRef, MissingScope, authenticate
 
 REALM = 'Bearer realm="palier"'
@@ -19,16 +19,14 @@ class KeyAuthentication(BaseAuthentication):
     """
 
     def authenticate(self, request: Request) -> tuple[AnonymousUser, KeyRef]:
-        """One query. 401 without a good key, 403 without the scope."""
+        """One query with a good key. 401 without one, 403 without the scope, 429 for too many failures."""
         view: Any = request.parser_context["view"]
         try:
             key = authenticate(
                 request.headers.get("Authorization"), scope=view.scope_of(str(request.method)), at=view.at
             )
-        except InvalidKey as error:
-            raise AuthenticationFailed(str(error), "invalid_key") from None
-        except MissingScope as error:
-            raise PermissionDenied(str(error), "missing_scope") from None
+        except (InvalidKey, MissingScope) as refusal:
+            raise refuse_key(request, refusal, at=view.at) from None
         return AnonymousUser(), key
 
     def authenticate_header(self, request: Request) -> str:

@@ -20,6 +20,7 @@ stay when others are refused. A 2xx is written after the events are committed.
 CloudEvents are answered by 204 when every row was kept or is known already, and by 400 with `results` when one was
 refused; plain JSON and NDJSON by 200 with a fate for each row, whatever the fates are. `Prefer: return=representation`
 asks for the fates, `Prefer: return=minimal` for 204 where nothing was refused. Scope: `events:write`.
+Sent by an account's own key, a row with another account's subject is refused (`subject_not_yours`).
 """
 
 EVENT_EXAMPLE = {

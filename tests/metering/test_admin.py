@@ -137,6 +137,41 @@ def test_revoking_asks_first_and_then_closes_the_key(staff):
         authenticate(f"Bearer {issued.secret}", scope="events:write", at=datetime.now(UTC))
 
 
+def test_a_key_for_an_account_with_a_rate_is_issued_here(staff):
+    account = make_account()
+    form = {"name": "Shop", "scopes": ["usage:read"], "account": account.id, "rate_per_second": "5"}
+    assert staff.post(reverse("admin:metering_apikey_add"), form).status_code == 200
+    key = ApiKey.objects.get()
+    assert (key.account_id, key.rate_per_second, key.scopes) == (account.id, 5, ["usage:read"])
+    page = staff.post(reverse("admin:metering_apikey_add"), form | {"rate_per_second": "0"})
+    assert "greater than or equal to 1" in page.content.decode()
+
+
+def test_a_key_gets_a_new_secret_here_and_the_old_one_runs_out(staff):
+    at = datetime.now(UTC)
+    issued = make_key(at=at)
+    url = reverse("admin:metering_apikey_changelist")
+    form = {"action": "rotate", "_selected_action": [issued.id]}
+    assert "How long the old one stays good" in staff.post(url, form).content.decode()
+    assert ApiKey.objects.get().previous_digest is None
+    page = staff.post(url, form | {"keep_hours": "1"}).content.decode()
+    secret = re.search(r"<code>(palier_[^<]+)</code>", page)[1]
+    assert "is good until" in page
+    for each in (secret, issued.secret):
+        assert authenticate(f"Bearer {each}", scope="events:write", at=at).id == issued.id
+
+
+def test_two_keys_get_no_new_secret_at_once_nor_one_that_was_revoked(staff):
+    keys = [make_key("a", at=NOON), make_key("b", at=NOON)]
+    url = reverse("admin:metering_apikey_changelist")
+    form = {"action": "rotate", "_selected_action": [key.id for key in keys], "keep_hours": "1"}
+    assert "Select one key" in staff.post(url, form, follow=True).content.decode()
+    ApiKey.objects.update(revoked_at=NOON)
+    page = staff.post(url, form | {"_selected_action": [keys[0].id]}, follow=True).content.decode()
+    assert "opens nothing any more" in page
+    assert not ApiKey.objects.filter(previous_digest__isnull=False).exists()
+
+
 def test_a_meter_is_frozen_once_it_has_counted(staff):
     make_account()
     meter = make_meter()
