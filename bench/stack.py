@@ -73,15 +73,17 @@ def stop(process: "subprocess.Popen[bytes]", sign: int = signal.SIGTERM) -> None
 
 
 @contextmanager
-def run_web(*, workers: int = 2, threads: int = 4) -> Iterator[int]:
-    """The project under gunicorn on a free port of the loopback, which it yields."""
+def run_web(*, workers: int = 2, threads: int = 4, **environ: str) -> Iterator[int]:
+    """The project under gunicorn on a free port of the loopback, which it yields. `environ` is for it alone."""
     port = free_port()
     command = [
         sys.executable, "-m", "gunicorn", "config.wsgi", "--bind", f"127.0.0.1:{port}", "--worker-class", "gthread",
         "--workers", str(workers), "--threads", str(threads), "--keep-alive", "30", "--log-level", "warning",
     ]  # fmt: skip
     with tempfile.NamedTemporaryFile(prefix="palier-bench-web-") as log:
-        server = subprocess.Popen(command, stdout=log, stderr=log, cwd=Path(__file__).parents[1])
+        server = subprocess.Popen(
+            command, stdout=log, stderr=log, cwd=Path(__file__).parents[1], env=os.environ | environ
+        )
         try:
             wait_for(port, server, Path(log.name))
             yield port

@@ -19,7 +19,7 @@ GZIP_WINDOW = 16 + zlib.MAX_WBITS  # zlib's way to ask for gzip's header and che
 def read_body(request: HttpRequest) -> bytes:
     """The whole body, inflated. Raises Problem: 400 broken, 413 too long either way, 415 another encoding."""
     maximum: int = settings.EVENT_BODY_MAX_BYTES
-    encoding = request.headers.get("Content-Encoding", "").strip().lower()
+    encoding = request.META.get("HTTP_CONTENT_ENCODING", "").strip().lower()
     if encoding not in {"", "identity"} | GZIP:
         raise Problem(
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
@@ -32,7 +32,7 @@ def read_body(request: HttpRequest) -> bytes:
 
 
 def read_raw(request: HttpRequest, maximum: int) -> bytes:
-    if "chunked" in request.headers.get("Transfer-Encoding", "").lower():
+    if "chunked" in request.META.get("HTTP_TRANSFER_ENCODING", "").lower():
         return read_chunked(cast(BinaryIO, request.META["wsgi.input"]), maximum)
     length = int(request.META.get("CONTENT_LENGTH") or 0)
     if length > maximum:

@@ -1,0 +1,81 @@
+"""From rows that were posted to their fates: whose they are, which of them are the sender's to send, then ingestion."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import msgspec
+
+from metering.events import MAX_LENGTHS, EventFate, Fate, UsageEvent
+from metering.group_commit import GroupCommit
+from metering.ingest import Submission, ingest_submissions
+from metering.keys import InvalidKey, KeyRef, MissingScope, RateExceeded, authenticate_all, charge_key
+
+SCOPE = "events:write"
+GROUP_MAX = 500  # events that one commit takes along
+
+Row = UsageEvent | EventFate  # a row that is no event is a fate already
+Refusal = InvalidKey | MissingScope | RateExceeded
+
+
+class Sent(msgspec.Struct, frozen=True):
+    """The rows of one request whose sender is known."""
+
+    rows: Sequence[Row]
+    key: KeyRef
+    at: datetime
+
+
+class Post(msgspec.Struct, frozen=True):
+    """A small request as it came: its `Authorization`, not yet looked at, and its rows."""
+
+    header: str | None
+    rows: Sequence[Row]
+    at: datetime
+
+
+def ingest_sent(requests: Sequence[Sent]) -> list[list[EventFate]]:
+    """The fates of each request, in the order of its rows, in one transaction for all."""
+    owned = [keep_own(request.rows, request.key) for request in requests]
+    submissions = [
+        Submission([row for row in rows if isinstance(row, UsageEvent)], request.at, request.key.id)
+        for request, rows in zip(requests, owned, strict=True)
+    ]
+    for request in requests:
+        charge_key(request.key, len(request.rows))
+    stored = ingest_submissions(submissions)
+    return [fill_in(rows, fates) for rows, fates in zip(owned, stored, strict=True)]
+
+
+def fill_in(rows: Sequence[Row], fates: Sequence[EventFate]) -> list[EventFate]:
+    found = iter(fates)
+    return [next(found) if isinstance(row, UsageEvent) else row for row in rows]
+
+
+def keep_own(rows: Sequence[Row], key: KeyRef) -> Sequence[Row]:
+    """The key of an account sends that account's usage; every other row is refused where it stands."""
+    subjects = key.subjects
+    if subjects is None:
+        return rows
+    return [refuse_foreign(row) if isinstance(row, UsageEvent) and row.subject not in subjects else row for row in rows]
+
+
+def refuse_foreign(event: UsageEvent) -> EventFate:
+    source, id_ = event.source[: MAX_LENGTHS["source"]], event.id[: MAX_LENGTHS["id"]]
+    message = "This API key is one account's own, and the subject is no name of that account."
+    return EventFate(source, id_, Fate.REJECTED, "subject_not_yours", "subject", message)
+
+
+def take_posts(posts: Sequence[Post]) -> list[list[EventFate] | Refusal]:
+    """What became of each post, in their order: one look-up of all their keys, one transaction for all their events."""
+    at = max(post.at for post in posts)
+    verdicts = authenticate_all([post.header for post in posts], scope=SCOPE, at=at, is_rated=True)
+    known = [
+        Sent(post.rows, verdict, post.at)
+        for post, verdict in zip(posts, verdicts, strict=True)
+        if isinstance(verdict, KeyRef)
+    ]
+    stored = iter(ingest_sent(known) if known else ())
+    return [next(stored) if isinstance(verdict, KeyRef) else verdict for verdict in verdicts]
+
+
+posts = GroupCommit(take_posts, size=lambda post: len(post.rows), size_max=GROUP_MAX)
