@@ -10,7 +10,8 @@ def find_address(request: HttpRequest) -> str | None:
     """Forwarded addresses are believed only from as many proxies as settings name."""
     proxies: int = getattr(settings, "ALLAUTH_TRUSTED_PROXY_COUNT", 0)
     if proxies > 0:
-        forwarded = [part.strip() for part in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")]
+        header: str = request.META.get("HTTP_X_FORWARDED_FOR", "")
+        forwarded = [part.strip() for part in header.split(",")]
         if proxies <= len(forwarded):
             return forwarded[-proxies]
     address: str | None = request.META.get("REMOTE_ADDR")

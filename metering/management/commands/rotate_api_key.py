@@ -5,8 +5,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from metering.keys import InvalidKeyTerms, rotate_key
-from metering.models import ApiKey
+from metering.keys import InvalidKeyTerms, UnknownKey, find_key_id, rotate_key
 
 
 class Command(BaseCommand):
@@ -20,13 +19,10 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, prefix: str, keep: float, **options: Any) -> None:
         at = timezone.now()
-        key = ApiKey.objects.filter(prefix=prefix).first()
-        if key is None:
-            raise CommandError(f"There is no key with the prefix {prefix}.")
         try:
             old_until = at + timedelta(hours=keep)
-            issued = rotate_key(key.pk, at=at, old_until=old_until)
-        except (InvalidKeyTerms, OverflowError, ValueError) as error:
+            issued = rotate_key(find_key_id(prefix), at=at, old_until=old_until)
+        except (UnknownKey, InvalidKeyTerms, OverflowError, ValueError) as error:
             raise CommandError(str(error)) from error
         self.stdout.write(issued.secret)
         self.stderr.write(
