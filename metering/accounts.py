@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.core.exceptions import ValidationError
-from django.db import connection, transaction
+from django.db import transaction
 
 from metering.adoption import adopt_events
+from metering.locks import hold_names_for_change
 from metering.models import Account, Alias, validate_account_key
 
 
@@ -100,16 +101,6 @@ def read_accounts(ids: Iterable[int]) -> dict[int, AccountRef]:
 def read_names(names: Iterable[str]) -> dict[str, int]:
     """name → account id, for the names that are known."""
     return dict(Alias.objects.filter(name__in=list(names)).values_list("name", "account_id"))
-
-
-def hold_names_for_change() -> None:
-    """Wait for batches in flight, and hold back others until the new name is there to be found.
-
-    Ingestion takes ROW EXCLUSIVE here before it looks names up. So an event that finds no account is either stored
-    before we look for those that wait, or it finds the account.
-    """
-    with connection.cursor() as cursor:
-        cursor.execute("LOCK TABLE metering_alias IN SHARE ROW EXCLUSIVE MODE")
 
 
 def require_valid_names(names: Iterable[str]) -> None:

@@ -85,6 +85,7 @@ def check_limits(*, at: datetime, batch: int = 500) -> int:
     spoken, last = 0, 0
     while True:
         with transaction.atomic():
+            hold_limits_for_change()
             taken = take_moved_limits(after=last, batch=batch)
             spoken += record_crossings(taken, at=at)
         if len(taken) < batch:
@@ -93,7 +94,7 @@ def check_limits(*, at: datetime, batch: int = 500) -> int:
 
 
 def take_moved_limits(*, after: int, batch: int) -> list[int]:
-    """Lock the next limits that moved and clear their flag. One statement, so that it takes its table lock at once."""
+    """Lock the next limits that moved and clear their flag."""
     with connection.cursor() as cursor:
         cursor.execute(
             """

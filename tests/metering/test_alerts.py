@@ -329,7 +329,7 @@ def test_a_check_reads_no_event_and_costs_the_same_for_any_number(django_assert_
     check_limits(at=NOON)
     for moved in (1, 19):
         Limit.objects.filter(pk__in=Limit.objects.filter(used=0)[:moved]).update(used=9, needs_check=True)
-        with django_assert_num_queries(11) as captured:  # four of them are savepoints
+        with django_assert_num_queries(12) as captured:  # four of them are savepoints
             assert check_limits(at=NOON) == moved
         assert not any("metering_event" in query["sql"] for query in captured)
 
