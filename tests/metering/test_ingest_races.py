@@ -197,6 +197,7 @@ def test_an_event_waits_for_an_account_that_is_being_made(threads):
 def test_without_the_lock_on_names_the_event_would_be_lost(threads, monkeypatch):
     """The control: neither sees the other, and the event waits for an account that is there."""
     make_meter()
+    make_events(1, subject="nobody", source="other")  # opens the month, which alone would make the other wait
     monkeypatch.setattr(accounts, "hold_names_for_change", lambda: None)
     ready, go = Signal(), Signal()
     event = threads.start(hold_open, ready, go)
