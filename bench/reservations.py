@@ -29,15 +29,14 @@ Ask = Callable[[int], tuple[str, str, str | None]]
 
 def run() -> Iterator[Figure]:
     secret = make_ground()
-    kinds: dict[str, Ask] = {"noop": ask_nothing, "reservation": ask_for_hold, "limits": ask_for_limits}
-    times: dict[str, list[float]] = {kind: [] for kind in kinds}
+    times: dict[str, list[float]] = {kind: [] for kind in KINDS}
     with run_web() as port, ThreadPoolExecutor(SENDERS) as senders:
         for round_number in range(ROUNDS + 1):
-            for kind, ask in kinds.items():
-                sent = [senders.submit(send, port, secret, ask, first) for first in range(SENDERS)]
-                took = [each for one in sent for each in one.result()]
-                if round_number:  # the first warms up
-                    times[kind].append(quantiles(took, n=20)[-1])
+            sent = [senders.submit(send, port, secret, first) for first in range(SENDERS)]
+            took = [each for one in sent for each in one.result()]
+            if round_number:  # the first warms up
+                for kind, seconds in times.items():
+                    seconds.append(quantiles([each[kind] for each in took], n=20)[-1])
     require_exact((ROUNDS + 1) * SENDERS * REQUESTS)
     for kind in ("reservation", "limits"):
         yield at_most(f"{kind}_p95", values=times[kind], floors=times["noop"], unit="s", target=TARGET)
@@ -87,22 +86,30 @@ def ask_for_hold(number: int) -> tuple[str, str, str | None]:
     return "POST", "/api/v1/reservations", json.dumps(asked)
 
 
-def send(port: int, secret: str, ask: Ask, first: int) -> list[float]:
-    """Seconds that each request took."""
+KINDS: dict[str, Ask] = {"noop": ask_nothing, "reservation": ask_for_hold, "limits": ask_for_limits}
+
+
+def send(port: int, secret: str, first: int) -> list[dict[str, float]]:
+    """Seconds that each request took, one of each kind after the other, so that they share the machine's moods."""
     connection = HTTPConnection("127.0.0.1", port, timeout=60)
     headers = {"Authorization": f"Bearer {secret}", "Content-Type": "application/json"}
     took = []
     for number in range(first, first + REQUESTS * SENDERS, SENDERS):
-        method, path, body = ask(number)
-        began = time.perf_counter()
-        connection.request(method, path, body, headers)
-        response = connection.getresponse()
-        answer = response.read()
-        took.append(time.perf_counter() - began)
-        if response.status not in (200, 201):
-            raise RuntimeError(f"{response.status}: {answer[-400:]!r}")
+        took.append({kind: time_request(connection, headers, ask(number)) for kind, ask in KINDS.items()})
     connection.close()
     return took
+
+
+def time_request(connection: HTTPConnection, headers: dict[str, str], asked: tuple[str, str, str | None]) -> float:
+    method, path, body = asked
+    began = time.perf_counter()
+    connection.request(method, path, body, headers)
+    response = connection.getresponse()
+    answer = response.read()
+    seconds = time.perf_counter() - began
+    if response.status not in (200, 201):
+        raise RuntimeError(f"{response.status}: {answer[-400:]!r}")
+    return seconds
 
 
 def require_exact(holds: int) -> None:
