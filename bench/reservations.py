@@ -70,7 +70,7 @@ def make_ground() -> str:
         end=at + timedelta(days=1),
         at=at,
     )
-    return issue_key(name="bench", scopes=["events:write"], at=at).secret
+    return issue_key(name="bench", scopes=["limits:read", "reservations:write"], at=at).secret
 
 
 def ask_nothing(number: int) -> tuple[str, str, str | None]:

@@ -16,10 +16,10 @@ EXAMPLES: dict[int, tuple[str, str]] = {
     409: ("conflict", "What is stored says otherwise."),
     413: ("body_too_large", "A body may have at most 5,242,880 bytes."),
     415: ("unsupported_media", 'Unsupported media type "text/plain" in request.'),
-    429: ("too_many_requests", "Send the same again in a while."),
+    429: ("rate_exceeded", "This API key sends faster than it may. Wait for 2 s."),
     503: ("database_unavailable", "The database is not available. Send the same again in a while."),
 }
-ALWAYS = (401, 403, 406, 503)
+ALWAYS = (401, 403, 406, 429, 503)
 WITH_BODY = (400, 413, 415)
 
 
@@ -56,7 +56,7 @@ BEARER: dict[str, Any] = {
 
 
 def refusals(*statuses: int, has_body: bool = False) -> dict[tuple[int, str], OpenApiResponse]:
-    """For `extend_schema(responses=…)`: these statuses and those that every view has (401, 403, 406, 503).
+    """For `extend_schema(responses=…)`: these statuses and those that every view has (401, 403, 406, 429, 503).
 
     A view that reads a body has 400, 413 and 415 as well.
     """

@@ -17,8 +17,7 @@ class IsKeyed(BasePermission):
 
 def own_account_id(key: KeyRef) -> int | None:
     """The one account that the key may see; None for a vendor's key, which may see them all."""
-    account_id: int | None = getattr(key, "account_id", None)
-    return account_id
+    return key.account_id
 
 
 def may_see(key: KeyRef, account_id: int) -> bool:

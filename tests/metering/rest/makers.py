@@ -6,18 +6,14 @@ from typing import Any
 from django.test import Client
 from django.utils import timezone
 
-from metering.keys import issue_key
-from metering.models import ApiKey
-
-EVERYTHING = ["events:write", "limits:read", "reservations:write"]
+from metering.keys import SCOPES, issue_key
 
 
 class Caller:
     """A client that sends JSON with a key of these scopes; the vendor's, or one of a single account."""
 
     def __init__(self, *scopes: str, account_id: int | None = None) -> None:
-        issued = issue_key(name="caller", scopes=["events:write"], at=timezone.now())
-        ApiKey.objects.filter(pk=issued.id).update(scopes=list(scopes or EVERYTHING))
+        issued = issue_key(name="caller", scopes=scopes or SCOPES, at=timezone.now(), account_id=account_id)
         self.client = Client(raise_request_exception=False)
         self.headers = {"HTTP_AUTHORIZATION": f"Bearer {issued.secret}"}
 

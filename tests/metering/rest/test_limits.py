@@ -53,6 +53,13 @@ def test_what_is_not_there_or_not_allowed():
     assert told(Caller("events:write").get("/api/v1/accounts/acme/limits")) == (403, "missing_scope")
 
 
+def test_an_account_reads_its_own_limits_and_knows_of_no_others(account_id):
+    own = Caller("limits:read", account_id=account_id)
+    assert own.get("/api/v1/accounts/shop/limits").json()["account"] == "acme"
+    assert own.get("/api/v1/accounts/other/limits").json() == own.get("/api/v1/accounts/nobody/limits").json()
+    assert told(own.get("/api/v1/accounts/other/limits")) == (404, "unknown_account")
+
+
 @pytest.mark.parametrize("meters", [0, 20])
 def test_limits_cost_two_statements(django_assert_num_queries, account_id, meters):
     terms = [LimitTerms(make_meter(f"m{n}").id, Decimal(1), is_hard=False) for n in range(meters)]

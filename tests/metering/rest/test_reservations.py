@@ -194,6 +194,17 @@ def test_a_reservation_that_is_not_there(caller, path):
     assert told(response) == (404, "unknown_reservation")
 
 
+def test_an_account_holds_of_its_own_limits_and_knows_of_no_others(caller, limit):
+    own = Caller("reservations:write", account_id=limit.account_id)
+    stranger = Caller("reservations:write", account_id=make_account("other").id)
+    url = f"{URL}/{hold(own)['id']}"
+    assert told(stranger.post(URL, ASKED)) == (404, "unknown_account")
+    responses = [stranger.get(url), stranger.post(f"{url}/settle", {"quantity": 1}), stranger.post(f"{url}/release")]
+    assert {told(each) for each in responses} == {(404, "unknown_reservation")}
+    assert own.get(url).json()["state"] == "held"
+    assert caller.post(f"{url}/settle", {"quantity": 1}).status_code == 200  # the vendor sees them all
+
+
 def test_every_view_needs_the_scope():
     stranger = Caller("limits:read")
     url = f"{URL}/{uuid4()}"
