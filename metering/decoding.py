@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from datetime import datetime
+from functools import cache
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -96,6 +97,20 @@ def decode_lines(body: bytes, *, maximum: int) -> Sequence[UsageEvent | EventFat
             raise TooManyEvents(f"One request may have at most {maximum} events.")
         rows.append(decode_event(line[0]))
     return rows
+
+
+def list_rows(body: bytes, *, is_lines: bool, maximum: int) -> list[bytes]:
+    """The texts of the rows of a body that was decoded before, in its order."""
+    text = body.removeprefix(BYTE_ORDER_MARK)
+    if is_lines:
+        return [line[0] for line in LINE.finditer(text)]
+    is_list = text.lstrip()[:1] == b"["
+    return [bytes(raw) for raw in split_rows(text, is_list=is_list, splitter=find_splitter(maximum))]
+
+
+@cache
+def find_splitter(maximum: int) -> RowSplitter:
+    return RowSplitter(maximum)
 
 
 def split_rows(text: bytes, *, is_list: bool, splitter: RowSplitter) -> Sequence[msgspec.Raw]:

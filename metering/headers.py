@@ -35,6 +35,23 @@ def decode_binary(headers: Mapping[str, object], body: bytes) -> UsageEvent | Ev
     return UsageEvent(row.source, row.id, row.type, row.subject, row.time, read_data(body))
 
 
+def write_structured(headers: Mapping[str, object], body: bytes) -> bytes:
+    """The same event in structured mode, to be kept as one text. What cannot be read stands as it is."""
+    attributes: dict[str, object] = {}
+    for name in ATTRIBUTES:
+        header = headers.get(PREFIX + name.upper())
+        if header is not None:
+            try:
+                attributes[name] = decode_header(str(header))
+            except UnicodeError:
+                attributes[name] = str(header)
+    try:
+        attributes["data"] = msgspec.Raw(read_data(body))
+    except MalformedBody:
+        attributes["data"] = body.decode("utf-8", "replace")
+    return encode_json(attributes)
+
+
 def decode_header(value: str) -> str:
     """As the HTTP binding has it (3.1.3.2): unquote, then undo one round of percent-encoding. Raises UnicodeError.
 

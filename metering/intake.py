@@ -6,6 +6,7 @@ from datetime import datetime
 import msgspec
 
 from metering.events import MAX_LENGTHS, EventFate, Fate, UsageEvent
+from metering.figures import count_fates
 from metering.group_commit import GroupCommit
 from metering.ingest import Submission, ingest_submissions
 from metering.keys import InvalidKey, KeyRef, MissingScope, RateExceeded, authenticate_all, charge_key
@@ -33,6 +34,13 @@ class Post(msgspec.Struct, frozen=True):
     at: datetime
 
 
+class Taken(msgspec.Struct, frozen=True):
+    """What became of a post whose sender is known."""
+
+    key: KeyRef
+    fates: Sequence[EventFate]
+
+
 def ingest_sent(requests: Sequence[Sent]) -> list[list[EventFate]]:
     """The fates of each request, in the order of its rows, in one transaction for all."""
     owned = [keep_own(request.rows, request.key) for request in requests]
@@ -43,7 +51,10 @@ def ingest_sent(requests: Sequence[Sent]) -> list[list[EventFate]]:
     for request in requests:
         charge_key(request.key, len(request.rows))
     stored = ingest_submissions(submissions)
-    return [fill_in(rows, fates) for rows, fates in zip(owned, stored, strict=True)]
+    answers = [fill_in(rows, fates) for rows, fates in zip(owned, stored, strict=True)]
+    for request, answer in zip(requests, answers, strict=True):
+        count_fates(answer, api_key_id=request.key.id, at=request.at)
+    return answers
 
 
 def fill_in(rows: Sequence[Row], fates: Sequence[EventFate]) -> list[EventFate]:
@@ -65,7 +76,7 @@ def refuse_foreign(event: UsageEvent) -> EventFate:
     return EventFate(source, id_, Fate.REJECTED, "subject_not_yours", "subject", message)
 
 
-def take_posts(posts: Sequence[Post]) -> list[list[EventFate] | Refusal]:
+def take_posts(posts: Sequence[Post]) -> list[Taken | Refusal]:
     """What became of each post, in their order: one look-up of all their keys, one transaction for all their events."""
     at = max(post.at for post in posts)
     verdicts = authenticate_all([post.header for post in posts], scope=SCOPE, at=at, is_rated=True)
@@ -75,7 +86,7 @@ def take_posts(posts: Sequence[Post]) -> list[list[EventFate] | Refusal]:
         if isinstance(verdict, KeyRef)
     ]
     stored = iter(ingest_sent(known) if known else ())
-    return [next(stored) if isinstance(verdict, KeyRef) else verdict for verdict in verdicts]
+    return [Taken(verdict, next(stored)) if isinstance(verdict, KeyRef) else verdict for verdict in verdicts]
 
 
 posts = GroupCommit(take_posts, size=lambda post: len(post.rows), size_max=GROUP_MAX)

@@ -3,7 +3,7 @@
 from celery import shared_task
 from django.utils import timezone
 
-from metering import alerts, buckets, reservations
+from metering import alerts, buckets, figures, rejections, reservations
 
 
 @shared_task
@@ -22,3 +22,11 @@ def expire_reservations() -> None:
 def forget_idle_buckets() -> None:
     """Buckets that nobody asked for a day. Run twice, it finds none."""
     buckets.forget_buckets(at=timezone.now())
+
+
+@shared_task
+def prune_records() -> None:
+    """Drop what was refused, and counted by the hour, longer ago than the settings keep it."""
+    at = timezone.now()
+    rejections.prune_rejections(at=at)
+    figures.prune_figures(at=at)

@@ -164,6 +164,7 @@ PERIODIC_TASKS: dict[str, tuple[str, int]] = {
     "metering: check totals that moved": ("metering.tasks.check_limits", 60),
     "metering: give back what was reserved too long": ("metering.tasks.expire_reservations", 60),
     "metering: forget how fast those asked who stopped": ("metering.tasks.forget_idle_buckets", 3_600),
+    "metering: drop old refusals and figures": ("metering.tasks.prune_records", 86_400),
     "billing: close periods that ended": ("billing.tasks.enqueue_due_periods", 300),
     "crm: turn alerts into leads": ("crm.tasks.open_leads", 60),
 }
@@ -174,6 +175,11 @@ EVENT_MAX_FUTURE_MINUTES = 15
 EVENT_BATCH_MAX = 1_000
 EVENT_BODY_MAX_BYTES = 5 * 1024 * 1024
 EVENT_GROUP_COMMIT = env.bool("EVENT_GROUP_COMMIT", True)  # single events of one process share their commits
+EVENT_FIGURES_SECONDS = 5.0  # how long figures are gathered in a process before they are written; 0: until asked
+EVENT_FIGURES_DAYS = 400
+EVENT_REJECTED_DAYS = 30
+EVENT_REJECTED_HOURLY_MAX = 10_000  # refused rows that one key may leave in an hour
+EVENT_REJECTED_BODY_BYTES = 16 * 1024
 
 # The API: an API key in every request, JSON and nothing else, problem documents for what goes wrong
 REST_FRAMEWORK = {

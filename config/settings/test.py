@@ -34,3 +34,5 @@ STORAGES = {
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
 WHITENOISE_AUTOREFRESH = True  # serves from the source folders: nothing has been collected
+
+EVENT_FIGURES_SECONDS = env.float("PALIER_TEST_FIGURES_SECONDS", 0)  # no thread writes beside a test that asks for none

@@ -5,7 +5,6 @@ A plain view: no serializer, no session, no cookie. What takes time here is paid
 
 from collections.abc import Sequence
 from datetime import datetime
-from functools import cache
 from http import HTTPStatus
 
 from django.conf import settings
@@ -17,8 +16,9 @@ from django.views.decorators.csrf import csrf_exempt
 from metering.api.answers import answer_fates, read_preference
 from metering.api.bodies import read_body
 from metering.api.modes import BATCH, SINGLE, Mode, find_mode
+from metering.api.records import record_refusals, record_unreadable
 from metering.api.refusals import refuse_key
-from metering.decoding import BYTE_ORDER_MARK, MalformedBody, RowSplitter, TooManyEvents, decode_events, decode_lines
+from metering.decoding import BYTE_ORDER_MARK, MalformedBody, TooManyEvents, decode_events, decode_lines, find_splitter
 from metering.events import EventFate
 from metering.headers import decode_binary
 from metering.intake import SCOPE, Post, Row, Sent, ingest_sent, posts, take_posts
@@ -46,7 +46,9 @@ def receive_events(request: HttpRequest) -> HttpResponse:
 
 def accept_events(request: HttpRequest) -> HttpResponse:
     if request.method != "POST":
-        raise Problem(HTTPStatus.METHOD_NOT_ALLOWED, "method_not_allowed", "Send events by POST.", Allow="POST")
+        raise Problem(
+            HTTPStatus.METHOD_NOT_ALLOWED, "method_not_allowed", "Send events by POST.", Allow="GET, HEAD, POST"
+        )
     mode, fates = accept_small(request) if is_small(request) else accept_any(request)
     return answer_fates(fates, mode=mode, preference=read_preference(request.META.get("HTTP_PREFER")))
 
@@ -55,8 +57,14 @@ def accept_any(request: HttpRequest) -> tuple[Mode, Sequence[EventFate]]:
     """Who has no key of ours has nothing read."""
     at = timezone.now()
     key = require_key(request, at=at)
-    mode, rows = read_rows(request)
+    mode, body = find_mode(request), read_body(request)
+    try:
+        rows = read_events(request, body, mode)
+    except Problem as problem:
+        record_unreadable(body, problem, key=key, at=at)
+        raise
     [fates] = ingest_sent([Sent(rows, key, at)])
+    record_refusals(request, body, mode, fates, key=key, at=at)
     return mode, fates
 
 
@@ -76,17 +84,19 @@ def is_small(request: HttpRequest) -> bool:
 
 def accept_small(request: HttpRequest) -> tuple[Mode, Sequence[EventFate]]:
     """The same answers as `accept_any`: a fault in the body is told to nobody without a key."""
-    at = timezone.now()
+    at, body = timezone.now(), b""
     try:
-        mode, rows = read_rows(request)
-    except Problem:
-        require_key(request, at=at)
+        mode, body = find_mode(request), read_body(request)
+        rows = read_events(request, body, mode)
+    except Problem as problem:
+        record_unreadable(body, problem, key=require_key(request, at=at), at=at)
         raise
     post = Post(request.META.get("HTTP_AUTHORIZATION"), rows, at)
     found = posts.submit(post) if len(rows) <= SMALL_BATCH else take_posts([post])[0]
     if isinstance(found, PermissionError):
         raise refuse_key(request, found, at=at)
-    return mode, found
+    record_refusals(request, body, mode, found.fates, key=found.key, at=at)
+    return mode, found.fates
 
 
 def require_key(request: HttpRequest, *, at: datetime) -> KeyRef:
@@ -94,11 +104,6 @@ def require_key(request: HttpRequest, *, at: datetime) -> KeyRef:
         return authenticate(request.META.get("HTTP_AUTHORIZATION"), scope=SCOPE, at=at, is_rated=True)
     except (InvalidKey, MissingScope, RateExceeded) as refusal:
         raise refuse_key(request, refusal, at=at) from None
-
-
-def read_rows(request: HttpRequest) -> tuple[Mode, Sequence[Row]]:
-    mode = find_mode(request)
-    return mode, read_events(request, read_body(request), mode)
 
 
 def read_events(request: HttpRequest, body: bytes, mode: Mode) -> Sequence[Row]:
@@ -109,7 +114,7 @@ def read_events(request: HttpRequest, body: bytes, mode: Mode) -> Sequence[Row]:
         if mode is Mode.LINES:
             return decode_lines(body, maximum=maximum)
         require_shape(body, mode)
-        return decode_events(body, splitter=build_splitter(maximum))
+        return decode_events(body, splitter=find_splitter(maximum))
     except MalformedBody as error:
         raise Problem(HTTPStatus.BAD_REQUEST, "malformed", str(error)) from None
     except TooManyEvents as error:
@@ -123,8 +128,3 @@ def require_shape(body: bytes, mode: Mode) -> None:
         raise MalformedBody("The body is empty.")
     if (mode is Mode.SINGLE and first == b"[") or (mode is Mode.BATCH and first == b"{"):
         raise MalformedBody(f"{SINGLE} is one event, {BATCH} a list of them.")
-
-
-@cache
-def build_splitter(maximum: int) -> RowSplitter:
-    return RowSplitter(maximum)

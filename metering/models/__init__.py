@@ -16,6 +16,7 @@ from metering.models.events import (
 from metering.models.imports import RejectedLine, UsageImport
 from metering.models.limits import Alert, Limit
 from metering.models.meters import Aggregation, Backfill, Catalogue, Meter, MeterVersion, Rounding
+from metering.models.refusals import IngestionFigure, RejectedEvent
 from metering.models.reservations import Reservation, ReservationState
 
 __all__ = [
@@ -36,10 +37,12 @@ __all__ = [
     "Digits",
     "Event",
     "HourlyRollup",
+    "IngestionFigure",
     "Limit",
     "Meter",
     "MeterVersion",
     "Pruning",
+    "RejectedEvent",
     "RejectedLine",
     "Reservation",
     "ReservationState",

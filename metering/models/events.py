@@ -118,7 +118,14 @@ class Correction(models.Model):
                 name="correction_names_what_replaces",
             ),
         ]
-        indexes = [models.Index(fields=["account", "id"], name="correction_by_account")]
+        indexes = [
+            models.Index(fields=["account", "id"], name="correction_by_account"),
+            models.Index(
+                fields=["replacement_source", "replacement_id"],
+                condition=~Q(replacement_id=""),
+                name="correction_by_replacement",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.source} {self.event_id}"
