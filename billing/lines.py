@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 
-from billing.models import InvoiceLine
+from billing.models import InvoiceLine, InvoiceState
 from billing.money import Money, add_money
 from billing.plans import PlanTerms
 from billing.rating import ONE, PriceTerms, Step, rate, read_steps
@@ -30,6 +31,18 @@ class LineFact:
     steps: tuple[Step, ...]
     amount_exact: Decimal
     amount_minor: int
+
+
+@dataclass(frozen=True, slots=True)
+class LineRef:
+    """Where a quantity was billed: the line of an issued invoice for [period_start, period_end)."""
+
+    number: str
+    position: int
+    description: str
+    period_start: datetime
+    period_end: datetime
+    issued_at: datetime
 
 
 def rate_readings(terms: PlanTerms, readings: Iterable[Reading]) -> tuple[LineFact, ...]:
@@ -78,3 +91,31 @@ def describe_line(line: InvoiceLine) -> LineFact:
         amount_exact=line.amount_exact,
         amount_minor=line.amount_minor,
     )
+
+
+def find_lines(*, account_id: int, moment: datetime) -> dict[int, LineRef]:
+    """meter id → the line that bills what the account used of the meter at that time. One query.
+
+    Meters that no issued invoice bills for that time are left out, and so are void invoices. Usage that came after the
+    invoice was issued is not part of its line.
+    """
+    lines = InvoiceLine.objects.filter(
+        invoice__account_id=account_id,
+        invoice__number__isnull=False,
+        invoice__period_start__lte=moment,
+        invoice__period_end__gt=moment,
+        meter__isnull=False,
+    ).exclude(invoice__state=InvoiceState.VOID)
+    found = {}
+    for line in lines.select_related("invoice").order_by("invoice__issued_at", "-position"):
+        invoice = line.invoice
+        if line.meter_id is not None and invoice.number is not None and invoice.issued_at is not None:
+            found[line.meter_id] = LineRef(
+                number=invoice.number,
+                position=line.position,
+                description=line.description,
+                period_start=invoice.period_start,
+                period_end=invoice.period_end,
+                issued_at=invoice.issued_at,
+            )
+    return found

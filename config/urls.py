@@ -12,8 +12,10 @@ urlpatterns = [
     path("healthz", healthz, name="healthz"),
     path("readyz", readyz, name="readyz"),
     path("accounts/", include("allauth.account.urls")),
+    path("admin/events/", include("portal.staff_urls")),
     path("admin/", admin.site.urls),
     path("api/v1/", include("metering.urls")),
+    path("api/v1/", include("portal.rest.urls")),
     path("api/", include("metering.rest.documentation_urls")),
     path("", include("portal.urls")),
 ]

@@ -1,9 +1,9 @@
 from django.urls import URLPattern, URLResolver, include, path
 
-from metering.api.events import receive_events
+from metering.rest.events import answer_events
 
 app_name = "metering"
 urlpatterns: list[URLPattern | URLResolver] = [
-    path("events", receive_events, name="events"),
+    path("events", answer_events, name="events"),
     path("", include("metering.rest.urls")),
 ]

@@ -112,7 +112,7 @@ HEADERS = {
 def describe_events(result: dict[str, Any], **_context: Any) -> dict[str, Any]:
     """drf-spectacular's postprocessing hook: add the path and what it refers to."""
     result["components"].setdefault("schemas", {}).update(Event=EVENT, EventFate=FATE, EventFates=FATES)
-    result["paths"] = {PATH: {"post": describe_post()}} | result["paths"]
+    result["paths"] = {PATH: {"post": describe_post()} | result["paths"].pop(PATH, {})} | result["paths"]
     return result
 
 

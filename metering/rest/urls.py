@@ -3,11 +3,13 @@
 from django.urls import URLPattern, path
 
 from metering.rest.corrections import CorrectionsView
+from metering.rest.events import RejectedListView
 from metering.rest.limits import LimitsView
 from metering.rest.reservations import ReleaseView, ReservationsView, ReservationView, SettleView
 
 urlpatterns: list[URLPattern] = [
     path("corrections", CorrectionsView.as_view(), name="corrections"),
+    path("rejected", RejectedListView.as_view(), name="rejected"),
     path("accounts/<str:account_key>/limits", LimitsView.as_view(), name="limits"),
     path("reservations", ReservationsView.as_view(), name="reservations"),
     path("reservations/<uuid:reservation_id>", ReservationView.as_view(), name="reservation"),
