@@ -52,6 +52,16 @@ class PalierAdminSite(AdminSite):
         """Passwords are changed where everybody changes theirs."""
         return HttpResponseRedirect(reverse("account_change_password"))
 
+    def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
+        """Metering lists its events too, which have a page of their own."""
+        listed: list[Any] = super().get_app_list(request, app_label)
+        for app in listed:
+            if app["app_label"] == "metering" and request.user.has_perm("metering.view_event"):
+                entry = {"name": _("Events"), "object_name": "Event", "admin_url": reverse("staff:events")}
+                entry |= {"view_only": True, "add_url": None, "perms": {"view": True}}
+                app["models"] = sorted([*app["models"], entry], key=lambda model: str(model["name"]).lower())
+        return listed
+
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
         figures = list_figures(self, request, at=timezone.now())
         return super().index(request, {"figures": figures, **(extra_context or {})})

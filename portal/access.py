@@ -5,6 +5,8 @@ from django.http import Http404
 from portal.models import Membership, Role, User
 
 MONEY_ROLES = frozenset({Role.OWNER, Role.BILLING})
+EVENT_ROLES = frozenset({Role.OWNER, Role.DEVELOPER, Role.VIEWER})
+SENDING_ROLES = frozenset({Role.OWNER, Role.DEVELOPER})
 
 
 def list_memberships(user: User) -> list[Membership]:
@@ -23,3 +25,13 @@ def get_membership_or_404(user: User, account_key: str) -> Membership:
 def may_see_money(membership: Membership) -> bool:
     """Costs and invoices are for owners and billing; every role sees usage."""
     return membership.role in MONEY_ROLES
+
+
+def may_see_events(membership: Membership) -> bool:
+    """The log of events says who did what: for those who work with it, not for billing."""
+    return membership.role in EVENT_ROLES
+
+
+def may_see_sending(membership: Membership) -> bool:
+    """What the account's API keys sent, and the bodies that were refused, are for owners and developers."""
+    return membership.role in SENDING_ROLES

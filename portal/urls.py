@@ -2,7 +2,7 @@ from django.urls import path, register_converter
 from django.urls.converters import StringConverter
 from django.views.i18n import set_language
 
-from portal import views
+from portal import event_views, views
 
 
 class NameConverter(StringConverter):
@@ -22,4 +22,7 @@ urlpatterns = [
     path("a/<name:account_key>/usage/<slug:meter_key>/", views.usage, name="usage"),
     path("a/<name:account_key>/invoices/", views.invoices, name="invoices"),
     path("a/<name:account_key>/invoices/<name:number>/", views.invoice, name="invoice"),
+    path("a/<name:account_key>/events/", event_views.events, name="events"),
+    path("a/<name:account_key>/events/event/", event_views.event, name="event"),
+    path("a/<name:account_key>/sending/", event_views.sending, name="sending"),
 ]

@@ -16,7 +16,13 @@ from billing.subscriptions import read_subscription
 from metering.alerts import list_alerts
 from metering.meters import list_meters
 from metering.usage import read_totals
-from portal.access import get_membership_or_404, list_memberships, may_see_money
+from portal.access import (
+    get_membership_or_404,
+    list_memberships,
+    may_see_events,
+    may_see_money,
+    may_see_sending,
+)
 from portal.calendar import UnknownMonth, find_month, find_time_zone
 from portal.costs import read_cost
 from portal.first_event import write_first_event
@@ -45,15 +51,19 @@ def render_screen(
         "membership": membership,
         "memberships": list_memberships(membership.user),
         "may_see_money": may_see_money(membership),
+        "may_see_events": may_see_events(membership),
+        "may_see_sending": may_see_sending(membership),
         "screen": screen,
     }
     with timezone.override(ZoneInfo(time_zone)):
         return render(request, template, context, status=status)
 
 
-def refuse_role(request: HttpRequest, membership: Membership) -> HttpResponse:
+def refuse_role(request: HttpRequest, membership: Membership, *, page: str = "money") -> HttpResponse:
     """A colleague whose role does not open this page is told so; strangers got 404 before."""
-    return render_screen(request, "portal/forbidden.html", membership, screen="", time_zone="UTC", status=403)
+    return render_screen(
+        request, "portal/forbidden.html", membership, screen="", time_zone="UTC", status=403, page=page
+    )
 
 
 @require_safe

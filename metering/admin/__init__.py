@@ -6,6 +6,7 @@ from metering.admin.imports import RejectedLineAdmin, UsageImportAdmin
 from metering.admin.keys import ApiKeyAdmin
 from metering.admin.limits import AlertAdmin, LimitAdmin
 from metering.admin.meters import MeterAdmin
+from metering.admin.refusals import RejectedEventAdmin
 from metering.admin.reservations import ReservationAdmin
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "CorrectionAdmin",
     "LimitAdmin",
     "MeterAdmin",
+    "RejectedEventAdmin",
     "RejectedLineAdmin",
     "ReservationAdmin",
     "UsageImportAdmin",

@@ -10,10 +10,12 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils import timezone
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 
+from metering.admin.sending import show_figures
 from metering.keys import SCOPES, InvalidKeyTerms, issue_key, revoke_key, rotate_key
 from metering.models import ApiKey
 
@@ -86,8 +88,12 @@ class ApiKeyAdmin(KeyModelAdmin):
     def get_fields(self, request: HttpRequest, obj: ApiKey | None = None) -> list[Any]:
         if obj is None:
             return ["name", "account", "scopes", "rate_per_second", "expires_at"]
-        stated = ["state", "created_at", "expires_at", "revoked_at", "previous_expires_at"]
+        stated = ["state", "created_at", "expires_at", "revoked_at", "previous_expires_at", "sent"]
         return ["name", "prefix", "account", "scope_list", "rate_per_second", *stated]
+
+    @admin.display(description=_("sent"))
+    def sent(self, key: ApiKey) -> SafeString | str:
+        return show_figures(key.pk, at=timezone.now())
 
     @admin.display(description=_("scopes"))
     def scope_list(self, key: ApiKey) -> str:

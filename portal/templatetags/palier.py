@@ -12,6 +12,7 @@ from django.utils.translation import pgettext
 
 from billing.lines import LineFact
 from billing.wording import display_money, explain_line
+from metering.outcomes import MeterCount
 from metering.quantities import format_exact, format_readable, name_unit
 
 NBSP = "\N{NO-BREAK SPACE}"
@@ -74,6 +75,18 @@ def period(start: datetime, end: datetime) -> str:
 @register.filter
 def day(moment: datetime) -> str:
     return date_format(localtime(moment), pgettext("date format: weekday, day and month, short", "D j M"))
+
+
+@register.simple_tag
+def moment(at: datetime) -> str:
+    """To the second, in the active time zone: `2026-11-10 13:00:05`."""
+    return format_html('<time datetime="{}">{}</time>', at.isoformat(), f"{localtime(at):%Y-%m-%d %H:%M:%S}")
+
+
+@register.simple_tag
+def measured(count: MeterCount) -> str:
+    """What an event is worth to a meter: a quantity, or the text of a value that is counted once."""
+    return count.value if isinstance(count.value, str) else format_exact(count.value, count.unit)
 
 
 @register.simple_tag

@@ -17,7 +17,10 @@ AXE = {
     "runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"],
     "resultTypes": ["violations"],
 }
-SCREENS = ["/a/acme/", "/a/acme/usage/requests/", "/a/acme/invoices/", "/accounts/password/change/"]
+SCREENS = [
+    "/a/acme/", "/a/acme/usage/requests/", "/a/acme/invoices/", "/a/acme/events/", "/a/acme/events/?text=none",
+    "/a/acme/events/event/", "/a/acme/sending/", "/accounts/password/change/",
+]  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
@@ -143,7 +146,9 @@ def test_every_screen_is_accessible_and_fits_a_telephone(open_page: Callable[...
     log_in(page)
     page.goto("/a/acme/invoices/")
     invoice = page.locator("table a").first.get_attribute("href")
-    for address in [*SCREENS, invoice]:
+    page.goto("/a/acme/events/")
+    event = page.locator("table a").first.get_attribute("href")
+    for address in [*SCREENS, invoice, event]:
         page.goto(address)
         page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
         faults += [*find_serious_faults(page), *find_wide_parts(page), *find_small_targets(page)]
