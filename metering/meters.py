@@ -15,7 +15,7 @@ from metering.catalogue import UnknownMeter
 from metering.events import floor_hour
 from metering.expressions import InvalidExpression, compile_expression
 from metering.filters import InvalidFilter, compile_filter
-from metering.models import Aggregation, Meter, MeterVersion
+from metering.models import Aggregation, Backfill, Meter, MeterVersion
 from metering.paths import InvalidPath, parse_path
 
 __all__ = [
@@ -51,6 +51,7 @@ class MeterRef:
     rounding_places: int
     carries_over: bool
     version: int
+    is_backfilling: bool = False  # its past is yet to be counted in part
 
     def sample_data(self) -> dict[str, Any]:
         """The data of an event that counts one: each property of its value is 1."""
@@ -114,7 +115,7 @@ def create_meter(
         dimensions=list(dimensions),
         created_at=at,
     )
-    found = Meter.objects.filter(key=key).first()
+    found = Meter.objects.filter(key=key).select_related("backfill").first()
     if found is not None:
         return require_same(state_meter(found), state_version(meter, version))
     save_meter(meter, version, at=at)
@@ -224,7 +225,7 @@ def hold_meters_for_change() -> None:
 
 def list_meters() -> list[MeterRef]:
     """Every meter, by key."""
-    meters = Meter.objects.order_by("key").prefetch_related("versions")
+    meters = Meter.objects.order_by("key").prefetch_related("versions").select_related("backfill")
     return [state_version(meter, max(meter.versions.all(), key=lambda each: each.number)) for meter in meters]
 
 
@@ -234,7 +235,7 @@ def find_meter(key: str) -> MeterRef:
 
 
 def load_meter(key: str) -> Meter:
-    meter = Meter.objects.filter(key=key).first()
+    meter = Meter.objects.filter(key=key).select_related("backfill").first()
     if meter is None:
         raise UnknownMeter(f"No meter is called {key!r}.")
     return meter
@@ -268,4 +269,12 @@ def state_version(meter: Meter, version: MeterVersion) -> MeterRef:
         rounding_places=meter.rounding_places,
         carries_over=meter.carries_over,
         version=version.number,
+        is_backfilling=is_backfilling(meter),
     )
+
+
+def is_backfilling(meter: Meter) -> bool:
+    try:
+        return meter.backfill.finished_at is None
+    except Backfill.DoesNotExist:
+        return False

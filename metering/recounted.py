@@ -3,17 +3,17 @@
 What is compared was read by one statement, or under the lock of its limit, so it may run beside ingestion.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, LiteralString
 
 from django.db import connection, transaction
 
+from metering.backfill import find_kept_from, list_unfinished
 from metering.catalogue import Catalogue, read_catalogue
-from metering.events import floor_hour
 from metering.locks import hold_limits_for_opening
-from metering.models import Limit, Pruning
+from metering.models import Limit
 from metering.stored import measure_rows
 from metering.tallies import EPOCH, Tally, tally_events
 from metering.usage import Window, read_windows
@@ -50,18 +50,22 @@ Finding = tuple[str, str]
 
 def find_wrong_rollups() -> Iterator[Finding]:
     """A subject and a detail for each rollup that is not what its hour's events come to."""
-    kept_after = Pruning.objects.order_by("-kept_after").values_list("kept_after", flat=True).first()
+    kept_from, unfinished = find_kept_from(), list_unfinished()
     catalogue = read_catalogue()
     with connection.cursor() as cursor:
         cursor.execute(FIND_DAYS)
         days = [day.astimezone(UTC) for (day,) in cursor.fetchall()]
     for day in days:
-        start = day if kept_after is None else max(day, floor_hour(kept_after) + timedelta(hours=1))
+        start = day if kept_from is None else max(day, kept_from)
         if start < day + DAY:
-            yield from compare_day(catalogue, start=start, end=day + DAY)
+            yield from compare_day(catalogue, unfinished, start=start, end=day + DAY)
 
 
-def compare_day(catalogue: Catalogue, *, start: datetime, end: datetime) -> Iterator[Finding]:
+Hours = Mapping[int, tuple[datetime, datetime]]
+
+
+def compare_day(catalogue: Catalogue, unfinished: Hours, *, start: datetime, end: datetime) -> Iterator[Finding]:
+    """`unfinished`: meter id → hours whose past is yet to be counted."""
     with connection.cursor() as cursor:
         cursor.execute(READ_DAY, {"start": start, "end": end})
         rows = cursor.fetchall()
@@ -72,8 +76,9 @@ def compare_day(catalogue: Catalogue, *, start: datetime, end: datetime) -> Iter
         expected[key] = list_sums(tally)
         for value, count in getattr(tally, "values", {}).items():
             expected[(*key, value)] = (count,)
+    expected = {key: sums for key, sums in expected.items() if not is_awaited(unfinished, key[1], hour_at(key[2]))}
     for kind, account_id, hour, dimensions, value, meter_id, *sums in rows:
-        if kind == "event":
+        if kind == "event" or is_awaited(unfinished, meter_id, hour):
             continue
         key = (account_id, meter_id, (hour - EPOCH) // timedelta(hours=1), dimensions)
         found = tuple(sums) if kind == "rollup" else (sums[0],)
@@ -84,8 +89,16 @@ def compare_day(catalogue: Catalogue, *, start: datetime, end: datetime) -> Iter
                 f"holds {found}, stored {wanted or 'none'}",
             )
     for (account_id, meter_id, hours, dimensions, *value), wanted in expected.items():
-        hour = EPOCH + timedelta(hours=int(str(hours)))
-        yield name_rollup(account_id, meter_id, hour, dimensions, *value), f"no rollup, stored {wanted}"
+        yield name_rollup(account_id, meter_id, hour_at(hours), dimensions, *value), f"no rollup, stored {wanted}"
+
+
+def hour_at(hours: object) -> datetime:
+    return EPOCH + timedelta(hours=int(str(hours)))
+
+
+def is_awaited(unfinished: Hours, meter_id: object, hour: datetime) -> bool:
+    start, end = unfinished.get(int(str(meter_id)), (hour, hour))
+    return start <= hour < end
 
 
 def list_sums(tally: Tally) -> Sums:

@@ -1,9 +1,12 @@
-"""What beat starts. The clock is read here, once."""
+"""What beat starts and what jobs do. The clock is read here, once."""
+
+from datetime import datetime
 
 from celery import shared_task
 from django.utils import timezone
 
-from metering import alerts, buckets, figures, rejections, reservations
+from jobs.queue import JobContext, handler
+from metering import alerts, backfill, buckets, figures, rejections, reservations
 
 
 @shared_task
@@ -30,3 +33,10 @@ def prune_records() -> None:
     at = timezone.now()
     rejections.prune_rejections(at=at)
     figures.prune_figures(at=at)
+
+
+@handler(backfill.KIND)
+def backfill_meter(job: JobContext) -> None:
+    """Count the next span of a new meter's past; the last thing it does is to promise the one after."""
+    start = datetime.fromisoformat(job.payload["from"])
+    backfill.count_span(job.payload["meter"], start=start, at=job.at)

@@ -27,6 +27,13 @@ def threads() -> Iterator[Threads]:
         yield each
 
 
+@pytest.fixture(autouse=True)
+def month(transactional_db: None) -> None:
+    """As in any month but for its first event: whoever opens one holds back all others until it commits."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT metering_open_month(%s)", [NOON])
+
+
 @pytest.fixture
 def limit() -> Limit:
     account, meter = make_account(), make_meter()
