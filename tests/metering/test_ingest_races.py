@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.db import OperationalError, connection, transaction
 
-from metering import accounts, ingest, meters
+from metering import accounts, ingest, meters, recounting
 from metering.events import Fate
 from metering.ingest import ingest_events
 from metering.invariants import check
@@ -254,6 +254,42 @@ def test_without_the_lock_on_meters_the_history_would_miss_it(threads, monkeypat
     make_meter("bytes", event_type="request", value="bytes")
     go.set()
     event.result(PATIENCE)
+    assert [violation.rule for violation in check()] == ["rollups equal the raw events"]
+
+
+def make_account_slowly(ready: Signal, go: Signal) -> None:
+    with transaction.atomic():
+        make_account("newcomer")
+        ready.set()
+        assert go.wait(PATIENCE)
+
+
+def test_a_meter_waits_for_an_account_that_is_being_made(threads):
+    make_meter()
+    make_events(1, subject="newcomer", bytes=5)
+    ready, go = Signal(), Signal()
+    account = threads.start(make_account_slowly, ready, go)
+    assert ready.wait(PATIENCE)
+    meter = threads.start(make_meter, "bytes", event_type="request", value="bytes")
+    wait_until_blocked()
+    go.set()
+    account.result(PATIENCE), meter.result(PATIENCE)
+    assert HourlyRollup.objects.get(meter__key="bytes").total == 5
+    assert list(check()) == []
+
+
+def test_without_that_neither_would_count_for_the_other(threads, monkeypatch):
+    """The control: the meter finds an event without an account, which is then counted by the meters that were there."""
+    make_meter()
+    make_events(1, subject="newcomer", bytes=5)
+    monkeypatch.setattr(accounts, "hold_names_for_change", lambda: None)
+    monkeypatch.setattr(recounting, "hold_limits_for_opening", lambda: None)
+    ready, go = Signal(), Signal()
+    account = threads.start(make_account_slowly, ready, go)
+    assert ready.wait(PATIENCE)
+    make_meter("bytes", event_type="request", value="bytes")
+    go.set()
+    account.result(PATIENCE)
     assert [violation.rule for violation in check()] == ["rollups equal the raw events"]
 
 
