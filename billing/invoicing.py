@@ -13,10 +13,11 @@ from django.db.models import Prefetch, QuerySet
 from billing import plans, profiles
 from billing.lines import LineFact, add_lines, describe_line, rate_readings
 from billing.models import Invoice, InvoiceLine, InvoiceState, Period
+from billing.money import EXACT
 from billing.numbers import take_number
 from billing.rating import write_steps
 from jobs import queue
-from metering import limits, usage
+from metering import adjustments, limits, retention, usage
 
 CLOSE_PERIOD = "billing.close_period"
 BATCH = 500
@@ -123,7 +124,13 @@ def list_late_differences(*, account_id: int | None = None, number: str | None =
 
 
 def compare_usage(invoices: list[InvoiceFact], *, start: datetime, end: datetime) -> Iterator[LateDifference]:
-    """The differences of invoices for one window, whose usage is read in one query."""
+    """The differences of invoices for one window, whose usage is read in one query.
+
+    Where the window begins within an hour whose events were dropped, what it was adjusted by tells the difference.
+    """
+    if not retention.is_readable(start, end):
+        yield from compare_adjusted(invoices, start=start, end=end)
+        return
     totals = usage.read_totals_of({invoice.account_id for invoice in invoices}, start=start, end=end)
     for invoice in invoices:
         used = {reading.meter_id: reading.quantity for reading in totals[invoice.account_id]}
@@ -137,6 +144,26 @@ def compare_usage(invoices: list[InvoiceFact], *, start: datetime, end: datetime
                     unit=line.unit,
                     billed=line.quantity,
                     used=used[line.meter_id],
+                )
+
+
+def compare_adjusted(invoices: list[InvoiceFact], *, start: datetime, end: datetime) -> Iterator[LateDifference]:
+    for invoice in invoices:
+        for line in invoice.lines:
+            if line.meter_id is None:
+                continue
+            adjusted = adjustments.read_adjusted(
+                account_id=invoice.account_id, meter_id=line.meter_id, start=start, end=end
+            )
+            if adjusted:
+                yield LateDifference(
+                    account_id=invoice.account_id,
+                    number=invoice.number,
+                    position=line.position,
+                    description=line.description,
+                    unit=line.unit,
+                    billed=line.quantity,
+                    used=EXACT.add(line.quantity, adjusted),
                 )
 
 

@@ -3,10 +3,11 @@
 from datetime import datetime
 
 from celery import shared_task
+from django.conf import settings
 from django.utils import timezone
 
 from jobs.queue import JobContext, handler
-from metering import alerts, backfill, buckets, figures, rejections, reservations
+from metering import alerts, backfill, buckets, figures, rejections, reservations, retention
 
 
 @shared_task
@@ -33,6 +34,19 @@ def prune_records() -> None:
     at = timezone.now()
     rejections.prune_rejections(at=at)
     figures.prune_figures(at=at)
+
+
+@shared_task
+def open_months() -> None:
+    """Make the place of next month's events before they come. Run twice, it finds it."""
+    retention.open_months(at=timezone.now())
+
+
+@shared_task
+def prune_events() -> None:
+    """Drop the raw events that are older than EVENT_RETENTION_MONTHS; with 0, which is the default, none ever."""
+    if settings.EVENT_RETENTION_MONTHS:
+        retention.prune_events(months=settings.EVENT_RETENTION_MONTHS, at=timezone.now())
 
 
 @handler(backfill.KIND)

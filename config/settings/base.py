@@ -165,6 +165,8 @@ PERIODIC_TASKS: dict[str, tuple[str, int]] = {
     "metering: give back what was reserved too long": ("metering.tasks.expire_reservations", 60),
     "metering: forget how fast those asked who stopped": ("metering.tasks.forget_idle_buckets", 3_600),
     "metering: drop old refusals and figures": ("metering.tasks.prune_records", 86_400),
+    "metering: make room for next month's events": ("metering.tasks.open_months", 86_400),
+    "metering: drop events that are old enough": ("metering.tasks.prune_events", 86_400),
     "billing: close periods that ended": ("billing.tasks.enqueue_due_periods", 300),
     "crm: turn alerts into leads": ("crm.tasks.open_leads", 60),
 }
@@ -172,6 +174,7 @@ PERIODIC_TASKS: dict[str, tuple[str, int]] = {
 # Metering
 EVENT_MAX_AGE_DAYS = 35
 EVENT_MAX_FUTURE_MINUTES = 15
+EVENT_RETENTION_MONTHS = 0  # raw events are dropped so many months after the end of theirs; 0 keeps them for ever
 EVENT_BATCH_MAX = 1_000
 EVENT_BODY_MAX_BYTES = 5 * 1024 * 1024
 EVENT_GROUP_COMMIT = env.bool("EVENT_GROUP_COMMIT", True)  # single events of one process share their commits
