@@ -10,7 +10,7 @@ import logging
 import os
 import threading
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import LiteralString
@@ -18,7 +18,7 @@ from typing import LiteralString
 from django.conf import settings
 from django.db import Error, connection
 
-from metering.events import EventFate, Fate, floor_hour
+from metering.events import EventFate, Fate, floor_hour, tally_fates
 from metering.models import ApiKey, IngestionFigure
 from metering.statements import plain_array, run_statement, time_array
 
@@ -78,7 +78,7 @@ class FigureTally:
         self.lock = threading.Lock()
         self.counts: dict[Key, Counter[str]] = {}
 
-    def add(self, key: Key, counts: Counter[str]) -> None:
+    def add(self, key: Key, counts: Mapping[str, int]) -> None:
         with self.lock:
             self.counts.setdefault(key, Counter()).update(counts)
 
@@ -139,8 +139,8 @@ os.register_at_fork(after_in_child=begin_anew)
 
 def count_fates(fates: Sequence[EventFate], *, api_key_id: int, at: datetime) -> None:
     """Count what one request was answered. Writes nothing: the figures follow within EVENT_FIGURES_SECONDS."""
-    counts = Counter([fate.fate.value for fate in fates])
-    counts["skipped"] = sum([len(fate.skipped) for fate in fates])
+    counts = {fate.value: count for fate, count in tally_fates(fates).items() if count}
+    counts["skipped"] = sum([len(fate.skipped) for fate in fates if fate.skipped])
     tally.add((api_key_id, floor_hour(at)), counts)
     flusher.start()
 

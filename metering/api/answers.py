@@ -6,7 +6,6 @@ both: `return=representation` asks for the fates, `return=minimal` for none when
 """
 
 import re
-from collections import Counter
 from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
@@ -15,7 +14,7 @@ import msgspec
 from django.http import HttpResponse
 
 from metering.api.modes import Mode
-from metering.events import EventFate, Fate
+from metering.events import EventFate, Fate, tally_fates
 from metering.problems import Problem
 
 REPRESENTATION, MINIMAL = "representation", "minimal"
@@ -31,7 +30,7 @@ def read_preference(header: str | None) -> str:
 
 def answer_fates(fates: Sequence[EventFate], *, mode: Mode, preference: str) -> HttpResponse:
     """The fates are in the order of the events. Raises Problem where a refused event is one."""
-    counted = Counter(fate.fate for fate in fates)
+    counted = tally_fates(fates)
     found = {"results": fates, "counts": {fate.value: counted[fate] for fate in Fate}}
     refused = sum(counted[fate] for fate in REFUSED)
     wanted = preference or (MINIMAL if mode.is_cloudevents else REPRESENTATION)

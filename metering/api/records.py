@@ -23,7 +23,8 @@ def record_refusals(
     request: HttpRequest, body: bytes, mode: Mode, fates: Sequence[EventFate], *, key: KeyRef, at: datetime
 ) -> None:
     """Keep what was refused, which costs one statement where there is any."""
-    if any(fate.fate in REFUSED for fate in fates):
+    found = [fate.fate for fate in fates]
+    if any(refused in found for refused in REFUSED):
         rejections = state_rejections(fates, list_bodies(request, body, mode))
         keep_rejections(rejections, api_key_id=key.id, account_id=key.account_id, at=at)
 

@@ -78,6 +78,15 @@ FATE: dict[str, Any] = {
         "code": {"type": "string", "description": "Of a refusal, for machines."},
         "field": {"type": "string", "description": "Of a refusal: where."},
         "message": {"type": "string", "description": "Of a refusal, for people."},
+        "skipped": {
+            "type": "array",
+            "description": "Meters of its type that could not use its value; the event stands.",
+            "items": {
+                "type": "object",
+                "required": ["meter", "code", "field", "message"],
+                "properties": {name: {"type": "string"} for name in ("meter", "code", "field", "message")},
+            },
+        },
     },
 }
 
@@ -90,6 +99,14 @@ RESULT_EXAMPLE = {
             "code": "",
             "field": "",
             "message": "",
+            "skipped": [
+                {
+                    "meter": "duration",
+                    "code": "value_missing",
+                    "field": "data.ms",
+                    "message": "The data needs a value called ms.",
+                }
+            ],
         }
     ],
     "counts": {fate.value: int(fate is Fate.ACCEPTED) for fate in Fate},

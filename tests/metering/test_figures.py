@@ -1,8 +1,11 @@
 """What each key sent by the hour: gathered in the process, added to the table apart from the requests."""
 
+import json
 import os
 import threading
+from contextlib import closing
 from datetime import timedelta
+from http.client import HTTPConnection
 
 import pytest
 from django.db import Error
@@ -10,8 +13,10 @@ from django.db import Error
 from metering import figures
 from metering.events import EventFate, Fate, Skip
 from metering.figures import HourFigures, add_figures, count_fates, flush_figures, prune_figures, read_figures
-from metering.models import IngestionFigure
+from metering.models import IngestionFigure, RejectedEvent
 from tests.metering.makers import NOON, make_key
+from tests.metering.senders import EVENT, make_ground
+from tests.metering.servers import run_gunicorn
 
 HOUR = timedelta(hours=1)
 
@@ -142,3 +147,21 @@ def test_old_figures_are_pruned(settings):
     flush_figures()
     assert prune_figures(at=NOON) == 1
     assert prune_figures(at=NOON) == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_worker_that_ends_writes_what_it_has_counted():
+    """Forked by a server that has loaded all before: the thread and the ending are each worker's own."""
+    secret = make_ground()
+    body = json.dumps([EVENT, EVENT | {"id": "2", "subject": "nobody"}, EVENT | {"type": "other"}])
+    headers = {"Authorization": f"Bearer {secret}", "Content-Type": "application/json"}
+    with run_gunicorn(workers=2, PALIER_TEST_FIGURES_SECONDS="600", GUNICORN_CMD_ARGS="--preload") as port:
+        for _ in range(10):
+            with closing(HTTPConnection("127.0.0.1", port, timeout=20)) as sender:
+                sender.request("POST", "/api/v1/events", body, headers)
+                assert sender.getresponse().status == 200
+        assert IngestionFigure.objects.count() == 0
+    rows = IngestionFigure.objects.all()
+    names = ("accepted", "unmatched", "rejected", "duplicate", "skipped")
+    assert [sum(getattr(row, name) for row in rows) for name in names] == [1, 1, 10, 18, 0]
+    assert RejectedEvent.objects.get().times == 10
