@@ -17,6 +17,7 @@ from metering.figures import HourFigures
 WIDTH, HEIGHT, FLOOR = 720, 160, 132
 HOUR = timedelta(hours=1)
 LABELS = 4  # one in so many hours is named
+LABEL_WIDTH = 66  # pixels, in the letters of a narrow screen
 
 
 def fill_hours(figures: Sequence[HourFigures], *, start: datetime, end: datetime) -> list[HourFigures]:
@@ -39,12 +40,12 @@ def draw_figures(hours: Sequence[HourFigures], *, title: str) -> SafeString:
             if count:
                 foot -= max(height, 1)
                 bars.append((name, f"{left + 1:.1f}", f"{foot:.1f}", f"{step - 2:.1f}", f"{max(height, 1):.1f}"))
-        if position % LABELS == 0:
+        if position % LABELS == 0 and left + LABEL_WIDTH <= WIDTH:
             labels.append((f"{left + 1:.1f}", date_format(localtime(hour.hour), "H:i")))
     return format_html(
-        '<svg class="usage-chart figure-chart" viewBox="0 0 {} {}" role="img" aria-label="{}">'
+        '<svg class="usage-chart figure-chart" viewBox="0 0 {} {}" font-size="13" role="img" aria-label="{}">'
         '<g class="chart-grid"><path class="chart-axis" d="M0 {}H{}" stroke="currentColor" fill="none"/></g>{}'
-        '<g fill="currentColor" font-size="13">{}</g></svg>',
+        '<g fill="currentColor">{}</g></svg>',
         WIDTH, HEIGHT, title, FLOOR, WIDTH,
         format_html_join("", '<rect class="figure-{}" x="{}" y="{}" width="{}" height="{}"/>', bars),
         format_html_join("", '<text x="{}" y="152">{}</text>', labels),

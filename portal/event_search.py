@@ -69,7 +69,7 @@ def read_listing(
     parameters: Mapping[str, str], *, account_id: int | None, at: datetime, form_type: type[EventSearchForm]
 ) -> EventListing:
     """What the query string asks for; of a form that is not right, nothing but its errors."""
-    form = form_type(parameters)
+    form = form_type(parameters, label_suffix="")
     nothing = EventListing(form, EventPage((), None), LogCounts(0, 0, 0, has_more=False), "", is_search=True)
     if not form.is_valid():
         return nothing

@@ -180,8 +180,8 @@ EVENT_BODY_MAX_BYTES = 5 * 1024 * 1024
 EVENT_GROUP_COMMIT = env.bool("EVENT_GROUP_COMMIT", True)  # single events of one process share their commits
 EVENT_FIGURES_SECONDS = 5.0  # how long figures are gathered in a process before they are written; 0: until asked
 EVENT_FIGURES_DAYS = 400
-EVENT_REJECTED_DAYS = 30
-EVENT_REJECTED_HOURLY_MAX = 10_000  # refused rows that one key may leave in an hour
+EVENT_REJECTED_DAYS = env.int("EVENT_REJECTED_DAYS", 30)  # how long refused rows are kept
+EVENT_REJECTED_HOURLY_MAX = env.int("EVENT_REJECTED_HOURLY_MAX", 10_000)  # rows that one key may leave in an hour
 EVENT_REJECTED_BODY_BYTES = 16 * 1024
 
 # The API: an API key in every request, JSON and nothing else, problem documents for what goes wrong

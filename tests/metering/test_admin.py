@@ -9,11 +9,15 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
 
 from metering.corrections import retract_event
+from metering.events import EventFate, Fate
+from metering.figures import begin_anew, count_fates, flush_figures
 from metering.keys import InvalidKey, authenticate
 from metering.limits import LimitTerms, close_window, hand_over_limits
 from metering.models import Account, ApiKey, HourlyRollup, Meter, RejectedLine, UsageImport
+from metering.rejections import Rejection, keep_rejections
 from metering.reservations import hold_quantity
 from tests.metering.makers import NOON, make_account, make_events, make_key, make_meter
 
@@ -37,7 +41,9 @@ def make_usage(number: int) -> None:
         at=NOON,
     )
     make_events(6, subject=f"ACME{number}", source=f"test-{number}")
-    make_key(f"key {number}")
+    key = make_key(f"key {number}")
+    rejection = Rejection("test", str(number), "unknown_type", "type", "No meter counts this.", b"{}")
+    keep_rejections([rejection], api_key_id=key.id, account_id=account.id, at=NOON)
     hold_quantity(account_key=f"acme-{number}", meter_key="requests", quantity=Decimal(1), at=NOON)
     window = {"start": datetime(2026, 11, 1, tzinfo=UTC), "end": datetime(2026, 12, 1, tzinfo=UTC)}
     close_window(account_id=account.id, **window, at=NOON)
@@ -48,7 +54,7 @@ def make_usage(number: int) -> None:
 
 LISTS = [
     "account", "apikey", "meter", "limit", "alert", "reservation", "usageimport", "rejectedline", "adjustment",
-    "correction",
+    "correction", "rejectedevent",
 ]  # fmt: skip
 
 
@@ -199,3 +205,18 @@ def test_a_meter_made_here_counts_the_past_of_its_type(staff):
     }
     assert staff.post(reverse("admin:metering_meter_add"), form).status_code == 302
     assert HourlyRollup.objects.get(meter__key="bytes").total == 21
+
+
+def test_the_page_of_a_key_tells_what_it_sent_in_the_last_day(staff):
+    """Drawn and in numbers; nothing where it sent nothing."""
+    key, at = make_key(), timezone.now()
+    page = reverse("admin:metering_apikey_change", args=[key.id])
+    assert "Nothing in the last 24 hours." in staff.get(page).content.decode()
+    fates = [EventFate("test", "1", Fate.ACCEPTED), EventFate("test", "2", Fate.REJECTED)]
+    begin_anew()
+    count_fates(fates, api_key_id=key.id, at=at)
+    flush_figures()
+    shown = staff.get(page).content.decode()
+    assert "Events sent in each hour" in shown
+    assert shown.count('class="figure-refused"') == 1
+    assert f"{at:%Y-%m-%d %H}:00" in shown

@@ -9,6 +9,11 @@ from django.core.cache import cache
 from django.utils import timezone
 from playwright.sync_api import Page, expect
 
+from metering.events import EventFate, Fate
+from metering.figures import count_fates, flush_figures
+from metering.keys import issue_key
+from metering.rejections import Rejection, keep_rejections
+from portal.models import User
 from tests.portal import makers
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -34,6 +39,13 @@ def customer(transactional_db):
     makers.use(account, 34, time=now)
     makers.issue_invoices(account, at=now)
     makers.make_member(account, email="olivia@example.com")
+    key = issue_key(name="collector", scopes=["events:write"], at=now, account_id=account.id)
+    count_fates(
+        [EventFate("shop", "1", Fate.ACCEPTED), EventFate("shop", "2", Fate.REJECTED)], api_key_id=key.id, at=now
+    )
+    flush_figures()
+    rejection = Rejection("shop", "2", "unknown_type", "type", "No meter counts this type.", b'{"id": "2"}')
+    keep_rejections([rejection], api_key_id=key.id, account_id=account.id, at=now)
 
 
 def log_in(page: Page) -> None:
@@ -152,6 +164,23 @@ def test_every_screen_is_accessible_and_fits_a_telephone(open_page: Callable[...
         page.goto(address)
         page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
         faults += [*find_serious_faults(page), *find_wide_parts(page), *find_small_targets(page)]
+    assert faults == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_log_in_the_back_office_is_accessible(open_page: Callable[..., Page], scheme):
+    User.objects.create_superuser("root@example.com", makers.PASSWORD)
+    page = open_page(scheme=scheme)
+    page.goto("/accounts/login/")
+    page.locator("[name=login]").fill("root@example.com")
+    page.locator("[name=password]").fill(makers.PASSWORD)
+    page.locator("main button[type=submit]").click()
+    page.wait_for_url("**/admin/")
+    page.goto("/admin/events/")
+    faults = [*find_serious_faults(page), *find_wide_parts(page)]
+    page.locator("table a").first.click()
+    expect(page.get_by_role("heading", name="Meters")).to_be_visible()
+    faults += [*find_serious_faults(page), *find_wide_parts(page)]
     assert faults == []
 
 
