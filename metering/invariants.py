@@ -45,6 +45,12 @@ RULES: dict[str, LiteralString] = {
         FROM metering_event e LEFT JOIN metering_alias a ON a.name = e.subject
         WHERE e.account_id IS DISTINCT FROM a.account_id
     """,
+    "what a replay kept has its claim": f"""
+        SELECT 'refused row ' || e.id, 'replayed as ' || e.replay_fate || ', but ' || e.event_id || ' is not claimed'
+        FROM metering_rejectedevent e
+        WHERE e.replay_fate NOT IN ('', 'rejected', 'conflict') AND NOT e.is_whole
+            AND NOT EXISTS (SELECT FROM metering_claim c WHERE c.claim = {CLAIM})
+    """,
     "an event was sent with a key that exists": """
         SELECT 'event ' || e.source || ' ' || e.event_id, 'there is no key ' || e.api_key_id FROM metering_event e
         WHERE e.api_key_id IS NOT NULL AND NOT EXISTS (SELECT FROM metering_apikey k WHERE k.id = e.api_key_id)

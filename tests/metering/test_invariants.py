@@ -57,6 +57,14 @@ ADJUST = """
 """
 
 BREAKS = {
+    "what a replay kept has its claim": [
+        """
+        INSERT INTO metering_rejectedevent (api_key_id, digest, received_at, last_at, times, source, event_id, code,
+            field, message, body, is_whole, is_cut, replayed_at, replay_fate)
+        SELECT id, gen_random_uuid(), now(), now(), 1, 'test', 'never', 'unknown_type', 'type', '…', '', false, false,
+            now(), 'accepted' FROM metering_apikey
+        """,
+    ],
     "an event has its claim, the hash of its source and id": [
         "UPDATE metering_event SET source = 'forged' WHERE event_id = '1'",
         "DELETE FROM metering_claim",

@@ -1,6 +1,7 @@
 """What was refused is kept with its reason and its body, within bounds, and can be replayed."""
 
 import json
+import random
 from datetime import timedelta
 from decimal import Decimal
 from io import StringIO
@@ -19,11 +20,12 @@ from metering.figures import flush_figures, read_figures
 from metering.invariants import check
 from metering.keys import issue_key
 from metering.models import ApiKey, Event, RejectedEvent
-from metering.rejections import list_rejections, prune_rejections
+from metering.rejections import Rejection, keep_rejections, list_rejections, prune_rejections
 from metering.replay import replay_rejections
 from metering.usage import read_usage
 from tests.metering.makers import NOON, make_account, make_key, make_meter
 from tests.metering.senders import EVENT, Sender, is_problem, list_fates, make_ground
+from tests.metering.threads import open_threads
 
 pytestmark = pytest.mark.django_db
 
@@ -303,3 +305,44 @@ def test_a_key_of_an_account_is_held_to_its_account_in_a_replay_too(client: Clie
     add_alias(account_id=acme.id, name="shop", at=NOON)
     assert replay_rejections(at=LATER).fates == {"rejected": 1, "accepted": 1}
     assert Event.objects.get().account_id == acme.id
+
+
+@pytest.mark.django_db(transaction=True)
+def test_small_posts_that_are_committed_together_leave_their_refusals_too(client: Client):
+    send = Sender(client, make_ground())
+    assert is_problem(send('[{"id"'), 400, "malformed")
+    assert list_fates(send([AT_NOON, AT_NOON | {"type": "other"}])) == ["accepted", "rejected"]
+    assert is_problem(send('[{"id"', key=None), 401, "invalid_key")
+    assert {(row.code, row.times) for row in list_rejections()} == {("malformed", 1), ("unknown_type", 1)}
+    flush_figures()
+    key = ApiKey.objects.get().pk
+    [hour] = read_figures(api_key_ids=[key], start=NOON, end=LATER)[key]
+    assert (hour.accepted, hour.rejected) == (1, 2)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_same_refusals_in_any_order_from_many_threads_are_each_one_row():
+    key = make_key().id
+    rows = [Rejection("shop", str(number), "invalid", "", "…", str(number).encode()) for number in range(40)]
+
+    def keep(thread: int) -> None:
+        shuffled = random.Random(thread).sample(rows, len(rows))  # noqa: S311
+        for _ in range(5):
+            keep_rejections(shuffled, api_key_id=key, account_id=None, at=NOON)
+
+    with open_threads(6) as threads:
+        threads.run_all(*[lambda thread=thread: keep(thread) for thread in range(6)])
+    assert set(RejectedEvent.objects.values_list("times", flat=True)) == {30}
+    assert RejectedEvent.objects.count() == 40
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_replays_at_once_take_each_row_once(client: Client):
+    send = Sender(client, make_ground())
+    send([AT_NOON | {"id": str(number), "type": "other"} for number in range(30)])
+    make_meter("others", event_type="other")
+    with open_threads(2) as threads:
+        reports = threads.run_all(*[lambda: replay_rejections(at=LATER)] * 2)
+    assert sum(report.fates.get("accepted", 0) for report in reports) == 30
+    assert sum(report.taken for report in reports) == 30
+    assert Event.objects.count() == 30
