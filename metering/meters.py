@@ -7,9 +7,10 @@ from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
-from django.core.exceptions import ValidationError
+from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.db import connection, transaction
 
+from metering.aggregations import DEFAULT_PERCENTILE
 from metering.backfill import count_past
 from metering.catalogue import UnknownMeter
 from metering.events import floor_hour
@@ -69,7 +70,11 @@ class MeterConflict(ValueError):
 
 
 class InvalidMeter(ValueError):
-    """A meter cannot be made of these fields; the message says which and why."""
+    """A meter cannot be made of these fields; the message says why, `field` which, where it is one."""
+
+    def __init__(self, message: str, field: str = "") -> None:
+        super().__init__(message)
+        self.field = field
 
 
 @transaction.atomic
@@ -100,7 +105,7 @@ def create_meter(
         name=name,
         unit=unit,
         aggregation=aggregation,
-        percentile=percentile,
+        percentile=complete_percentile(aggregation, percentile),
         rounding=rounding,
         rounding_places=rounding_places,
         carries_over=carries_over,
@@ -125,11 +130,17 @@ def create_meter(
 def save_meter(meter: Meter, version: MeterVersion, *, at: datetime) -> None:
     """Store a new meter with its first version and count its past; in the caller's transaction. Raises InvalidMeter."""
     hold_meters_for_change()
+    meter.percentile = complete_percentile(meter.aggregation, meter.percentile)
     require_valid(meter, version)
     meter.save(force_insert=True)
     version.meter = meter
     version.save(force_insert=True)
     count_past(meter.pk, at=at)
+
+
+def complete_percentile(aggregation: str, percentile: Decimal | None) -> Decimal | None:
+    """A percentile that does not say which one is the usual one."""
+    return DEFAULT_PERCENTILE if aggregation == Aggregation.PERCENTILE and percentile is None else percentile
 
 
 @transaction.atomic
@@ -172,13 +183,15 @@ def change_meter(
 def require_future_hour(starts_at: datetime, *, after: datetime | None, at: datetime) -> None:
     earliest = floor_hour(at + timedelta(minutes=settings.EVENT_MAX_FUTURE_MINUTES)) + timedelta(hours=1)
     if floor_hour(starts_at) != starts_at:
-        raise InvalidMeter("A version starts at a full hour of UTC.")
+        raise InvalidMeter("A version starts at a full hour of UTC.", "starts_at")
     if starts_at < earliest:
         raise InvalidMeter(
-            f"A version starts at {earliest:%Y-%m-%d %H:%M} UTC or later: earlier events may be counted."
+            f"A version starts at {earliest:%Y-%m-%d %H:%M} UTC or later: earlier events may be counted.", "starts_at"
         )
     if after is not None and starts_at <= after:
-        raise InvalidMeter(f"The version before it starts at {after:%Y-%m-%d %H:%M} UTC; a later one must follow it.")
+        raise InvalidMeter(
+            f"The version before it starts at {after:%Y-%m-%d %H:%M} UTC; a later one must follow it.", "starts_at"
+        )
 
 
 def require_valid(meter: Meter, version: MeterVersion) -> None:
@@ -187,19 +200,25 @@ def require_valid(meter: Meter, version: MeterVersion) -> None:
         meter.full_clean(validate_unique=meter._state.adding, validate_constraints=meter._state.adding)
         version.full_clean(exclude=["meter"], validate_unique=False, validate_constraints=False)
     except ValidationError as error:
-        raise InvalidMeter("; ".join(error.messages)) from error
-    if (meter.aggregation == Aggregation.COUNT) != (not version.value):
-        raise InvalidMeter("A count looks at no value; every other meter needs one.")
+        [field, *others] = getattr(error, "error_dict", {"": error})
+        raise InvalidMeter("; ".join(error.messages), "" if others or field == NON_FIELD_ERRORS else field) from error
+    if meter.aggregation == Aggregation.COUNT and version.value:
+        raise InvalidMeter("A count looks at no value.", "value")
+    if meter.aggregation != Aggregation.COUNT and not version.value:
+        raise InvalidMeter("Every meter but a count needs a value.", "value")
     if len(version.dimensions) > MAX_DIMENSIONS:
-        raise InvalidMeter(f"A meter may have at most {MAX_DIMENSIONS} dimensions.")
+        raise InvalidMeter(f"A meter may have at most {MAX_DIMENSIONS} dimensions.", "dimensions")
+    field = "value"
     try:
         if version.value:
             compile_expression(version.value)
+        field = "dimensions"
         for path in version.dimensions:
             parse_path(path)
+        field = "filter"
         compile_filter(version.filter)
     except (InvalidExpression, InvalidFilter, InvalidPath) as error:
-        raise InvalidMeter(str(error)) from error
+        raise InvalidMeter(str(error), field) from error
 
 
 def require_same(found: MeterRef, wanted: MeterRef) -> MeterRef:

@@ -186,7 +186,8 @@ def test_a_meter_is_frozen_once_it_has_counted(staff):
     make_events(1)
     page = staff.get(url).content.decode()
     assert 'name="unit"' not in page
-    staff.post(url, {"name": "Calls", "unit": "other"})
+    versions = {"versions-TOTAL_FORMS": "0", "versions-INITIAL_FORMS": "0"}
+    staff.post(url, versions | {"name": "Calls", "unit": "other"})
     assert (Meter.objects.get().name, Meter.objects.get().unit) == ("Calls", "request")
     assert staff.post(reverse("admin:metering_meter_delete", args=[meter.id]), {"post": "yes"}).status_code == 403
 

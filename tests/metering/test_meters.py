@@ -1,4 +1,5 @@
 from datetime import UTC, datetime
+from decimal import Decimal
 
 import pytest
 from django.db import IntegrityError, connection, transaction
@@ -41,6 +42,14 @@ def test_a_meter_that_cannot_be_is_refused(fields):
     with pytest.raises(InvalidMeter), transaction.atomic():
         create_meter(**good | fields)
     assert list_meters() == []
+
+
+def test_a_percentile_is_the_ninety_fifth_unless_it_says_another():
+    terms = {"name": "Ms", "event_type": "call", "aggregation": "percentile", "value": "ms", "unit": "ms", "at": NOON}
+    assert create_meter(key="ms", **terms).percentile == 95
+    assert create_meter(key="ms", **terms) == create_meter(key="ms", percentile=Decimal(95), **terms)
+    with pytest.raises(InvalidMeter):
+        create_meter(key="other", percentile=Decimal(101), **terms)
 
 
 def test_meters_are_listed_by_key_and_an_unknown_one_is_told():
