@@ -167,12 +167,12 @@ def test_the_scope_is_asked_for(client: Client, api: Api):
     assert is_problem(api.get(), 403, "missing_scope")
 
 
-def test_an_accounts_key_knows_its_own_alone(api: Api, monkeypatch):
+def test_an_accounts_key_knows_its_own_alone(api: Api):
     other = make_account("other")
     make_events(1, first=50, subject="other", time=SENT, bytes=1)
     api.post({"retract": NAME, "reason": "x"})
-    for module in ("metering.rest.permissions", "metering.rest.corrections"):
-        monkeypatch.setattr(f"{module}.own_account_id", lambda key: other.id)
+    key = issue_key(name="other's", scopes=["events:correct"], at=SENT, account_id=other.id)
+    api = Api(api.client, key.secret)
     assert is_problem(api.post({"retract": NAME | {"id": "2"}, "reason": "x"}), 404, "unknown_event")
     assert is_problem(api.get(account="acme"), 404, "unknown_account")
     assert api.get().json() == {"corrections": [], "next": None}
@@ -183,6 +183,11 @@ def test_an_accounts_key_knows_its_own_alone(api: Api, monkeypatch):
         api.post({"replace": NAME | {"id": "50"}, "event": event, "reason": "x"}), 409, "already_corrected"
     )
     assert len(api.get(account="other").json()["corrections"]) == 1
+    make_events(1, first=51, subject="other", time=SENT, bytes=1)
+    response = api.post({"replace": NAME | {"id": "51"}, "event": event, "reason": "x"})
+    assert response.json()["errors"][0] | {"message": ""} == {
+        "field": "event.subject", "code": "unknown_account", "message": "",
+    }  # fmt: skip
 
 
 def test_the_ledger_comes_in_pages(api: Api):
