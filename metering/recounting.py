@@ -15,11 +15,14 @@ from django.db import transaction
 from metering.catalogue import Catalogue, read_catalogue
 from metering.counting import add_rollups, read_totals_anew
 from metering.events import floor_hour
+from metering.history import HistoryPruned, require_history
 from metering.locks import hold_limits_for_opening
-from metering.models import HourlyRollup, Limit, Meter, Pruning, ValueRollup
+from metering.models import HourlyRollup, Limit, Meter, ValueRollup
 from metering.statements import plain_array, run_statement, time_array
 from metering.stored import read_chunks, read_countable
 from metering.tallies import EPOCH, MovedWindow, Tallies, tally_events
+
+__all__ = ["HistoryPruned", "RollupCell", "recount_cells", "recount_hours", "require_history"]
 
 HOUR = timedelta(hours=1)
 
@@ -34,10 +37,6 @@ DELETE_VALUES: LiteralString = """
     USING unnest(%s::bigint[], %s::bigint[], %s::timestamptz[]) AS c (account_id, meter_id, hour)
     WHERE r.account_id = c.account_id AND r.meter_id = c.meter_id AND r.hour = c.hour
 """
-
-
-class HistoryPruned(ValueError):
-    """The raw events of these hours were dropped: what they came to can be read, but not be counted again."""
 
 
 class RollupCell(NamedTuple):
@@ -134,14 +133,6 @@ def count_cells(cells: Sequence[RollupCell], catalogue: Catalogue) -> None:
 def ceil_hour(moment: datetime) -> datetime:
     hour = floor_hour(moment)
     return hour if hour == moment else hour + HOUR
-
-
-def require_history(start: datetime) -> None:
-    pruned = Pruning.objects.filter(kept_after__gte=start).order_by("-kept_after").first()
-    if pruned is not None:
-        raise HistoryPruned(
-            f"Raw events up to {pruned.kept_after:%Y-%m-%d %H:%M} UTC were pruned; the hours up to then stay."
-        )
 
 
 def delete_rollups(

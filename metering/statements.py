@@ -4,7 +4,7 @@ Django's own cursors write the values into the text, which the server must then 
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, LiteralString
 
@@ -30,7 +30,9 @@ class PreparedCursor(psycopg.Cursor[tuple[Any, ...]]):
         return self
 
 
-def run_statement(sql: str, params: Sequence[datetime | int | str | None] | None = None) -> list[tuple[Any, ...]]:
+def run_statement(
+    sql: str, params: Sequence[datetime | int | str | None] | Mapping[str, str | None] | None = None
+) -> list[tuple[Any, ...]]:
     """Run one statement and return the rows of its last result. Django's wrappers see it and translate its errors."""
     connection.ensure_connection()
     wrap = connection.make_debug_cursor if connection.queries_logged else connection.make_cursor

@@ -1,0 +1,117 @@
+"""What the hours come to that a bound falls in: read from their events, cut at the bounds, in one statement.
+
+Where every bound is on an hour, nothing here is asked.
+"""
+
+from bisect import bisect_right
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any, LiteralString
+
+import msgspec
+from django.db import connection
+
+from metering.catalogue import Catalogue, find_catalogue, read_catalogue
+from metering.events import floor_hour
+from metering.history import refuse_pruned
+from metering.stored import measure_rows
+from metering.tallies import DetailedTally
+
+CHUNK = 5_000
+
+# The events that count in some hours, each row with the token of the meters and how far history was pruned.
+READ_EVENTS: LiteralString = """
+    SELECT k.token::text, k.kept_after, e.account_id, e.happened_at, e.type, e.data
+    FROM (
+        SELECT (SELECT token FROM metering_catalogue), (SELECT max(kept_after) FROM metering_pruning)
+    ) AS k (token, kept_after) LEFT JOIN (
+        SELECT found.* FROM unnest(%(hours)s::timestamptz[]) AS h (hour) CROSS JOIN LATERAL (
+            SELECT e.account_id, e.happened_at, e.type, e.data::text FROM metering_event e
+            WHERE e.happened_at >= h.hour AND e.happened_at < h.hour + interval '1 hour'
+                AND e.account_id = ANY(%(accounts)s::bigint[]) AND e.type = ANY(%(types)s::text[])
+                AND NOT EXISTS (SELECT FROM metering_correction c WHERE c.source = e.source AND c.event_id = e.event_id)
+            OFFSET 0
+        ) AS found
+    ) AS e ON true
+"""
+
+Key = tuple[int, int, datetime, str]  # account, meter, the bound or hour that it begins with, dimensions
+
+
+def find_split_hours(bounds: Iterable[datetime]) -> list[datetime]:
+    """The UTC hours that a bound lies within."""
+    return sorted(
+        {
+            floor_hour(bound)
+            for bound in bounds
+            if (bound.minute or bound.second or bound.microsecond or bound.tzinfo is not UTC)
+            and floor_hour(bound) != bound
+        }
+    )
+
+
+def read_fragments(hours: Sequence[datetime], bounds: Collection[datetime], account_ids: Collection[int]) -> bytes:
+    """JSON of what each account used of each meter within these hours, between one bound and the next.
+
+    `{"account/meter": [{at, dimensions, event_count, total, moment, …, values}]}`; `at` is the bound, or the hour
+    itself. One statement, two when a meter has changed since this process last looked. Raises HistoryPruned.
+    """
+    catalogue = find_catalogue()
+    while (tallies := tally_fragments(hours, bounds, account_ids, catalogue)) is None:
+        catalogue = read_catalogue()
+    return write_fragments(tallies)
+
+
+def tally_fragments(
+    hours: Sequence[datetime], bounds: Collection[datetime], account_ids: Collection[int], catalogue: Catalogue
+) -> dict[Key, DetailedTally] | None:
+    """None when these are not the meters any more."""
+    values = {"hours": list(hours), "accounts": list(account_ids), "types": list(catalogue.measurer.gauges)}
+    cuts = sorted({*hours, *bounds})
+    tallies: dict[Key, DetailedTally] = {}
+    with connection.chunked_cursor() as cursor:
+        cursor.execute(READ_EVENTS, values)
+        for token, kept_after, rows in read_chunks(cursor):
+            if token != (None if catalogue.token is None else str(catalogue.token)):
+                return None
+            if kept_after is not None and kept_after >= hours[0]:
+                refuse_pruned(kept_after)
+            for account_id, at, measures in measure_rows(rows, catalogue):
+                for measure in measures:
+                    aggregation = catalogue.aggregations[measure.meter_id]
+                    cut = cuts[bisect_right(cuts, at) - 1]
+                    key = (account_id or 0, measure.meter_id, cut, measure.dimensions)
+                    tally = tallies.get(key)
+                    if tally is None:
+                        tally = tallies[key] = DetailedTally(aggregation)
+                    tally.add_measure(aggregation, measure.value, at)
+    return tallies
+
+
+def read_chunks(cursor: Any) -> Iterator[tuple[str | None, datetime | None, list[tuple[Any, ...]]]]:
+    """Token, how far history was pruned, and events."""
+    while rows := cursor.fetchmany(CHUNK):
+        token, kept_after = rows[0][:2]
+        yield token, kept_after, [row[2:] for row in rows if row[2] is not None]
+
+
+def write_fragments(tallies: dict[Key, DetailedTally]) -> bytes:
+    pairs: dict[str, list[dict[str, Any]]] = {}
+    for (account_id, meter_id, at, dimensions), tally in tallies.items():
+        fragment = {
+            "at": at,
+            "dimensions": dimensions,
+            "event_count": tally.event_count,
+            "total": tally.total,
+            "moment": tally.moment,
+            "minimum": tally.minimum,
+            "maximum": tally.maximum,
+            "latest": tally.latest,
+            "latest_at": tally.latest_at,
+            "values": tally.values,
+        }
+        pairs.setdefault(f"{account_id}/{meter_id}", []).append(fragment)
+    return encode(pairs)
+
+
+encode = msgspec.json.Encoder(decimal_format="string").encode
