@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from functools import cache
-from typing import LiteralString, NamedTuple
+from typing import Any, LiteralString, NamedTuple
 
 from metering.breakdowns import Breakdown
 from metering.fragments import find_split_hours, read_fragments
@@ -29,18 +29,11 @@ class Terms(NamedTuple):
     carries_over: bool
 
 
-class Part(NamedTuple):
-    """Of bucket `bucket` (0: before the first bound, of a meter that carries over), counted from one.
-
-    `amount` is what the meter's aggregation needs: a sum, a smallest value, a number of distinct values that were not
-    there before, the sum of a level's changes times the seconds they were there; `change` is what a level changed by.
-    """
-
-    bucket: int
-    group: str
-    event_count: int
-    amount: Decimal | None
-    change: Decimal | None
+# Bucket, group, number of events, amount, change. Buckets count from one; zero is what was before the first bound, of
+# a meter that carries over. The amount is what the aggregation needs: a sum, a smallest value, a number of distinct
+# values that were not there before, the sum of a level's changes times the seconds they were there; the change is by
+# what a level changed. Plain tuples: there is one for every hour of a month.
+Part = tuple[int, str, int, Decimal | None, Decimal | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +70,9 @@ def read_spans(spans: Sequence[Span], *, breakdown: Breakdown | None = None) -> 
         "highs": plain_array(highs),
     }
     accounts = {span.account_id for span in spans}
-    return run_spans(LISTED, params, bounds=bounds, account_ids=accounts, breakdown=breakdown)
+    found = run_spans(LISTED, params, bounds=bounds, account_ids=accounts, breakdown=breakdown)
+    found.sort(key=lambda span: span.position)
+    return found
 
 
 def read_every(
@@ -93,7 +88,8 @@ def read_every(
         "meters": None if meter_keys is None else text_array(list(meter_keys)),
     }
     found = run_spans(EVERY, params, bounds=bounds, account_ids=account_ids, breakdown=breakdown)
-    return sorted(found, key=lambda span: (span.account_id, span.terms.key))
+    found.sort(key=lambda span: (span.account_id, span.terms.key))
+    return found
 
 
 def run_spans(
@@ -115,17 +111,21 @@ def run_spans(
     return gather_spans(rows)
 
 
-def gather_spans(rows: Sequence[tuple[object, ...]]) -> list[FoundSpan]:
-    found: dict[tuple[int, int, int], FoundSpan] = {}
-    for position, account_id, meter_id, texts, places, carries_over, *_ in rows:
-        if texts is not None:
-            key, name, unit, aggregation, rounding = texts
-            terms = Terms(meter_id, key, name, unit, aggregation, rounding, places, carries_over)
-            found[position, account_id, meter_id] = FoundSpan(position, account_id, terms)
-    for position, account_id, meter_id, texts, _, _, *part in rows:
-        if texts is None:
-            found[position, account_id, meter_id].parts.append(Part(*part))
-    return sorted(found.values(), key=lambda span: span.position)
+def gather_spans(rows: Sequence[tuple[Any, ...]]) -> list[FoundSpan]:
+    """Of each span one row says what it is, and the others hold its parts."""
+    names = [row[1] for row in rows if row[1] is not None]
+    found = [FoundSpan(int(position), int(account_id), state_terms(*terms)) for position, account_id, *terms in names]
+    places = {row[0]: each.parts for row, each in zip((row for row in rows if row[1] is not None), found, strict=True)}
+    for row in rows:
+        if row[1] is None:
+            places[row[0]].append(row[2:])
+    return found
+
+
+def state_terms(
+    meter_id: str, key: str, name: str, unit: str, aggregation: str, rounding: str, places: str, carries_over: str
+) -> Terms:
+    return Terms(int(meter_id), key, name, unit, aggregation, rounding, int(places), carries_over == "true")
 
 
 LISTED: LiteralString = """
@@ -149,13 +149,12 @@ LAST_HOUR: LiteralString = """WHEN aggregation = 'latest' THEN coalesce((
 # The first row of a span says what its meter is. A level's change weighs the seconds until its bucket ends.
 STATEMENT: LiteralString = """
     WITH wanted AS ({spans}), spans AS MATERIALIZED (
-        SELECT w.*, bounds[cardinality(bounds)] AS until, CASE WHEN NOT carries_over THEN bounds[1]
-            {last_hour} ELSE '-infinity' END AS first
+        SELECT w.*, row_number() OVER () AS number, bounds[cardinality(bounds)] AS until,
+            CASE WHEN NOT carries_over THEN bounds[1] {last_hour} ELSE '-infinity' END AS first
         FROM wanted w
     )
-    SELECT s.position, s.account_id, s.id,
-        CASE WHEN p.bucket IS NULL THEN ARRAY[s.key, s.name, s.unit, s.aggregation, s.rounding]::text[] END,
-        CASE WHEN p.bucket IS NULL THEN s.rounding_places END, CASE WHEN p.bucket IS NULL THEN s.carries_over END, p.*
+    SELECT s.number, CASE WHEN p.bucket IS NULL THEN ARRAY[s.position::text, s.account_id::text, s.id::text, s.key,
+        s.name, s.unit, s.aggregation, s.rounding, s.rounding_places::text, s.carries_over::text] END, p.*
     FROM spans s CROSS JOIN LATERAL (
         SELECT NULL::int AS bucket, '' AS grouping, NULL::bigint AS event_count, NULL::numeric, NULL::numeric
         UNION ALL

@@ -100,14 +100,14 @@ def read_readings(
 
 def state_reading(span: FoundSpan, *, start: datetime, end: datetime) -> Reading:
     terms = span.terms
-    [measured] = measure_buckets(terms, span.parts, [start, end])
+    [(quantity, event_count)] = measure_buckets(terms, span.parts, [start, end])
     return Reading(
         meter_id=terms.meter_id,
         meter_key=terms.key,
         meter_name=terms.name,
         unit=terms.unit,
-        quantity=round_reading(terms, measured.quantity),
-        event_count=measured.event_count,
+        quantity=round_reading(terms, quantity),
+        event_count=event_count,
         start=start,
         end=end,
         aggregation=terms.aggregation,
@@ -151,8 +151,8 @@ def read_windows(windows: Mapping[int, Window]) -> dict[int, Decimal]:
     spans = [Span(each.account_id, each.meter_id, (each.start, each.end)) for each in windows.values()]
     totals = dict.fromkeys(windows, NOTHING)
     for span in read_spans(spans):
-        [measured] = measure_buckets(span.terms, span.parts, spans[span.position - 1].bounds)
-        totals[keys[span.position - 1]] = measured.quantity
+        [(quantity, _)] = measure_buckets(span.terms, span.parts, spans[span.position - 1].bounds)
+        totals[keys[span.position - 1]] = quantity
     return totals
 
 
