@@ -63,7 +63,7 @@ def read_spans(spans: Sequence[Span], *, breakdown: Breakdown | None = None) -> 
     for span in spans:
         highs.append((highs[-1] if highs else 0) + len(span.bounds))
     lows = [1, *(high + 1 for high in highs[:-1])]
-    params = {
+    params: dict[str, str | None] = {
         "accounts": plain_array([span.account_id for span in spans]),
         "meters": plain_array([span.meter_id for span in spans]),
         "lows": plain_array(lows),
