@@ -66,7 +66,11 @@ def tally_fragments(
     hours: Sequence[datetime], bounds: Collection[datetime], account_ids: Collection[int], catalogue: Catalogue
 ) -> dict[Key, DetailedTally] | None:
     """None when these are not the meters any more."""
-    values: dict[str, Any] = {"hours": list(hours), "accounts": list(account_ids), "types": list(catalogue.measurer.gauges)}
+    values: dict[str, Any] = {
+        "hours": list(hours),
+        "accounts": list(account_ids),
+        "types": list(catalogue.measurer.gauges),
+    }
     cuts = sorted({*hours, *bounds})
     tallies: dict[Key, DetailedTally] = {}
     with connection.chunked_cursor() as cursor:
