@@ -1,6 +1,6 @@
 """Accounts and the names that events may call them by."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -91,6 +91,18 @@ def find_account(key: str) -> AccountRef:
     if account is None:
         raise UnknownAccount(f"No account is called {key!r}.")
     return state_account(account)
+
+
+def find_accounts(names: Collection[str]) -> dict[str, AccountRef]:
+    """name → account, by key or alias, for the names that are known, in their order; in one query."""
+    asked = [name for name in names if "\0" not in name]
+    aliases = {alias.name: alias for alias in Alias.objects.filter(name__in=asked).select_related("account")}
+    return {name: state_account(aliases[name].account) for name in names if name in aliases}
+
+
+def list_accounts(*, limit: int) -> list[AccountRef]:
+    """The first so many, by key, in one query."""
+    return [state_account(account) for account in Account.objects.order_by("key")[:limit]]
 
 
 def read_accounts(ids: Iterable[int]) -> dict[int, AccountRef]:

@@ -17,10 +17,6 @@ from metering.models import MeterVersion
 class UnknownDimension(ValueError):
     """No version of the meter has a dimension of this name."""
 
-    def __init__(self, name: str, meter_key: str) -> None:
-        super().__init__(f"Meter {meter_key} has no dimension {name!r}.")
-        self.name = name
-
 
 class VersionDimensions(NamedTuple):
     """From `starts_at` on (None: always) a meter's rollups list the values of these dimensions."""
@@ -78,7 +74,7 @@ def require_dimensions(versions: Sequence[VersionDimensions], names: Iterable[st
     known = {name for version in versions for name in version.dimensions}
     for name in names:
         if name not in known:
-            raise UnknownDimension(name, versions[0].meter_key)
+            raise UnknownDimension(f"Meter {versions[0].meter_key} has no dimension {name!r}.")
 
 
 def locate_dimensions(

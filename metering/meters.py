@@ -23,10 +23,13 @@ __all__ = [
     "InvalidMeter",
     "MeterConflict",
     "MeterRef",
+    "MeterTerms",
     "UnknownMeter",
+    "VersionTerms",
     "change_meter",
     "create_meter",
     "find_meter",
+    "list_meter_terms",
     "list_meters",
     "save_meter",
 ]
@@ -63,6 +66,33 @@ class MeterRef:
                 place = place.setdefault(segment, {})
             place[name] = 1
         return data
+
+
+@dataclass(frozen=True, slots=True)
+class VersionTerms:
+    """Which events a meter counts from `starts_at` (None: always) until its next version starts."""
+
+    number: int
+    event_type: str
+    value: str
+    filter: Any
+    dimensions: tuple[str, ...]
+    starts_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class MeterTerms:
+    """A meter with all of its versions, the first one first."""
+
+    key: str
+    name: str
+    unit: str
+    aggregation: str
+    percentile: Decimal | None
+    rounding: str
+    rounding_places: int
+    carries_over: bool
+    versions: tuple[VersionTerms, ...]
 
 
 class MeterConflict(ValueError):
@@ -246,6 +276,36 @@ def list_meters() -> list[MeterRef]:
     """Every meter, by key."""
     meters = Meter.objects.order_by("key").prefetch_related("versions").select_related("backfill")
     return [state_version(meter, max(meter.versions.all(), key=lambda each: each.number)) for meter in meters]
+
+
+def list_meter_terms() -> list[MeterTerms]:
+    """Every meter with its versions, by key, in two queries."""
+    meters = Meter.objects.order_by("key").prefetch_related("versions")
+    return [
+        MeterTerms(
+            key=meter.key,
+            name=meter.name,
+            unit=meter.unit,
+            aggregation=str(meter.aggregation),
+            percentile=meter.percentile,
+            rounding=str(meter.rounding),
+            rounding_places=meter.rounding_places,
+            carries_over=meter.carries_over,
+            versions=tuple(map(state_terms, sorted(meter.versions.all(), key=lambda version: version.number))),
+        )
+        for meter in meters
+    ]
+
+
+def state_terms(version: MeterVersion) -> VersionTerms:
+    return VersionTerms(
+        number=version.number,
+        event_type=version.event_type,
+        value=version.value,
+        filter=version.filter,
+        dimensions=tuple(version.dimensions),
+        starts_at=version.starts_at,
+    )
 
 
 def find_meter(key: str) -> MeterRef:

@@ -5,7 +5,9 @@ from django.urls import URLPattern, path
 from metering.rest.corrections import CorrectionsView
 from metering.rest.events import RejectedListView
 from metering.rest.limits import LimitsView
+from metering.rest.meters import MetersView
 from metering.rest.reservations import ReleaseView, ReservationsView, ReservationView, SettleView
+from metering.rest.usage import UsageView
 
 urlpatterns: list[URLPattern] = [
     path("corrections", CorrectionsView.as_view(), name="corrections"),
@@ -15,4 +17,6 @@ urlpatterns: list[URLPattern] = [
     path("reservations/<uuid:reservation_id>", ReservationView.as_view(), name="reservation"),
     path("reservations/<uuid:reservation_id>/settle", SettleView.as_view(), name="settle"),
     path("reservations/<uuid:reservation_id>/release", ReleaseView.as_view(), name="release"),
+    path("meters", MetersView.as_view(), name="meters"),
+    path("usage", UsageView.as_view(), name="usage"),
 ]
