@@ -15,7 +15,7 @@ from metering.locks import hold_accounts, hold_limits_for_change, hold_limits_fo
 from metering.models import Limit
 from metering.quantities import EXACT
 from metering.statements import run_statement
-from metering.usage import read_totals_of
+from metering.usage import Window, read_windows
 
 HUNDREDTH = Decimal("0.01")
 
@@ -103,11 +103,7 @@ def hand_over_limits(
 def open_windows(terms: Mapping[tuple[int, int], LimitTerms], *, start: datetime, end: datetime) -> None:
     """Create windows, by account and meter, that count from what is stored. Only under `hold_limits_for_opening`."""
     account_ids = {account_id for account_id, _meter_id in terms}
-    used = {
-        (account_id, total.meter_id): total.quantity
-        for account_id, totals in read_totals_of(account_ids, start=start, end=end).items()
-        for total in totals
-    }
+    used = read_windows({pair: Window(*pair, start, end) for pair in terms})
     limits = [
         Limit(
             account_id=account_id,
@@ -116,7 +112,7 @@ def open_windows(terms: Mapping[tuple[int, int], LimitTerms], *, start: datetime
             ends_at=end,
             quantity=item.quantity,
             is_hard=item.is_hard,
-            used=used.get((account_id, meter_id), Decimal(0)),
+            used=used[account_id, meter_id],
             next_crossing=find_next_crossing(item.quantity),
             needs_check=True,
         )

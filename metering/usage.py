@@ -5,11 +5,11 @@ events of that hour alone are read, by their time; on hour boundaries no stateme
 is rounded as its meter says, but for those of `read_windows`, which are compared with limits.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from metering.calendars import DAY, HOUR, Bucket, UnknownTimeZone, find_time_zone, split_hours, split_window
 from metering.catalogue import UnknownMeter
@@ -36,6 +36,8 @@ __all__ = [
     "read_windows",
     "split_hours",
 ]
+
+Key = TypeVar("Key", bound=Hashable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +142,7 @@ def list_points(span: FoundSpan, bounds: Sequence[datetime]) -> list[Point]:
     ]
 
 
-def read_windows(windows: Mapping[int, Window]) -> dict[int, Decimal]:
+def read_windows(windows: Mapping[Key, Window]) -> dict[Key, Decimal]:
     """key → the quantity of its window, not rounded by its meter, in one query, and one more where hours are split.
 
     A meter that is not there counted nothing. Raises HistoryPruned.

@@ -11,8 +11,9 @@ import pytest
 
 from metering.aggregations import CARRYING, Sample, fold, round_quantity
 from metering.ingest import ingest_events
+from metering.limits import LimitTerms, hand_over_limits
 from metering.meters import MeterRef, create_meter
-from metering.models import Correction, Event, Pruning
+from metering.models import Correction, Event, Limit, Pruning
 from metering.spans import EVERY, write_statement
 from metering.statements import plain_array, run_statement, text_array, time_array
 from metering.usage import HistoryPruned, Window, read_series, read_totals_of, read_usage, read_windows
@@ -154,6 +155,9 @@ def test_the_reading_is_rounded_and_not_each_event(rounding):
     assert reading.quantity == round_quantity(Decimal("0.37"), rounding, 1)
     windows = {7: Window(account.id, meter.id, START, START + SPAN)}
     assert read_windows(windows) == {7: Decimal("0.37")}
+    terms = [LimitTerms(meter_id=meter.id, quantity=Decimal(5), is_hard=False)]
+    hand_over_limits(account_ids=[account.id], terms=terms, start=START, end=START + SPAN, at=START)
+    assert Limit.objects.get().used == Decimal("0.37")
 
 
 def test_an_empty_meter_reads_nothing_in_every_aggregation():
