@@ -91,8 +91,8 @@ EXPIRE: LiteralString = """
 class ReservationFact:
     """A reservation as others see it. `passes_limit`: granted beyond a limit that is soft.
 
-    `ended_at` is when it was settled, released or expired. `settled_quantity` is what it was settled at: None
-    before, and where it was settled by events, which say it themselves.
+    `ended_at` is when it was settled, released or expired. `settled_quantity` is what its settlement counted anew on
+    the meter; None before, and where the worth of events is nothing to add up.
     """
 
     id: UUID

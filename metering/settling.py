@@ -16,12 +16,15 @@ from django.db import OperationalError, connection, transaction
 from django.db.models import Q
 
 from metering.accounts import read_names
-from metering.events import EventFate, Fate, UsageEvent, encode_data
+from metering.catalogue import ADDITIVE, find_catalogue
+from metering.checking import data_text
+from metering.events import EventFate, Fate, UsageEvent, decode_data, encode_data
 from metering.expressions import compile_expression
 from metering.ingest import ATTEMPTS, RETRYABLE, ingest_events
 from metering.measuring import Measurer, VersionTerms
 from metering.models import Aggregation, Meter, Reservation, ReservationState
 from metering.paths import Path
+from metering.quantities import EXACT
 from metering.reservations import ReservationFact, end_reservation, lock_reservation, require_move, state_reservation
 
 SOURCE = "urn:palier:reservation"  # of the event that says a quantity; its id is the reservation's
@@ -75,9 +78,12 @@ def settle_by_events(
     RefusedUsage.
     """
 
-    def count(reservation: Reservation) -> None:
+    def count(reservation: Reservation) -> Decimal | None:
         own = keep_own(events, account_id=reservation.account_id)
-        require_counted(ingest_events(own, at=at, api_key_id=api_key_id))
+        fates = ingest_events(own, at=at, api_key_id=api_key_id)
+        require_counted(fates)
+        new = [event for event, fate in zip(own, fates, strict=True) if fate.fate is not Fate.DUPLICATE]
+        return add_up(reservation.meter, new, at=at)
 
     return settle(reservation_id, count, at=at)
 
@@ -125,6 +131,20 @@ def keep_own(events: Sequence[UsageEvent | EventFate], *, account_id: int) -> li
 def require_counted(fates: Sequence[EventFate]) -> None:
     if refused := {position: fate for position, fate in enumerate(fates) if fate.fate not in COUNTED}:
         raise RefusedUsage(refused)
+
+
+def add_up(meter: Meter, events: Sequence[UsageEvent], *, at: datetime) -> Decimal | None:
+    """What events that were just ingested come to on the meter; None where what they are worth is nothing to add."""
+    if meter.aggregation not in ADDITIVE:
+        return None
+    measurer, total = find_catalogue().measurer, Decimal(0)  # ingestion has just found it good, and keeps it so
+    for event in events:
+        properties = decode_data(data_text(event.data))
+        measures, _skipped = measurer.measure(event.type, properties, event.time or at)
+        for measure in measures:
+            if measure.meter_id == meter.pk:
+                total = EXACT.add(total, Decimal(measure.value))
+    return total
 
 
 def build_event(reservation: Reservation, quantity: Decimal, *, time: datetime, data: dict[str, Any]) -> UsageEvent:

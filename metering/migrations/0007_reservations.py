@@ -75,7 +75,7 @@ class Migration(migrations.Migration):
                     models.DecimalField(
                         blank=True,
                         decimal_places=12,
-                        help_text="As settled; empty where events say it.",
+                        help_text="What its settlement counted; empty where events do not add up.",
                         max_digits=50,
                         null=True,
                     ),

@@ -31,7 +31,7 @@ class Reservation(models.Model):
     expires_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True, blank=True, help_text="When it was settled, released or expired.")
     settled_quantity = models.DecimalField(
-        **TOTAL, null=True, blank=True, help_text="As settled; empty where events say it."
+        **TOTAL, null=True, blank=True, help_text="What its settlement counted; empty where events do not add up."
     )
 
     class Meta:

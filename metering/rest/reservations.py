@@ -103,7 +103,10 @@ class ReservationSerializer(serializers.Serializer[object]):
     created_at = TimeField()
     expires_at = TimeField(help_text="What is not settled by then is given back, within a minute.")
     ended_at = TimeField(allow_null=True, help_text="When it was settled, released or expired.")
-    settled_quantity = QuantityField(allow_null=True, help_text="As settled; null where events say it.")
+    settled_quantity = QuantityField(
+        allow_null=True,
+        help_text="What the settlement counted anew; null before, and where what events are worth does not add up.",
+    )
 
 
 def answer_reservation(reservation: ReservationFact, *, status: HTTPStatus = HTTPStatus.OK) -> Response:

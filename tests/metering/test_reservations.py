@@ -272,9 +272,16 @@ def test_events_settle_with_whatever_they_count():
     events = [make_event(str(n), type="job", subject="acme-inc", minutes=n) for n in (1, 2)]
     ingest_events(events[:1], at=NOON)
     settled = settle_by_events(reservation.id, events=events, at=LATER)
-    assert (settled.state, settled.settled_quantity) == ("settled", None)
+    assert (settled.state, settled.settled_quantity) == ("settled", 2)
     assert settle_by_events(reservation.id, events=[make_event("9", type="job", minutes=9)], at=MUCH_LATER) == settled
     assert state_of(limit) == (3, 0)
+
+
+def test_what_does_not_add_up_is_settled_without_a_quantity():
+    held = make_job_meter(aggregation="max", value="minutes")
+    settled = settle_by_events(held.id, events=[make_event("1", type="job", minutes=7)], at=LATER)
+    assert (settled.state, settled.settled_quantity) == ("settled", None)
+    assert state_of(Limit.objects.get()) == (7, 0)
 
 
 def test_one_refused_event_refuses_them_all_and_the_hold_stays():

@@ -124,7 +124,7 @@ def test_settled_by_events_they_are_stored(caller, limit):
         for n in (1, 2)
     ]
     response = caller.post(f"{URL}/{hold(caller)['id']}/settle", {"events": events})
-    assert (response.status_code, response.json()["settled_quantity"]) == (200, None)
+    assert (response.status_code, response.json()["settled_quantity"]) == (200, "0.3")
     limit.refresh_from_db()
     assert (limit.used, limit.held, Event.objects.count()) == (Decimal("0.3"), 0, 2)
 
