@@ -21,12 +21,30 @@ PATIENCE = 30  # seconds
 @contextmanager
 def run_gunicorn(*, workers: int = 1, threads: int = 4, **environ: str) -> Iterator[int]:
     """Yields the port. The test must have a database whose rows others can see: `transaction=True`."""
+    port = find_free_port()
+    server = start_gunicorn(port, workers=workers, threads=threads, **environ)
+    try:
+        yield port
+    finally:
+        server.terminate()
+        server.wait(PATIENCE)
+
+
+def find_free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
+        return port
+
+
+def start_gunicorn(
+    port: int, *, workers: int, threads: int, application: str = "config.wsgi", **environ: str
+) -> "subprocess.Popen[bytes]":
+    """Returns when it serves. The project is imported once, as in the stack, so that a worker is there in no time."""
     command = [
-        sys.executable, "-m", "gunicorn", "config.wsgi", "--bind", f"127.0.0.1:{port}", "--worker-class", "gthread",
-        "--workers", str(workers), "--threads", str(threads), "--keep-alive", "30", "--no-control-socket",
+        sys.executable, "-m", "gunicorn", application, "--preload", "--bind", f"127.0.0.1:{port}", "--workers",
+        str(workers), "--worker-class", "gthread", "--threads", str(threads), "--keep-alive", "30",
+        "--no-control-socket",
     ]  # fmt: skip
     told = {
         "DJANGO_SETTINGS_MODULE": "config.settings.test",
@@ -39,10 +57,11 @@ def run_gunicorn(*, workers: int = 1, threads: int = 4, **environ: str) -> Itera
         server = subprocess.Popen(command, stdout=out, stderr=out, cwd=ROOT, env=os.environ | told | environ)
     try:
         wait_for(port, server, log)
-        yield port
-    finally:
-        server.terminate()
+    except BaseException:
+        server.kill()
         server.wait(PATIENCE)
+        raise
+    return server
 
 
 def find_database_url() -> str:
