@@ -20,6 +20,10 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 FAST = ("fsync=off", "full_page_writes=off")  # safe against the death of a process, not of the machine
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--cases", metavar="DIR", help="the folder of numeric cases that tests/cases runs")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """A plain kill ends the session as Ctrl-C does: with its servers."""
     signal.signal(signal.SIGTERM, end_session)

@@ -1,0 +1,79 @@
+"""Cases as their files hold them, and whether an answer is the one that a case expects."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Any
+
+from metering.numbers import round_number
+
+DATA = Path(__file__).parent / "data"
+ROUNDINGS = {"half_up": "round", "up": "ceil", "down": "floor"}  # as the sources call them
+HOW_TO_COMPARE = {"places", "rounding"}
+
+
+class MalformedCases(ValueError):
+    """A file or a case is not what tests/cases/data/README.md describes."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """`given` is the case's input; `expected` names the parts of the answer and what each must be."""
+
+    name: str
+    kind: str
+    given: dict[str, Any]
+    expected: dict[str, Any]
+
+
+def read_folder(folder: Path) -> list[Case]:
+    """Every case of every *.json. Raises MalformedCases, also when there is none."""
+    cases = [case for file in sorted(folder.glob("*.json")) for case in read_file(file)]
+    if not cases:
+        raise MalformedCases(f"{folder} has no case: it needs files *.json of {{'cases': [...]}}.")
+    return cases
+
+
+def read_file(file: Path) -> Iterator[Case]:
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"), parse_float=Decimal)
+        for case in content["cases"]:
+            # A kind that nothing runs may have other parts; those of the kinds that are run are checked by running.
+            yield Case(f"{file.stem}:{case['id']}", case["kind"], case.get("input", {}), case.get("expected", {}))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise MalformedCases(f"{file} is no file of cases: {type(error).__name__} {error}.") from error
+
+
+def find_differences(case: Case, answer: dict[str, Any]) -> list[str]:
+    """What the answer has otherwise than the case expects, one sentence each."""
+    wanted = {name: value for name, value in case.expected.items() if name not in HOW_TO_COMPARE}
+    if not wanted:
+        return [f"The case {case.name} expects nothing."]
+    differences = []
+    for name, value in wanted.items():
+        if name not in answer:
+            differences.append(f"{case.name} expects {name}, which the kind {case.kind} does not answer.")
+        elif round_answer(answer[name], case.expected) != read_number(value):
+            differences.append(f"{case.name}: {name} is {answer[name]}, expected {value}.")
+    return differences
+
+
+def round_answer(value: Any, expected: dict[str, Any]) -> Any:
+    if isinstance(value, bool | str) or not hasattr(value, "as_integer_ratio"):
+        return value
+    if "places" not in expected:
+        return value
+    return round_number(value, int(expected["places"]), ROUNDINGS[expected.get("rounding", "half_up")])
+
+
+def read_number(value: Any) -> Any:
+    """A text that is a number, as one; anything else as it is."""
+    if isinstance(value, str):
+        try:
+            number = Decimal(value)
+        except InvalidOperation:
+            return value
+        return number if number.is_finite() else value
+    return value

@@ -1,0 +1,117 @@
+"""Every case of the folder that --cases names, each as a test of its own; and that none can be passed over."""
+
+import json
+import os
+import subprocess
+import sys
+from decimal import Decimal
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+
+import tests.cases.fate_kinds
+import tests.cases.usage_kinds  # noqa: F401 (registers its kinds, as the one before)
+from tests.cases.cases import DATA, Case, MalformedCases, find_differences, read_folder
+from tests.cases.kinds import RUNS, find_run
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "case" in metafunc.fixturenames:
+        folder = metafunc.config.getoption("cases")
+        try:
+            cases = read_folder(DATA if folder is None else Path(folder))
+        except MalformedCases as error:
+            raise pytest.UsageError(str(error)) from error
+        metafunc.parametrize("case", cases, ids=[case.name for case in cases])
+
+
+def test_case(case: Case, request: pytest.FixtureRequest) -> None:
+    run = find_run(case)
+    request.getfixturevalue("db")
+    assert not find_differences(case, run(case.given))
+
+
+def test_the_folder_has_a_case_of_each_kind():
+    assert {case.kind for case in read_folder(DATA)} == set(RUNS)
+
+
+def write_cases(folder: Path, *cases: object) -> None:
+    (folder / "some.json").write_text(json.dumps({"cases": cases}), encoding="utf-8")
+
+
+def run_folder(folder: Path) -> str:
+    """What pytest says of the folder. No case here comes as far as the database, so none is started."""
+    ended = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "tests/cases",
+            "--cases",
+            folder,
+            "-q",
+            "-k",
+            "test_case",
+            "-p",
+            "no:cacheprovider",
+        ],
+        cwd=settings.BASE_DIR,
+        env={**os.environ, "DATABASE_URL": "postgres://nobody@127.0.0.1:1/none", "REDIS_URL": "redis://127.0.0.1:1/0"},
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert ended.returncode not in (0, 5), ended.stdout  # 5: nothing was run
+    return ended.stdout + ended.stderr
+
+
+def test_a_kind_that_nothing_runs_fails_and_is_named(tmp_path):
+    write_cases(tmp_path, {"id": "A01", "kind": "alert_timeline", "timeline": []}, {"id": "B", "kind": "tiered"})
+    said = run_folder(tmp_path)
+    assert "some:A01 is of kind 'alert_timeline', which nothing here runs" in said
+    assert "some:B is of kind 'tiered', which nothing here runs" in said
+    assert "2 failed" in said
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (None, "has no case"),
+        ('{"cases": []}', "has no case"),
+        ('{"cases": [', "some.json is no file of cases"),
+        ("[1]", "some.json is no file of cases"),
+        ('{"case": []}', "some.json is no file of cases"),
+        ('{"cases": [{"kind": "batch"}]}', "some.json is no file of cases"),
+    ],
+)
+def test_a_folder_without_cases_is_refused(tmp_path, content, says):
+    if content is not None:
+        (tmp_path / "some.json").write_text(content, encoding="utf-8")
+    with pytest.raises(MalformedCases, match=says):
+        read_folder(tmp_path)
+
+
+def test_a_folder_that_is_not_there_ends_the_run(tmp_path):
+    assert "has no case" in run_folder(tmp_path / "absent")
+
+
+@pytest.mark.parametrize(
+    ("expected", "answer", "holds"),
+    [
+        ({"value": "1.50"}, {"value": Decimal("1.5")}, True),
+        ({"value": "1.5"}, {"value": Decimal("1.51")}, False),
+        ({"value": "0.667", "places": 3}, {"value": Fraction(2, 3)}, True),
+        ({"value": "0.667", "places": 3, "rounding": "down"}, {"value": Fraction(2, 3)}, False),
+        ({"value": "0.666", "places": 3, "rounding": "down"}, {"value": Fraction(2, 3)}, True),
+        ({"value": "0.334", "places": 3, "rounding": "up"}, {"value": Fraction(1, 3)}, True),
+        ({"accepted": [True, False]}, {"accepted": [True, False]}, True),
+        ({"accepted": 2}, {"accepted": 1}, False),
+        ({"accepted": 1, "unheard_of": 1}, {"accepted": 1}, False),
+        ({}, {"accepted": 1}, False),
+    ],
+)
+def test_an_answer_holds_when_each_expected_part_does(expected, answer, holds):
+    assert find_differences(Case("some:1", "batch", {}, expected), answer) is not holds
