@@ -10,7 +10,6 @@ from typing import Any
 from django.db import transaction
 from django.test import override_settings
 
-from billing.money import round_money
 from billing.rating import per_unit, rate
 from metering.events import EventFate, Fate, UsageEvent
 from metering.ingest import ingest_events
@@ -83,7 +82,7 @@ def run_cutoff_snapshot(given: dict[str, Any]) -> dict[str, Any]:
     line = rate(per_unit("Usage", meter_key=ground.meter_key, unit_amount=unit_amount), quantity)
     billed = [row for row, entry in on_time if read_time(entry["at"]) < cutoff]
     return {
-        "amount_minor": round_money(line.amount, "EUR").minor,
+        "amount_minor": line.round("EUR").minor,
         "billed_rows": billed,
         "late_rows": [row for row, fate in late.items() if fate == Fate.LATE],
     }
