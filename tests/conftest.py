@@ -22,6 +22,9 @@ FAST = ("fsync=off", "full_page_writes=off")  # safe against the death of a proc
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--cases", metavar="DIR", help="the folder of numeric cases that tests/cases runs")
+    parser.addoption(
+        "--histories", metavar="N", type=int, help="how many histories tests/metering/test_histories lives"
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
