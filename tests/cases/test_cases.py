@@ -14,8 +14,10 @@ from django.conf import settings
 
 import tests.cases.fate_kinds
 import tests.cases.usage_kinds  # noqa: F401 (registers its kinds, as the one before)
-from tests.cases.cases import DATA, Case, MalformedCases, find_differences, read_folder
+from tests.cases.cases import DATA, Case, MalformedCases, find_differences, read_file, read_folder
 from tests.cases.kinds import RUNS, find_run
+
+VARIANTS = Path(__file__).parent / "variants.json"
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -35,6 +37,13 @@ def prepare_case(case: Case) -> Any:
 
 def test_case(case: Case) -> None:
     assert not find_differences(case, find_run(case)(case.given))
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("variant", read_file(VARIANTS), ids=lambda variant: variant.name)
+def test_variant(variant: Case) -> None:
+    """What the cases at hand leave out of the rules of their kinds."""
+    assert not find_differences(variant, find_run(variant)(variant.given))
 
 
 def test_the_folder_has_a_case_of_each_kind():

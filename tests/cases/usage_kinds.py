@@ -99,10 +99,17 @@ def run_aggregate(given: dict[str, Any]) -> dict[str, Any]:
 
 @runs("expression")
 def run_expression(given: dict[str, Any]) -> dict[str, Any]:
-    rows = [(EPOCH, {name: read_number(value) for name, value in event.items()}) for event in given["events"]]
+    rows = [(EPOCH, read_numbers(event)) for event in given["events"]]
     ground = prepare(given.get("aggregation", "sum"), given["expression"])
     found = measure(ground, rows, start=EPOCH, end=EPOCH + DAY)
     return {"value": found.quantity, "skipped": found.skipped}
+
+
+def read_numbers(value: Any) -> Any:
+    """A case writes numbers as text, at any depth."""
+    if isinstance(value, dict):
+        return {name: read_numbers(inner) for name, inner in value.items()}
+    return read_number(value)
 
 
 @runs("weighted_sum")
