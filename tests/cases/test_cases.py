@@ -40,7 +40,7 @@ def test_case(case: Case) -> None:
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("variant", read_file(VARIANTS), ids=lambda variant: variant.name)
+@pytest.mark.parametrize("variant", list(read_file(VARIANTS)), ids=lambda variant: variant.name)
 def test_variant(variant: Case) -> None:
     """What the cases at hand leave out of the rules of their kinds."""
     assert not find_differences(variant, find_run(variant)(variant.given))
