@@ -3,6 +3,7 @@
 It shares no code with the product: each rule is written here once more, as simply as it can be said.
 """
 
+import json
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -173,6 +174,14 @@ def name_value(value: Any) -> Any:
     if type(value) in (int, Decimal):
         return Fraction(value)
     return f"{type(value).__name__} {value!r}"
+
+
+def name_dimension(plan: MeterPlan, event: RawEvent, name: str) -> str:
+    """The dimension's value as JSON; null where it is missing, or where the version of that hour does not have it."""
+    value = event.data.get(name) if name in plan.find_version(event.time).dimensions else None
+    if isinstance(value, Decimal):
+        return f"{value.normalize():f}"
+    return json.dumps(value)
 
 
 def fold_values(plan: MeterPlan, before: Values, inside: Values, start: datetime, end: datetime) -> Fraction:

@@ -33,25 +33,28 @@ ANCHORS = (
     ("America/Santiago", datetime(2026, 9, 6, 4, tzinfo=UTC)),  # midnight is left out
     ("Pacific/Apia", datetime(2026, 1, 31, 11, tzinfo=UTC)),
 )
-VALUES: tuple[Any, ...] = (
+NUMBERS: tuple[Any, ...] = (
     *(0, 1, 1, 2, 3, 5, -1, -4, 1000, 10**12, 10**25, -(10**25)),
     *map(Decimal, ("0.5", "1.0", "-2.25", "0.000000000001", "0.0000000000005", "3.14159265358979", "123456.789")),
-    *("5", "word", "", True, False, None, [1], {"inner": 1}, 10**26),
+    *(2, 4, 8, 10),
 )
+OTHERS: tuple[Any, ...] = ("5", "word", "", True, False, None, [1], {"inner": 1}, 10**26)
 
 
 @dataclass
 class History:
     """What happens to one account, step by step.
 
-    `early` is sent before the account exists, then the `batches`, of which the last holds conflicts. `counting` are by
-    id the events that count; of these `retracted` count no more, and others count in the place of the `replaced`. The
-    `limited` meters have a limit over `limit_window`, which is closed before the batch of that number.
+    `moments` are worth asking about, `palette` are the values that occur. `early` is sent before the account exists,
+    then the `batches`, of which the last holds conflicts. `counting` are by id the events that count; of these
+    `retracted` count no more, and others count in the place of the `replaced`. The `limited` meters have a limit over
+    `limit_window`, which is closed before the batch of that number.
     """
 
     subject: str
     zone: str
     moments: list[datetime]
+    palette: list[Any]
     early: list[UsageEvent] = field(default_factory=list)
     batches: list[list[UsageEvent]] = field(default_factory=list)
     counting: dict[str, UsageEvent] = field(default_factory=dict)
@@ -107,8 +110,10 @@ def draw_version(chance: random.Random, aggregation: str, starts_at: datetime | 
 
 def draw_history(chance: random.Random, subject: str, *, zone: str, around: datetime, meters: list[str]) -> History:
     moments = draw_moments(chance, zone, around)
-    history = History(subject, zone, moments)
-    events = [draw_event(chance, subject, f"e{n}", moments) for n in range(chance.choice((0, 3, 10, 25)))]
+    busy = chance.sample(moments, chance.choice((4, 10, len(moments))))  # few times and few values, so that some meet
+    palette = [*chance.sample(NUMBERS, chance.choice((2, 5))), *chance.sample(OTHERS, chance.choice((0, 2)))]
+    history = History(subject, zone, moments, palette)
+    events = [draw_event(chance, subject, f"e{n}", busy, palette) for n in range(chance.choice((0, 3, 10, 25)))]
     history.counting = {event.id: event for event in events}
     repeated = chance.sample(events, len(events) // 5)
     sent = chance.sample([*events, *repeated], len(events) + len(repeated))
@@ -116,7 +121,7 @@ def draw_history(chance: random.Random, subject: str, *, zone: str, around: date
     pieces = [sent[start:end] for start, end in zip([0, *cuts], [*cuts, len(sent)], strict=True)]
     if chance.random() < 0.4:
         history.early = pieces.pop(0)
-    conflicting = [draw_event(chance, subject, event.id, moments) for event in repeated]
+    conflicting = [draw_event(chance, subject, event.id, busy, palette) for event in repeated]
     history.batches = [*pieces, conflicting]
     draw_corrections(chance, history)
     if chance.random() < 0.7:
@@ -136,15 +141,15 @@ def draw_corrections(chance: random.Random, history: History) -> None:
         if chance.random() < 0.5:
             history.retracted.append(id)
         else:
-            history.replaced[id] = draw_event(chance, history.subject, f"{id} again", history.moments)
+            history.replaced[id] = draw_event(chance, history.subject, f"{id} again", history.moments, history.palette)
 
 
-def draw_event(chance: random.Random, subject: str, id: str, moments: list[datetime]) -> UsageEvent:
-    data: dict[str, Any] = {"v": chance.choice(VALUES), "status": chance.choice((200, 200, 404, 500, "500", None))}
+def draw_event(chance: random.Random, subject: str, id: str, moments: list[datetime], palette: list[Any]) -> UsageEvent:
+    data: dict[str, Any] = {"v": chance.choice(palette), "status": chance.choice((200, 200, 404, 500, "500", None))}
     if chance.random() < 0.1:
         del data["v"]
     if chance.random() < 0.8:
-        data["deep"] = {"w": chance.choice((*VALUES, 2, 4, 8))}
+        data["deep"] = {"w": chance.choice(palette)}
     if chance.random() < 0.8:
         data["region"] = chance.choice(("eu", "us", 'a "b"', None, 5, Decimal("5.50"), True))
     if chance.random() < 0.5:

@@ -15,16 +15,19 @@ from zoneinfo import ZoneInfo
 import pytest
 from django.db import transaction
 from django.db.models import Sum
-from metering.corrections import replace_event, retract_event
+from metering.breakdowns import plan_breakdown, read_dimensions
+from metering.readings import list_groups
+from metering.spans import read_every
 
 from metering.accounts import create_account
+from metering.corrections import replace_event, retract_event
 from metering.ingest import Fate, ingest_events
 from metering.invariants import check
 from metering.limits import LimitTerms, close_window, hand_over_limits
 from metering.meters import change_meter, create_meter
 from metering.models import Adjustment, Limit
 from metering.usage import read_series, read_totals
-from tests.metering.folding import FILTERS, MeterPlan, fold_events, round_plan
+from tests.metering.folding import FILTERS, MeterPlan, RawEvent, fold_events, measure_events, name_dimension, round_plan
 from tests.metering.histories import (
     ANCHORS,
     DAY,
@@ -37,11 +40,13 @@ from tests.metering.histories import (
 
 pytestmark = pytest.mark.django_db
 
-FEW, MANY = 36, 10_000
+FEW, MANY = 24, 10_000
 HISTORIES = 12  # with the same meters
 WORLDS = 40  # in one test of the long run
 ALL_HISTORY = timedelta(days=40_000)
 QUARTER = timedelta(minutes=15)
+DIMENSION_VALUES = ("eu", "us", "gold", "null", "5", "5.5", "true")
+NO_GROUP = {"": Fraction(0)}
 
 
 def list_seeds(config: pytest.Config, default: int) -> list[str]:
@@ -170,10 +175,17 @@ class Life:
 
     def compare(self, chance: random.Random) -> None:
         for _ in range(2):
-            self.compare_totals(*sorted(chance.choices(self.history.moments, k=2)))
+            self.compare_totals(*self.draw_window(chance))
         for bucket in ("hour", "day", "month"):
-            self.compare_series(chance.choice(self.plans), bucket, *sorted(chance.choices(self.history.moments, k=2)))
+            self.compare_series(chance.choice(self.plans), bucket, *self.draw_window(chance))
+        self.compare_groups(chance, *self.draw_window(chance))
         self.compare_limits()
+
+    def draw_window(self, chance: random.Random) -> tuple[datetime, datetime]:
+        """All of it, or between two moments, which may be the same."""
+        moments = self.history.moments
+        start, end = sorted((min(moments), max(moments)) if chance.random() < 0.4 else chance.choices(moments, k=2))
+        return start, end
 
     def compare_totals(self, start: datetime, end: datetime) -> None:
         readings = {each.meter_key: each for each in read_totals(account_id=self.account_id, start=start, end=end)}
@@ -193,6 +205,35 @@ class Life:
         for point, until in zip(points, [*starts, end][1:], strict=True):
             quantity, _ = self.fold(plan, point.start, until)
             assert Fraction(point.quantity) == round_plan(plan, quantity), self.describe(plan, point.start, until)
+
+    def compare_groups(self, chance: random.Random, start: datetime, end: datetime) -> None:
+        """By some dimensions, and of some values of another alone."""
+        plan = chance.choice(self.plans)
+        names = sorted({name for version in plan.versions for name in version.dimensions})
+        group_by = chance.sample(names, chance.randint(0, len(names)))
+        filters = {name: chance.sample(DIMENSION_VALUES, 3) for name in names if chance.random() < 0.3}
+        breakdown = plan_breakdown(read_dimensions([plan.key]), group_by=group_by, filters=filters)
+        [span] = read_every([self.account_id], meter_keys=[plan.key], bounds=[start, end], breakdown=breakdown)
+        found = {group: Fraction(quantity) for group, [(quantity, _)] in list_groups(span, [start, end])}
+        assert found == self.fold_groups(plan, group_by, filters, start, end), (
+            f"by {group_by}, of {filters}\n{self.describe(plan, start, end)}"
+        )
+
+    def fold_groups(
+        self, plan: MeterPlan, group_by: list[str], filters: dict[str, list[str]], start: datetime, end: datetime
+    ) -> dict[str, Fraction]:
+        groups: dict[str, list[RawEvent]] = {}
+        for event in self.history.list_raw():
+            if all(name_dimension(plan, event, name).strip('"') in wanted for name, wanted in filters.items()):
+                group = f"[{','.join(name_dimension(plan, event, name) for name in group_by)}]"
+                groups.setdefault(group, []).append(event)
+        begins = datetime.min.replace(tzinfo=start.tzinfo) if plan.carries_over else start
+        counted = {
+            group: events
+            for group, events in groups.items()
+            if any(begins <= at < end for at, _ in measure_events(plan, events))
+        }
+        return {group: fold_events(plan, events, start, end)[0] for group, events in counted.items()} or NO_GROUP
 
     def compare_limits(self) -> None:
         plans = {self.meter_ids[plan.key]: plan for plan in self.plans if plan.key in self.meter_ids}
