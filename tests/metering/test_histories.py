@@ -15,17 +15,17 @@ from zoneinfo import ZoneInfo
 import pytest
 from django.db import transaction
 from django.db.models import Sum
-from metering.breakdowns import plan_breakdown, read_dimensions
-from metering.readings import list_groups
-from metering.spans import read_every
 
 from metering.accounts import create_account
+from metering.breakdowns import plan_breakdown, read_dimensions
 from metering.corrections import replace_event, retract_event
 from metering.ingest import Fate, ingest_events
 from metering.invariants import check
 from metering.limits import LimitTerms, close_window, hand_over_limits
 from metering.meters import change_meter, create_meter
 from metering.models import Adjustment, Limit
+from metering.readings import list_groups
+from metering.spans import read_every
 from metering.usage import read_series, read_totals
 from tests.metering.folding import FILTERS, MeterPlan, RawEvent, fold_events, measure_events, name_dimension, round_plan
 from tests.metering.histories import (
