@@ -58,7 +58,7 @@ FATES: dict[str, Any] = {
     "type": "object",
     "required": ["results", "counts"],
     "properties": {
-        "results": {"type": "array", "items": {"$ref": "#/components/schemas/EventFate"}},
+        "results": {"type": "array", "items": {"$ref": "#/components/schemas/RowFate"}},
         "counts": {
             "type": "object",
             "description": "How many rows had which fate.",
@@ -127,8 +127,12 @@ HEADERS = {
 
 
 def describe_events(result: dict[str, Any], **_context: Any) -> dict[str, Any]:
-    """drf-spectacular's postprocessing hook: add the path and what it refers to."""
-    result["components"].setdefault("schemas", {}).update(Event=EVENT, EventFate=FATE, EventFates=FATES)
+    """drf-spectacular's postprocessing hook: add the path and what it refers to, under names no serializer has."""
+    schemas = result["components"].setdefault("schemas", {})
+    own = {"SentEvent": EVENT, "RowFate": FATE, "RowFates": FATES}
+    if taken := own.keys() & schemas.keys():
+        raise RuntimeError(f"a serializer is called {taken} as well")
+    schemas |= own
     result["paths"] = {PATH: {"post": describe_post()} | result["paths"].pop(PATH, {})} | result["paths"]
     return result
 
@@ -140,7 +144,7 @@ def describe_post() -> dict[str, Any]:
             "description": "A fate for every row.",
             "content": {
                 "application/json": {
-                    "schema": {"$ref": "#/components/schemas/EventFates"},
+                    "schema": {"$ref": "#/components/schemas/RowFates"},
                     "example": RESULT_EXAMPLE,
                 }
             },
@@ -163,7 +167,7 @@ def describe_post() -> dict[str, Any]:
 
 
 def describe_bodies() -> dict[str, Any]:
-    event = {"$ref": "#/components/schemas/Event"}
+    event = {"$ref": "#/components/schemas/SentEvent"}
     several = {"type": "array", "items": event, "maxItems": 1000}
     line = '{"id": "1", "source": "shop", "type": "api.request", "subject": "acme"}\n'
     return {

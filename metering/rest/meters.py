@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_serializer
+from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -13,11 +13,16 @@ from metering.rest.fields import QuantityField, TimeField
 from metering.rest.views import KeyedView
 
 
+@extend_schema_field({"type": ["object", "null"]})
+class FilterField(serializers.JSONField):
+    """As the meter has it."""
+
+
 class VersionSerializer(serializers.Serializer[Any]):
     number = serializers.IntegerField(min_value=1)
     event_type = serializers.CharField(help_text="The type of the events that it counts.")
     value = serializers.CharField(help_text="What an event is worth: an expression over its data; empty for a count.")
-    filter = serializers.JSONField(allow_null=True, help_text="Which events count; null for all of the type.")
+    filter = FilterField(allow_null=True, help_text="Which events count; null for all of the type.")
     dimensions = serializers.ListField(child=serializers.CharField(), help_text="What usage can be grouped by.")
     starts_at = TimeField(allow_null=True, help_text="From when on; null for always.")
 
