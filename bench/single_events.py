@@ -57,13 +57,13 @@ def make_ground() -> str:
 
     at = datetime.now(tz=UTC).replace(minute=0, second=0, microsecond=0)
     create_accounts(((f"cus_{n:06d}", "") for n in range(ACCOUNTS)), at=at)
-    for key, value_property in {"calls": "", "tokens": "value"}.items():
+    for key, value in {"calls": "", "tokens": "value"}.items():
         create_meter(
             key=key,
             name=key,
             event_type="api_call",
-            aggregation="sum" if value_property else "count",
-            value=value_property,
+            aggregation="sum" if value else "count",
+            value=value,
             unit="unit",
             at=at,
         )
