@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -17,6 +18,7 @@ from config.ownership import OWNER, FolderIsOwned, own_folder
 from config.processes import stop_leftovers
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+YOUNG_SECONDS = 120
 FAST = ("fsync=off", "full_page_writes=off")  # safe against the death of a process, not of the machine
 
 
@@ -61,8 +63,13 @@ def find_browser() -> str | None:
 
 
 def clear_dead_sessions() -> None:
-    """Stop and remove what sessions left that were killed: a folder whose lock is free has no session any more."""
+    """Stop and remove what sessions left that were killed: a folder whose lock is free has no session any more.
+
+    A young one may be about to be locked by a session that begins at the same time.
+    """
     for lock in Path(tempfile.gettempdir()).glob(f"palier-test-*/{OWNER}"):
+        if time.time() - lock.stat().st_mtime < YOUNG_SECONDS:
+            continue
         with suppress(FolderIsOwned, PermissionError), own_folder(lock.parent):
             throw_away(lock.parent)
 
