@@ -207,6 +207,7 @@ def price_usage(plan: PlanTerms, used: dict[str, Decimal]) -> int | None:
     return sum(line.round(plan.currency).minor for line in lines)
 
 
-def fill_hours(used: dict[datetime, Decimal], *, start: datetime, end: datetime) -> tuple[Point, ...]:
+def fill_hours(used: dict[datetime, Point], *, start: datetime, end: datetime) -> tuple[Point, ...]:
     """Every hour of [start, end), those in which nothing was used too."""
-    return tuple(Point(hour, used.get(hour, ZERO)) for hour in split_hours(start, end))
+    is_level = any(point.is_level for point in used.values())
+    return tuple(used.get(hour) or Point(hour, ZERO, is_level) for hour in split_hours(start, end))

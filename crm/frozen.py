@@ -38,7 +38,10 @@ def freeze_fields(value: Any) -> Any:
 
 
 def freeze_points(points: Iterable[Point]) -> list[list[str]]:
-    return [[point.start.isoformat(), f"{point.quantity:f}"] for point in points]
+    """A level says so by a third text."""
+    return [
+        [point.start.isoformat(), f"{point.quantity:f}", *(["level"] if point.is_level else [])] for point in points
+    ]
 
 
 def thaw_evidence(frozen: JSON) -> Evidence:
@@ -46,7 +49,7 @@ def thaw_evidence(frozen: JSON) -> Evidence:
     headline = thaw_headline(frozen["headline"])
     frozen_at = datetime.fromisoformat(frozen["frozen_at"])
     until = find_reading_end(headline.start, headline.end, at=frozen_at)
-    used = {point.start: point.quantity for point in thaw_points(frozen["hours"])}
+    used = {point.start: point for point in thaw_points(frozen["hours"])}
     return Evidence(
         headline=headline,
         time_zone=frozen["time_zone"],
@@ -66,7 +69,9 @@ def thaw_headline(frozen: JSON) -> Headline:
 
 
 def thaw_points(frozen: Iterable[list[str]]) -> tuple[Point, ...]:
-    return tuple(Point(datetime.fromisoformat(start), Decimal(quantity)) for start, quantity in frozen)
+    return tuple(
+        Point(datetime.fromisoformat(start), Decimal(quantity), bool(level)) for start, quantity, *level in frozen
+    )
 
 
 def thaw_plan(frozen: JSON) -> PlanFacts:

@@ -35,6 +35,8 @@ class UsagePoint(Protocol):
     def start(self) -> datetime: ...
     @property
     def quantity(self) -> Decimal: ...
+    @property
+    def is_level(self) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +73,15 @@ def draw_usage_chart(
 ) -> SafeString:
     """SVG of what was used so far in [start, end) against the limit `quantity` (None: unlimited), as seen `at`.
 
-    `points` hold what each bucket used, in order; days on the axis are those of `time_zone`. The text alternative is
-    the <title> and <desc> inside. Nothing in it is trusted: titles and units are escaped.
+    `points` hold what each bucket used, in order; those of a level are drawn as they are, one beside the other. Days on
+    the axis are those of `time_zone`. The text alternative is the <title> and <desc> inside. Nothing in it is trusted:
+    titles and units are escaped.
     """
-    curve = cumulate(points, start=start, end=end, at=at)
+    is_level = any(point.is_level for point in points)
+    curve = (list_levels if is_level else cumulate)(points, start=start, end=end, at=at)
     frame = fit_frame([value for _moment, value in curve], quantity=quantity, start=start, end=end, unit=unit)
     parts = [
-        describe_chart(curve, quantity=quantity, title=title, frame=frame, zone=ZoneInfo(time_zone)),
+        describe_chart(curve, quantity=quantity, title=title, frame=frame, zone=ZoneInfo(time_zone), is_level=is_level),
         draw_grid(frame, quantity),
         draw_days(frame, ZoneInfo(time_zone)),
         draw_curve(curve, frame),
@@ -103,6 +107,18 @@ def cumulate(
         bucket_end = seen[number + 1].start if number + 1 < len(seen) else max(min(at, end), point.start)
         curve.append((bucket_end, total))
     return curve
+
+
+def list_levels(
+    points: Sequence[UsagePoint], *, start: datetime, end: datetime, at: datetime
+) -> list[tuple[datetime, Decimal]]:
+    """The level of each bucket at its beginning and its end, as far as the present; zero where none has begun."""
+    seen = [point for point in points if point.start < at]
+    ends = [*(point.start for point in seen[1:]), min(at, end)]
+    curve = [
+        (moment, point.quantity) for point, until in zip(seen, ends, strict=False) for moment in (point.start, until)
+    ]
+    return curve or [(start, Decimal(0))]
 
 
 def fit_frame(
@@ -249,7 +265,13 @@ def draw_now(at: datetime, frame: Frame) -> SafeString:
 
 
 def describe_chart(
-    curve: Sequence[tuple[datetime, Decimal]], *, quantity: Decimal | None, title: str, frame: Frame, zone: ZoneInfo
+    curve: Sequence[tuple[datetime, Decimal]],
+    *,
+    quantity: Decimal | None,
+    title: str,
+    frame: Frame,
+    zone: ZoneInfo,
+    is_level: bool,
 ) -> SafeString:
     used = curve[-1][1]
     window = {
@@ -257,7 +279,9 @@ def describe_chart(
         "end": date_format((frame.end - timedelta(microseconds=1)).astimezone(zone), "j F Y"),
         "used": format_exact(used, frame.unit),
     }
-    if quantity is None:
+    if is_level:
+        text = _("%(used)s at last, in the time from %(start)s to %(end)s.") % window
+    elif quantity is None:
         text = _("%(used)s used from %(start)s to %(end)s. There is no limit.") % window
     else:
         window["limit"] = format_readable(quantity, frame.unit)

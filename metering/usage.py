@@ -9,19 +9,22 @@ from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import NamedTuple, TypeVar
+from typing import LiteralString, NamedTuple, TypeVar
 
+from metering.aggregations import round_quantity
 from metering.calendars import DAY, HOUR, Bucket, UnknownTimeZone, find_time_zone, split_hours, split_window
-from metering.catalogue import UnknownMeter
+from metering.catalogue import ADDITIVE, UnknownMeter
 from metering.events import floor_hour
 from metering.history import HistoryPruned
 from metering.readings import NOTHING, measure_buckets, round_reading
 from metering.spans import FoundSpan, Span, read_every, read_spans
+from metering.statements import run_statement
 
 __all__ = [
     "DAY",
     "HOUR",
     "Bucket",
+    "CurrentUsage",
     "HistoryPruned",
     "Point",
     "Reading",
@@ -29,6 +32,7 @@ __all__ = [
     "UnknownTimeZone",
     "Window",
     "floor_hour",
+    "read_current",
     "read_series",
     "read_totals",
     "read_totals_of",
@@ -36,6 +40,12 @@ __all__ = [
     "read_windows",
     "split_hours",
 ]
+
+READ_CURRENT: LiteralString = """
+    SELECT m.id, m.key, m.name, m.unit, m.aggregation, m.rounding, m.rounding_places, l.used, l.starts_at, l.ends_at
+    FROM metering_meter m JOIN metering_limit l ON l.meter_id = m.id
+    WHERE l.account_id = %s AND m.key = %s AND l.starts_at <= %s AND l.ends_at > %s
+"""
 
 Key = TypeVar("Key", bound=Hashable)
 
@@ -57,10 +67,28 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """What was used from `start` to the start of the next point, or to the end of the series."""
+    """What was used from `start` to the start of the next point, or to the end of the series.
+
+    A level (a mean, a maximum, what carries over) is a value of its own: points of it are not added up.
+    """
 
     start: datetime
     quantity: Decimal
+    is_level: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CurrentUsage:
+    """What an account has used of a meter so far in the window of its limit, [start, end)."""
+
+    meter_id: int
+    meter_key: str
+    meter_name: str
+    unit: str
+    aggregation: str
+    quantity: Decimal
+    start: datetime
+    end: datetime
 
 
 class Window(NamedTuple):
@@ -78,6 +106,16 @@ def read_usage(*, account_id: int, meter_key: str, start: datetime, end: datetim
     if not readings:
         raise UnknownMeter(f"No meter is called {meter_key!r}.")
     return readings[0]
+
+
+def read_current(*, account_id: int, meter_key: str, at: datetime) -> CurrentUsage | None:
+    """The running total of the limit whose window contains `at`; None without one. Two rows, whatever was used."""
+    rows = run_statement(READ_CURRENT, [account_id, meter_key, at, at])
+    if not rows:
+        return None
+    meter_id, key, name, unit, aggregation, rounding, places, used, start, end = rows[0]
+    quantity = round_quantity(used, rounding, places) if rounding else used
+    return CurrentUsage(meter_id, key, name, unit, aggregation, quantity, start, end)
 
 
 def read_totals(*, account_id: int, start: datetime, end: datetime) -> list[Reading]:
@@ -136,8 +174,9 @@ def read_series(
 def list_points(span: FoundSpan, bounds: Sequence[datetime]) -> list[Point]:
     terms = span.terms
     measured = measure_buckets(terms, span.parts, bounds)
+    is_level = terms.carries_over or terms.aggregation not in ADDITIVE
     return [
-        Point(moment, round_reading(terms, quantity))
+        Point(moment, round_reading(terms, quantity), is_level)
         for moment, (quantity, _) in zip(bounds, measured, strict=False)  # the last bound begins nothing
     ]
 

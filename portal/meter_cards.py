@@ -19,7 +19,7 @@ WARNING_PERCENT, FULL_PERCENT = Decimal(80), Decimal(100)
 
 @dataclass(frozen=True, slots=True)
 class DayRow:
-    """What one day used, and what was used so far. `percent` of the limit is None when there is none."""
+    """What one day used, and what was used so far: of a level the same. `percent` is None without a limit."""
 
     start: datetime
     quantity: Decimal
@@ -43,6 +43,7 @@ class MeterCard:
     end: datetime
     chart: SafeString | None = None
     days: tuple[DayRow, ...] = ()
+    is_level: bool = False  # its days do not add up
 
     @property
     def level(self) -> str:
@@ -143,15 +144,16 @@ def add_chart(card: MeterCard, *, account_id: int, at: datetime, time_zone: str)
         unit=card.unit,
         time_zone=time_zone,
     )
-    return replace(card, chart=chart, days=tuple(list_days(points, quantity=card.quantity, at=at)))
+    days = tuple(list_days(points, quantity=card.quantity, at=at))
+    return replace(card, chart=chart, days=days, is_level=any(point.is_level for point in points))
 
 
 def list_days(points: Sequence[Point], *, quantity: Decimal | None, at: datetime) -> list[DayRow]:
     """A row for each day that has begun; days to come are left out unless something was counted in them."""
     rows, so_far = [], Decimal(0)
     for point in points:
-        so_far = EXACT.add(so_far, point.quantity)
-        if point.start <= at or point.quantity:
+        so_far = point.quantity if point.is_level else EXACT.add(so_far, point.quantity)
+        if point.start <= at or (point.quantity and not point.is_level):
             rows.append(DayRow(point.start, point.quantity, so_far, find_percent(so_far, quantity)))
     return rows
 

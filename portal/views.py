@@ -15,7 +15,7 @@ from billing.invoicing import UnknownInvoice, list_invoices, read_invoice
 from billing.subscriptions import read_subscription
 from metering.alerts import list_alerts
 from metering.meters import list_meters
-from metering.usage import read_totals
+from metering.usage import UnknownMeter, read_usage
 from portal.access import (
     get_membership_or_404,
     list_memberships,
@@ -121,10 +121,10 @@ def usage(request: HttpRequest, account_key: str, meter_key: str) -> HttpRespons
         month = find_month(request.GET.get("month", ""), at=at, time_zone=time_zone)
     except UnknownMonth:
         raise Http404 from None
-    totals = read_totals(account_id=account_id, start=month.start, end=month.end)
-    total = next((total for total in totals if total.meter_key == meter_key), None)
-    if total is None:
-        raise Http404
+    try:
+        total = read_usage(account_id=account_id, meter_key=meter_key, start=month.start, end=month.end)
+    except UnknownMeter:
+        raise Http404 from None
     return render_screen(
         request,
         "portal/usage.html",

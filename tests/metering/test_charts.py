@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 import pytest
 from django.utils import translation
 
-from metering.charts import draw_usage_chart
+from metering.charts import draw_usage_chart, list_levels
 
 NOV = datetime(2026, 11, 1, tzinfo=UTC)
 DEC = datetime(2026, 12, 1, tzinfo=UTC)
@@ -17,6 +17,7 @@ NOON_OF_THE_11TH = datetime(2026, 11, 11, 12, tzinfo=UTC)
 class Point:
     start: datetime
     quantity: Decimal
+    is_level: bool = False
 
 
 def by_day(*quantities: str) -> list[Point]:
@@ -201,3 +202,17 @@ def test_the_label_of_a_line_close_below_the_limit_stands_below_it():
     svg = draw(quantity="160000000", unit="byte")
     assert find_offset(svg, "150 MB") == "13"
     assert find_offset(svg, "100 MB") == "-4"
+
+
+def test_a_level_is_drawn_as_it_is_and_not_added_up():
+    """On the 11th of November, after days of 40, 70 and, from the 3rd on, 20."""
+    points = [Point(point.start, point.quantity, is_level=True) for point in by_day("40", "70", *["20"] * 28)]
+    curve = list_levels(points, start=NOV, end=DEC, at=NOON_OF_THE_11TH)
+    assert [value for _, value in curve] == [40, 40, 70, 70, *[20] * 18]
+    assert curve[1:4] == [(NOV + timedelta(days=1), 40), (NOV + timedelta(days=1), 70), (NOV + timedelta(days=2), 70)]
+    assert curve[-1] == (NOON_OF_THE_11TH, 20)
+    assert "20 seats at last" in draw(points, title="Seats", unit="seat")
+
+
+def test_a_level_of_no_days_is_nothing():
+    assert list_levels([], start=NOV, end=DEC, at=NOON_OF_THE_11TH) == [(NOV, 0)]

@@ -16,7 +16,7 @@ from metering.meters import MeterRef, create_meter
 from metering.models import Correction, Event, Limit, Pruning
 from metering.spans import EVERY, write_statement
 from metering.statements import plain_array, run_statement, text_array, time_array
-from metering.usage import HistoryPruned, Window, read_series, read_totals_of, read_usage, read_windows
+from metering.usage import HistoryPruned, Window, read_current, read_series, read_totals_of, read_usage, read_windows
 from tests.metering.makers import make_account, make_event
 
 pytestmark = pytest.mark.django_db
@@ -241,3 +241,20 @@ def test_a_sum_over_a_month_of_hours_is_one_range_of_the_primary_key():
     assert "account_id = " in index_condition
     assert "meter_id = " in index_condition
     assert "hour < " in index_condition
+
+
+def test_current_usage_is_the_running_total_of_the_limit(django_assert_num_queries):
+    account = make_account("acme")
+    meter = make_gauge("sum", rounding="ceil")
+    assert read_current(account_id=account.id, meter_key="gauge", at=START) is None
+    terms = [LimitTerms(meter_id=meter.id, quantity=Decimal(5), is_hard=False)]
+    for start in (START, START + SPAN):
+        hand_over_limits(account_ids=[account.id], terms=terms, start=start, end=start + SPAN, at=START)
+    send([(START, Decimal("1.25")), (START + SPAN, Decimal(8))])
+    with django_assert_num_queries(1):
+        current = read_current(account_id=account.id, meter_key="gauge", at=START + SPAN - timedelta(microseconds=1))
+    assert current is not None
+    assert (current.quantity, current.start, current.end) == (2, START, START + SPAN)
+    later = read_current(account_id=account.id, meter_key="gauge", at=START + SPAN)
+    assert later is not None
+    assert later.quantity == 8

@@ -4,6 +4,9 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from metering.events import UsageEvent
+from metering.ingest import ingest_events
+from metering.meters import create_meter
 from portal.calendar import Month, UnknownMonth, find_month
 from tests.portal import makers
 from tests.portal.makers import read, squeeze
@@ -91,3 +94,25 @@ def test_the_month_to_come_is_unknown_until_it_begins_there():
     at = datetime(2026, 11, 30, 15, 30, tzinfo=UTC)
     with pytest.raises(UnknownMonth):
         find_month("2026-12", at=at, time_zone="UTC")
+
+
+def test_a_level_is_shown_day_by_day_and_not_added_up(account, owner):
+    create_meter(
+        key="disk",
+        name="Disk",
+        unit="byte",
+        event_type="disk",
+        aggregation="latest",
+        value="size",
+        carries_over=True,
+        at=datetime(2026, 10, 1, tzinfo=UTC),
+    )
+    sizes = {datetime(2026, 10, 20, tzinfo=UTC): 70, datetime(2026, 11, 8, tzinfo=UTC): 40}
+    events = [
+        UsageEvent("test", f"disk {time}", "disk", account.key, time, {"size": size}) for time, size in sizes.items()
+    ]
+    ingest_events(events, at=datetime(2026, 11, 9, tzinfo=UTC))
+    text = squeeze(read(owner, "/a/acme/usage/disk/"))
+    assert "Sat 7 Nov 70 bytes Sun 8 Nov 40 bytes Mon 9 Nov 40 bytes Tue 10 Nov 40 bytes" in text
+    assert "Wed 11 Nov" not in text
+    assert "So far" not in text
