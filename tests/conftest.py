@@ -68,10 +68,11 @@ def clear_dead_sessions() -> None:
     A young one may be about to be locked by a session that begins at the same time.
     """
     for lock in Path(tempfile.gettempdir()).glob(f"palier-test-*/{OWNER}"):
-        if time.time() - lock.stat().st_mtime < YOUNG_SECONDS:
-            continue
-        with suppress(FolderIsOwned, PermissionError), own_folder(lock.parent):
-            throw_away(lock.parent)
+        with suppress(FolderIsOwned, PermissionError, FileNotFoundError):
+            if time.time() - lock.stat().st_mtime < YOUNG_SECONDS:
+                continue
+            with own_folder(lock.parent):
+                throw_away(lock.parent)
 
 
 def throw_away(folder: Path) -> None:

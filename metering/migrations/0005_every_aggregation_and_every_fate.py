@@ -106,7 +106,7 @@ CREATE TABLE metering_event (
     data jsonb NOT NULL
 ) PARTITION BY RANGE (received_at);
 CREATE INDEX event_brin_happened_at ON metering_event USING brin (happened_at) WITH (pages_per_range = 32);
-CREATE INDEX event_brin_received_at ON metering_event USING brin (received_at) WITH (pages_per_range = 32);
+CREATE INDEX event_brin_received_at ON metering_event USING brin (received_at) WITH (pages_per_range = 32, autosummarize = on);
 CREATE INDEX event_unmatched_by_subject ON metering_event (subject) WHERE account_id IS NULL;
 
 CREATE FUNCTION metering_refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -593,7 +593,12 @@ class Migration(migrations.Migration):
             model_name="meter",
             constraint=models.CheckConstraint(
                 condition=models.Q(
-                    models.Q(("aggregation", "percentile"), ("percentile__gt", 0), ("percentile__lte", 100)),
+                    models.Q(
+                        ("aggregation", "percentile"),
+                        ("percentile__gt", 0),
+                        ("percentile__isnull", False),
+                        ("percentile__lte", 100),
+                    ),
                     models.Q(models.Q(("aggregation", "percentile"), _negated=True), ("percentile__isnull", True)),
                     _connector="OR",
                 ),
@@ -707,7 +712,7 @@ class Migration(migrations.Migration):
                 migrations.AddIndex(
                     model_name="event",
                     index=django.contrib.postgres.indexes.BrinIndex(
-                        fields=["received_at"], name="event_brin_received_at", pages_per_range=32
+                        fields=["received_at"], name="event_brin_received_at", pages_per_range=32, autosummarize=True
                     ),
                 ),
             ],

@@ -38,7 +38,7 @@ class Event(models.Model):
     class Meta:
         indexes = [
             BrinIndex(fields=["happened_at"], name="event_brin_happened_at", pages_per_range=32),
-            BrinIndex(fields=["received_at"], name="event_brin_received_at", pages_per_range=32),
+            BrinIndex(fields=["received_at"], name="event_brin_received_at", pages_per_range=32, autosummarize=True),
             models.Index(fields=["subject"], condition=Q(account__isnull=True), name="event_unmatched_by_subject"),
         ]
 

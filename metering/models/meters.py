@@ -53,7 +53,7 @@ class Meter(models.Model):
     class Meta:
         constraints = [
             models.CheckConstraint(
-                condition=Q(aggregation="percentile", percentile__gt=0, percentile__lte=100)
+                condition=Q(aggregation="percentile", percentile__isnull=False, percentile__gt=0, percentile__lte=100)
                 | (~Q(aggregation="percentile") & Q(percentile__isnull=True)),
                 name="meter_percentile_is_of_a_percentile",
             ),
