@@ -33,16 +33,19 @@ MOVES: dict[str, set[str]] = {
     ReservationState.RELEASED: set(),
 }
 
-# The condition is looked at again after waiting for another caller's hold to commit, on the row as it left it.
+# The condition is looked at again after waiting for another caller's hold to commit, on the row as it left it. The
+# meter is locked here, before the limit, and not only at COMMIT for the sake of the foreign key: `locks.py` says why.
 HOLD: LiteralString = """
     WITH asked AS (
         SELECT %s::uuid AS id, %s::text AS name, %s::text AS meter_key, %s::numeric AS quantity, %s::timestamptz AS at,
             %s::timestamptz AS expires_at, %s::bigint AS api_key_id, %s::text AS idempotency_key,
             %s::bigint AS only_account_id
+    ), meter AS MATERIALIZED (
+        SELECT m.id FROM metering_meter m JOIN asked ON m.key = asked.meter_key FOR KEY SHARE OF m
     ), granted AS (
         UPDATE metering_limit l SET held = l.held + asked.quantity
-        FROM asked JOIN metering_alias a ON a.name = asked.name JOIN metering_meter m ON m.key = asked.meter_key
-        WHERE l.account_id = a.account_id AND l.meter_id = m.id AND l.starts_at <= asked.at AND l.ends_at > asked.at
+        FROM asked JOIN metering_alias a ON a.name = asked.name CROSS JOIN meter
+        WHERE l.account_id = a.account_id AND l.meter_id = meter.id AND l.starts_at <= asked.at AND l.ends_at > asked.at
             AND (asked.only_account_id IS NULL OR asked.only_account_id = l.account_id)
             AND (l.quantity IS NULL OR NOT l.is_hard OR l.used + l.held + asked.quantity <= l.quantity)
             AND NOT EXISTS (

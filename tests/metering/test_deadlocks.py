@@ -20,9 +20,10 @@ from metering.events import Fate, UsageEvent
 from metering.ingest import ingest_events
 from metering.invariants import check
 from metering.limits import LimitTerms, LimitWindowClosed, close_window, hand_over_limits
-from metering.meters import create_meter
+from metering.meters import create_meter, hold_meters_for_change
 from metering.models import Adjustment, Alert, Event, HourlyRollup, Limit
 from metering.recounted import find_wrong_totals
+from metering.reservations import hold_quantity
 from tests.metering.makers import NOON, make_account, make_event, make_events, make_meter
 from tests.metering.threads import Threads, open_threads, wait_until_blocked
 
@@ -295,6 +296,55 @@ def test_a_meter_made_between_reading_the_meters_and_counting_by_them_would_miss
     assert not HourlyRollup.objects.filter(meter__key="younger").exists()
     assert {violation.rule for violation in check()} == {"rollups equal the raw events"}
     assert find_account("newcomer")
+
+
+def test_a_meter_is_made_while_a_quantity_is_held(threads, deadlocks):
+    account, meter = make_account(), make_meter()
+    make_events(3, size=1)
+    hand_over([account.id], [meter.id], WINDOWS[1], 50)
+    ready, go = Signal(), Signal()
+
+    def hold_slowly() -> None:
+        with transaction.atomic():
+            hold_quantity(account_key="acme", meter_key="requests", quantity=Decimal(1), at=NOON)
+            ready.set()
+            assert go.wait(PATIENCE)
+
+    holding = threads.start(hold_slowly)
+    assert ready.wait(PATIENCE)
+    making = threads.start(make_meter, "younger", value="size")
+    wait_until_blocked()
+    go.set()
+    holding.result(PATIENCE)
+    making.result(PATIENCE)
+    assert deadlocks() == 0
+    assert list(check()) == []
+
+
+def test_a_hold_that_waits_for_the_meters_has_no_limit_yet(threads):
+    """Also when its plan is an old one, of which PostgreSQL takes the locks in an order of its own."""
+    account, meter = make_account(), make_meter()
+    hand_over([account.id], [meter.id], WINDOWS[1], 50)
+    go = Signal()
+
+    def hold_often() -> None:
+        for _ in range(12):
+            hold_quantity(account_key="acme", meter_key="requests", quantity=Decimal(1), at=NOON)
+        ready.set()
+        assert go.wait(PATIENCE)
+        hold_quantity(account_key="acme", meter_key="requests", quantity=Decimal(1), at=NOON)
+
+    ready = Signal()
+    holding = threads.start(hold_often)
+    assert ready.wait(PATIENCE)
+    with transaction.atomic():
+        hold_meters_for_change()
+        go.set()
+        threads.start(wait_until_blocked).result(PATIENCE)
+        query = "SELECT count(*) FROM pg_locks WHERE relation = 'metering_limit'::regclass"
+        assert read_one(query) == 0
+    holding.result(PATIENCE)
+    assert Limit.objects.get().held == 13
 
 
 def test_the_order_in_which_tables_are_locked_is_the_one_that_is_written_down(django_assert_num_queries):
