@@ -8,7 +8,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("metering", "0007_reservations")]
+    dependencies = [("metering", "0008_reservations")]
 
     operations = [
         migrations.CreateModel(

@@ -34,7 +34,7 @@ DROP FUNCTION metering_keep_reservation();
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("metering", "0008_corrections_and_backfills"),
+        ("metering", "0007_corrections_and_backfills"),
     ]
 
     operations = [

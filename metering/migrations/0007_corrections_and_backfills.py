@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("metering", "0020_imports_tell_what_they_did_not_use"),
+        ("metering", "0006_imports_tell_what_they_did_not_use"),
     ]
 
     operations = [

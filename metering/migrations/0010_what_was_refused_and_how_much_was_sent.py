@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("metering", "0006_keys_of_accounts_and_how_fast_they_may_ask"),
+        ("metering", "0009_keys_of_accounts_and_how_fast_they_may_ask"),
     ]
 
     operations = [
