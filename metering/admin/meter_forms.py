@@ -22,17 +22,24 @@ TERMS = ["event_type", "value", "filter", "dimensions"]
 PREVIEW = "_preview"
 
 
+class FilterField(forms.JSONField):
+    """JSON, and nothing at all where there is no filter."""
+
+    def prepare_value(self, value: Any) -> Any:
+        return "" if value is None else super().prepare_value(value)
+
+
 class TermsForm(forms.Form):
     """Which events a version counts, and for how much."""
 
     event_type = forms.CharField(
-        label=_("type of events"),
+        label=_("Type of events"),
         max_length=120,
         widget=AdminTextInputWidget,
         help_text=_("The type of the events it counts, as their senders write it: api.request"),
     )
     value = forms.CharField(
-        label=_("value"),
+        label=_("Value"),
         max_length=500,
         required=False,
         widget=AdminTextInputWidget,
@@ -41,8 +48,8 @@ class TermsForm(forms.Form):
             "ceil(ms / 1000). Empty for a count of events."
         ),
     )
-    filter = forms.JSONField(
-        label=_("filter"),
+    filter = FilterField(
+        label=_("Filter"),
         required=False,
         widget=AdminTextareaWidget(attrs={"rows": 4}),
         help_text=_(
@@ -52,7 +59,7 @@ class TermsForm(forms.Form):
     )
     dimensions = SimpleArrayField(
         forms.CharField(max_length=120),
-        label=_("dimensions"),
+        label=_("Dimensions"),
         required=False,
         widget=AdminTextInputWidget,
         help_text=_("Properties to break the quantity down by, with commas between: region, plan.name. Five at most."),
@@ -96,7 +103,7 @@ class NewVersionForm(TermsForm):
     """Other terms from a full hour on."""
 
     starts_at = forms.SplitDateTimeField(
-        label=_("from"),
+        label=_("From"),
         widget=AdminSplitDateTime,
         help_text=_("A full hour of UTC that lies ahead; what happened before it stays as it was counted."),
     )

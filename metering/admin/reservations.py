@@ -38,7 +38,7 @@ class ReservationAdmin(ReadOnly, ReservationModelAdmin):
     def quantity_text(self, reservation: Reservation) -> str:
         return format_exact(reservation.quantity, reservation.meter.unit)
 
-    @admin.display(description=_("settled at"), ordering="settled_quantity")
+    @admin.display(description=_("settled quantity"), ordering="settled_quantity")
     def settled_text(self, reservation: Reservation) -> str:
         settled = reservation.settled_quantity
         return "–" if settled is None else format_exact(settled, reservation.meter.unit)
