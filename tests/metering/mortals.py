@@ -186,8 +186,9 @@ class MortalServer:
         while not self.is_over.wait(0.02):
             if self.master.poll() is not None:
                 wait_for_end(find_marked(self.folder), seconds=10)  # orphans serve until they notice
-                self.master = self.start()
-                self.masters += 1
+                with suppress(AssertionError):  # killed before it was seen to serve
+                    self.master = self.start()
+                    self.masters += 1
 
     def order(self, *warrants: str) -> None:
         for warrant in warrants:
