@@ -17,7 +17,7 @@ from billing.money import EXACT
 from billing.numbers import take_number
 from billing.rating import write_steps
 from jobs import queue
-from metering import adjustments, limits, retention, usage
+from metering import adjustments, history, limits, usage
 
 CLOSE_PERIOD = "billing.close_period"
 BATCH = 500
@@ -128,7 +128,7 @@ def compare_usage(invoices: list[InvoiceFact], *, start: datetime, end: datetime
 
     Where the window begins within an hour whose events were dropped, what it was adjusted by tells the difference.
     """
-    if not retention.is_readable(start, end):
+    if not history.is_readable(start, end):
         yield from compare_adjusted(invoices, start=start, end=end)
         return
     totals = usage.read_totals_of({invoice.account_id for invoice in invoices}, start=start, end=end)

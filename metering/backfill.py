@@ -12,9 +12,10 @@ from django.db import connection, transaction
 
 from jobs.queue import enqueue
 from metering.events import floor_hour
+from metering.history import find_kept_from
 from metering.locks import hold_names_and_meters
-from metering.models import AdjustmentCause, Backfill, MeterVersion, Pruning
-from metering.recounting import HOUR, ceil_hour, recount_hours
+from metering.models import AdjustmentCause, Backfill, MeterVersion
+from metering.recounting import ceil_hour, recount_hours
 
 KIND = "metering.backfill"
 AT_ONCE = 10_000  # events that are counted when the meter is made
@@ -120,12 +121,6 @@ def recount_meter(meter_id: int, *, start: datetime, end: datetime, at: datetime
 
 def list_types(meter_id: int) -> list[str]:
     return list(MeterVersion.objects.filter(meter_id=meter_id).values_list("event_type", flat=True).distinct())
-
-
-def find_kept_from() -> datetime | None:
-    """The first hour whose raw events are all there; None when nothing was ever pruned."""
-    pruned = Pruning.objects.filter(kept_after__isnull=False).order_by("-kept_after").first()
-    return None if pruned is None or pruned.kept_after is None else floor_hour(pruned.kept_after) + HOUR
 
 
 def find_progress(meter_id: int) -> BackfillProgress | None:

@@ -11,6 +11,7 @@ from typing import LiteralString
 
 from metering.alerts import record_crossings
 from metering.catalogue import Catalogue
+from metering.history import HistoryPruned, is_readable
 from metering.models import AdjustmentCause
 from metering.statements import plain_array, run_statement, text_array, time_array
 from metering.tallies import MovedWindow, Tallies
@@ -192,11 +193,14 @@ def list_detailed(tallies: Tallies) -> list[str]:
 def read_totals_anew(windows: Sequence[MovedWindow], *, cause: str, at: datetime) -> list[int]:
     """Set the totals of these limits, whose accounts the caller holds, to what the rollups say.
 
+    A window that can no longer be read exactly, since the events of the hour it begins in were pruned, keeps its total.
     Returns the limits that passed their next level; the change of a closed window goes on record under the cause.
     """
-    readings = read_windows(
-        {window.limit_id: Window(window.account_id, window.meter_id, window.start, window.end) for window in windows}
-    )
+    asked = {each.limit_id: Window(each.account_id, each.meter_id, each.start, each.end) for each in windows}
+    try:
+        readings = read_windows(asked)
+    except HistoryPruned:
+        readings = read_windows({key: each for key, each in asked.items() if is_readable(each.start, each.end)})
     rows = run_statement(
         SET_TOTALS, [plain_array(list(readings)), plain_array([f"{used:f}" for used in readings.values()]), cause, at]
     )

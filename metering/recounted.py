@@ -10,11 +10,11 @@ from typing import Any, LiteralString
 
 from django.db import connection, transaction
 
-from metering.backfill import find_kept_from, list_unfinished
+from metering.backfill import list_unfinished
 from metering.catalogue import Catalogue, read_catalogue
+from metering.history import find_kept_from, is_readable
 from metering.locks import hold_limits_for_opening
 from metering.models import Limit
-from metering.retention import is_readable
 from metering.stored import measure_rows
 from metering.tallies import EPOCH, Tally, tally_events
 from metering.usage import Window, read_windows
@@ -123,9 +123,10 @@ def find_wrong_totals() -> Iterator[Finding]:
             windows = {
                 limit.pk: Window(limit.account_id, limit.meter_id, limit.starts_at, limit.ends_at) for limit in limits
             }
-            readings: dict[int, Decimal] = read_windows(windows) if windows else {}
+            readable = {key: window for key, window in windows.items() if is_readable(window.start, window.end)}
+            readings: dict[int, Decimal] = read_windows(readable) if readable else {}
         for limit_id, used in readings.items():
-            if used != stored[limit_id] and is_readable(windows[limit_id].start, windows[limit_id].end):
+            if used != stored[limit_id]:
                 yield f"limit {limit_id}", f"used {stored[limit_id]}, stored {used}"
         if not windows:
             return

@@ -14,8 +14,6 @@ from typing import LiteralString
 from django.db import OperationalError, connection, transaction
 from psycopg import sql
 
-from metering.backfill import find_kept_from
-from metering.events import floor_hour
 from metering.models import Pruning
 
 MONTHS_MIN = 2  # events may come 35 days late, and a period is closed after its end
@@ -132,10 +130,3 @@ def open_months(*, at: datetime) -> None:
     with connection.cursor() as cursor:
         for moment in (now, following):
             cursor.execute("SELECT metering_open_month(%s)", [moment])
-
-
-def is_readable(start: datetime, end: datetime) -> bool:
-    """Whether the usage of [start, end) can be told exactly: a bound within an hour needs the events of that hour."""
-    split = [floor_hour(bound) for bound in (start, end) if floor_hour(bound) != bound]
-    kept_from = find_kept_from() if split else None
-    return kept_from is None or min(split) >= kept_from

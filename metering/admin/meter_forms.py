@@ -8,7 +8,7 @@ from django.contrib.postgres.forms import SimpleArrayField
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from metering.meters import InvalidMeter, require_valid
+from metering.meters import InvalidMeter, complete_percentile, require_valid
 from metering.models import Meter, MeterVersion
 from metering.previews import Preview, preview_terms
 
@@ -90,6 +90,7 @@ class NewMeterForm(TermsForm, MeterModelForm):
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
+        cleaned["percentile"] = complete_percentile(cleaned.get("aggregation", ""), cleaned.get("percentile"))
         if not self.errors:
             identity = {name: cleaned.get(name) for name in IDENTITY}
             self.check_terms(Meter(created_at=timezone.now(), name=cleaned["name"], **identity))

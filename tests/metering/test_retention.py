@@ -14,6 +14,7 @@ from metering import retention
 from metering.backfill import find_progress
 from metering.corrections import HistoryPruned, retract_event
 from metering.events import Fate
+from metering.history import is_readable
 from metering.ingest import ingest_events
 from metering.invariants import check
 from metering.limits import LimitTerms, close_window, hand_over_limits
@@ -22,7 +23,6 @@ from metering.recounting import recount_hours
 from metering.retention import (
     EventsBusy,
     RetentionTooShort,
-    is_readable,
     list_partitions,
     list_prunable,
     open_months,
