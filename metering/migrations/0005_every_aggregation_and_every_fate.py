@@ -78,6 +78,9 @@ CREATE TRIGGER meter_renews_catalogue AFTER INSERT OR UPDATE OR DELETE ON meteri
     FOR EACH STATEMENT EXECUTE FUNCTION metering_renew_catalogue();
 CREATE TRIGGER meter_version_renews_catalogue AFTER INSERT OR UPDATE OR DELETE ON metering_meterversion
     FOR EACH STATEMENT EXECUTE FUNCTION metering_renew_catalogue();
+-- Also for a session that applies rows from elsewhere: who counts must not miss a meter that came that way.
+ALTER TABLE metering_meter ENABLE ALWAYS TRIGGER meter_renews_catalogue;
+ALTER TABLE metering_meterversion ENABLE ALWAYS TRIGGER meter_version_renews_catalogue;
 INSERT INTO metering_catalogue (id, token) VALUES (1, gen_random_uuid());
 """
 
