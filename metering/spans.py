@@ -146,6 +146,11 @@ LAST_HOUR: LiteralString = """WHEN aggregation = 'latest' THEN coalesce((
             WHERE r.account_id = w.account_id AND r.meter_id = w.id AND r.hour < bounds[1] {without_split}
         ), bounds[1])"""
 
+# What `state_terms` takes.
+TERMS: LiteralString = """
+    ARRAY[m.id::text, m.key, m.name, m.unit, m.aggregation, m.rounding, m.rounding_places::text, m.carries_over::text]
+"""
+
 # The first row of a span says what its meter is. A level's change weighs the seconds until its bucket ends.
 STATEMENT: LiteralString = """
     WITH wanted AS ({spans}), spans AS MATERIALIZED (
@@ -153,21 +158,24 @@ STATEMENT: LiteralString = """
             CASE WHEN NOT carries_over THEN bounds[1] {last_hour} ELSE '-infinity' END AS first
         FROM wanted w
     )
-    SELECT s.number, CASE WHEN p.bucket IS NULL THEN ARRAY[s.position::text, s.account_id::text, s.id::text, s.key,
-        s.name, s.unit, s.aggregation, s.rounding, s.rounding_places::text, s.carries_over::text] END, p.*
+    SELECT s.number, CASE WHEN p.bucket IS NULL THEN ARRAY[s.position::text, s.account_id::text] || {terms} END, p.*
     FROM spans s CROSS JOIN LATERAL (
         SELECT NULL::int AS bucket, '' AS grouping, NULL::bigint AS event_count, NULL::numeric, NULL::numeric
+        UNION ALL
+        SELECT width_bucket(c.at, s.bounds), {grouping}, sum(c.event_count)::bigint, sum(c.total), NULL
+        FROM ({cells}) AS c {versions} WHERE s.aggregation IN ('count', 'sum', 'avg', 'unique', 'percentile')
+        GROUP BY 1, 2
         UNION ALL
         SELECT bucket, grouping, sum(event_count)::bigint, CASE s.aggregation
                 WHEN 'min' THEN min(minimum) WHEN 'max' THEN max(maximum)
                 WHEN 'latest' THEN (max(ARRAY[extract(epoch FROM latest_at), latest])
                     FILTER (WHERE latest_at IS NOT NULL))[2]
-                WHEN 'weighted_sum' THEN sum(total * extract(epoch FROM s.bounds[bucket + 1] - hour) - moment)
-                    FILTER (WHERE moment IS NOT NULL)
-                ELSE sum(total) END,
+                ELSE sum(total * extract(epoch FROM s.bounds[bucket + 1] - hour) - moment)
+                    FILTER (WHERE moment IS NOT NULL) END,
             CASE s.aggregation WHEN 'weighted_sum' THEN sum(total) END
         FROM (
             SELECT width_bucket(c.at, s.bounds) AS bucket, {grouping} AS grouping, c.* FROM ({cells}) AS c {versions}
+            WHERE s.aggregation IN ('min', 'max', 'latest', 'weighted_sum')
         ) AS c GROUP BY 1, 2
         UNION ALL
         SELECT bucket, grouping, 0, count(*), NULL FROM (
@@ -240,8 +248,9 @@ VERSIONS: LiteralString = """JOIN LATERAL (
 @cache
 def write_statement(spans: LiteralString, is_split: bool, is_broken_down: bool) -> LiteralString:
     """Only what this question needs: the shorter, the less there is to plan and to parse."""
-    return (
+    statement = (
         STATEMENT.replace("{spans}", spans)
+        .replace("{terms}", TERMS.replace("m.", "s."))
         .replace("{last_hour}", "" if is_broken_down else LAST_HOUR)
         .replace("{cells}", CELLS + (CELL_FRAGMENTS if is_split else ""))
         .replace("{values}", VALUES + (VALUE_FRAGMENTS if is_split else ""))
@@ -249,3 +258,4 @@ def write_statement(spans: LiteralString, is_split: bool, is_broken_down: bool) 
         .replace("{grouping}", GROUPING if is_broken_down else "''")
         .replace("{versions}", VERSIONS if is_broken_down else "")
     )
+    return " ".join(statement.split())  # the driver keeps what it made of a short text

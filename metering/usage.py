@@ -11,11 +11,14 @@ from datetime import datetime
 from decimal import Decimal
 from typing import LiteralString, NamedTuple, TypeVar
 
+import msgspec
+
 from metering.aggregations import round_quantity
 from metering.calendars import DAY, HOUR, Bucket, UnknownTimeZone, find_time_zone, split_hours, split_window
 from metering.catalogue import ADDITIVE, UnknownMeter
 from metering.events import floor_hour
 from metering.history import HistoryPruned
+from metering.plain_spans import read_one
 from metering.readings import NOTHING, measure_buckets, round_reading
 from metering.spans import FoundSpan, Span, read_every, read_spans
 from metering.statements import run_statement
@@ -65,8 +68,7 @@ class Reading:
     aggregation: str = "sum"
 
 
-@dataclass(frozen=True, slots=True)
-class Point:
+class Point(msgspec.Struct, frozen=True, gc=False):
     """What was used from `start` to the start of the next point, or to the end of the series.
 
     A level (a mean, a maximum, what carries over) is a value of its own: points of it are not added up.
@@ -101,11 +103,9 @@ class Window(NamedTuple):
 
 
 def read_usage(*, account_id: int, meter_key: str, start: datetime, end: datetime) -> Reading:
-    """One meter of one account over [start, end), in one query. Raises UnknownMeter, HistoryPruned."""
-    readings = read_readings([account_id], meter_keys=[meter_key], start=start, end=end)[account_id]
-    if not readings:
-        raise UnknownMeter(f"No meter is called {meter_key!r}.")
-    return readings[0]
+    """One meter of one account over [start, end), in one query or two. Raises UnknownMeter, HistoryPruned."""
+    require_order(start, end)
+    return state_reading(find_span(account_id, meter_key, [start, end]), start=start, end=end)
 
 
 def read_current(*, account_id: int, meter_key: str, at: datetime) -> CurrentUsage | None:
@@ -125,15 +125,9 @@ def read_totals(*, account_id: int, start: datetime, end: datetime) -> list[Read
 
 def read_totals_of(account_ids: Collection[int], *, start: datetime, end: datetime) -> dict[int, list[Reading]]:
     """account id → what read_totals says of it, for many accounts in one query."""
-    return read_readings(account_ids, meter_keys=None, start=start, end=end)
-
-
-def read_readings(
-    account_ids: Collection[int], *, meter_keys: Collection[str] | None, start: datetime, end: datetime
-) -> dict[int, list[Reading]]:
     require_order(start, end)
     readings: dict[int, list[Reading]] = {account_id: [] for account_id in account_ids}
-    for span in read_every(account_ids, meter_keys=meter_keys, bounds=[start, end]):
+    for span in read_every(account_ids, meter_keys=None, bounds=[start, end]):
         readings[span.account_id].append(state_reading(span, start=start, end=end))
     return readings
 
@@ -165,10 +159,14 @@ def read_series(
     require_order(start, end)
     starts = list(split_window(bucket, start, end, find_time_zone(time_zone)))
     bounds = [*starts, end]
-    spans = read_every([account_id], meter_keys=[meter_key], bounds=bounds)
-    if not spans:
+    return list_points(find_span(account_id, meter_key, bounds), bounds)
+
+
+def find_span(account_id: int, meter_key: str, bounds: Sequence[datetime]) -> FoundSpan:
+    span = read_one(account_id, meter_key, bounds)
+    if span is None:
         raise UnknownMeter(f"No meter is called {meter_key!r}.")
-    return list_points(spans[0], bounds)
+    return span
 
 
 def list_points(span: FoundSpan, bounds: Sequence[datetime]) -> list[Point]:
