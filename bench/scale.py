@@ -30,8 +30,10 @@ FILL = """
         SELECT n, gen_random_uuid() AS id, a.id AS account_id, a.key,
             %(end)s::timestamptz - interval '1 day' - interval '30 days' * (1 - n::float8 / %(stored)s) AS at,
             (array['api_call', 'tokens_in', 'tokens_out', 'storage_gb_h', 'seat_active'])[1 + (n %% 5)] AS type
-        FROM generate_series(%(first)s, %(first)s + %(step)s - 1) AS n
-        JOIN metering_account a ON a.id = %(base)s + floor(1000 * power(random(), 4))::bigint
+        FROM (
+            SELECT n, %(base)s + floor(1000 * power(random(), 4))::bigint AS account_id
+            FROM generate_series(%(first)s, %(first)s + %(step)s - 1) AS n OFFSET 0  -- drawn for each row
+        ) AS drawn JOIN metering_account a ON a.id = drawn.account_id
     ), claimed AS (
         INSERT INTO metering_claim (claim, digest, received_at)
         SELECT encode(substring(sha256(convert_to('3:api' || id, 'UTF8')) FOR 16), 'hex')::uuid, n, at FROM made
