@@ -58,4 +58,4 @@ class Backlog(ABC):
 
     def add(self, batch: Batch) -> None:
         """Let what was collected wait behind what was put so far."""
-        raise NotImplementedError
+        raise TypeError("what waits here dies with its process: there is nothing to take over")
