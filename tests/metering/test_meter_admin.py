@@ -139,7 +139,7 @@ def test_a_change_has_its_preview_too(staff):
     assert (page.context["preview"].counted, page.context["preview"].rows[0].value) == (2, "14")
     assert MeterVersion.objects.count() == 1
     assert staff.get(reverse("admin:metering_version", args=[meter.id])).status_code == 200
-    assert staff.get(reverse("admin:metering_version", args=[999])).status_code == 404
+    assert staff.get(reverse("admin:metering_version", args=[meter.id + 1])).status_code == 404
 
 
 def test_staff_without_the_right_change_nothing(client: Client):
