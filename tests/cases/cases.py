@@ -69,7 +69,11 @@ def round_answer(value: Any, expected: dict[str, Any]) -> Any:
 
 
 def read_number(value: Any) -> Any:
-    """A text that is a number, as one; anything else as it is."""
+    """A text that is a number, as one; anything else as it is. Lists and objects are read part by part."""
+    if isinstance(value, list):
+        return [read_number(each) for each in value]
+    if isinstance(value, dict):
+        return {name: read_number(each) for name, each in value.items()}
     if isinstance(value, str):
         try:
             number = Decimal(value)

@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 from django.conf import settings
 
+import tests.cases.credit_kinds
 import tests.cases.fate_kinds
-import tests.cases.usage_kinds  # noqa: F401 (registers its kinds, as the one before)
+import tests.cases.usage_kinds  # noqa: F401 (registers its kinds, as those before)
 from tests.cases.cases import DATA, Case, MalformedCases, find_differences, read_file, read_folder
 from tests.cases.kinds import RUNS, find_run
 
