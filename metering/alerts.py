@@ -1,4 +1,7 @@
-"""Alerts: a level of a limit speaks once per account, meter, window, epoch and level. No event is ever read here.
+"""Alerts: a level of a limit speaks once per account, meter, window, epoch and level.
+
+Whether one is reached is seen without reading an event. When it was is as well where usage adds up; elsewhere the
+events of the hour are read, once for each level.
 
 Two paths, one rule. Ingestion calls `record_crossings` for the totals that passed their next level; the periodic
 `check_limits` looks at every total that moved, and at limits that changed, so that nothing is missed.
@@ -12,6 +15,7 @@ from decimal import ROUND_CEILING, Decimal
 
 from django.db import connection, transaction
 
+from metering.crossings import Level, find_crossings
 from metering.locks import hold_limits_for_change
 from metering.models import Alert, Limit
 from metering.quantities import EXACT
@@ -22,7 +26,10 @@ STEP = Decimal(1).scaleb(-12)  # the smallest quantity the database keeps
 
 @dataclass(frozen=True, slots=True)
 class AlertFact:
-    """One level that was reached; `used` and `quantity` as seen then. `crossed_at` is event time, `detected_at` not."""
+    """One level that was reached; `used` and `quantity` as seen then.
+
+    `crossed_at` is event time: the start of the hour where usage adds up, else that of the event; `detected_at` is not.
+    """
 
     id: int
     account_id: int
@@ -161,25 +168,40 @@ def build_alert(limit: Limit, level: int, *, quantity: Decimal, is_superseded: b
 
 
 def set_crossed_at(alerts: Sequence[Alert]) -> None:
-    """Find in the rollups the hour in which each level was reached.
+    """Find when each level was reached: where usage adds up the hour, in the rollups, elsewhere the event.
 
     What came before an hour's end is `used` less the later hours: exact also where the window begins within an hour.
     """
     if not alerts:
         return
+    quantities = [level_quantity(int(alert.level), alert.quantity) for alert in alerts]
+    rows = read_crossed_hours([alert.limit_id for alert in alerts], quantities)
+    levels: list[tuple[Alert, Level]] = []
+    for alert, quantity, (adds_up, crossed_at) in zip(alerts, quantities, rows, strict=True):
+        alert.crossed_at = crossed_at
+        if not adds_up:
+            window = (alert.account_id, alert.meter_id, alert.starts_at, alert.ends_at)
+            levels.append((alert, Level(*window, max(quantity, STEP))))
+    for (alert, _), moment in zip(levels, find_crossings([level for _, level in levels]), strict=True):
+        alert.crossed_at = moment
+
+
+def read_crossed_hours(limit_ids: Sequence[int], quantities: Sequence[Decimal]) -> list[tuple[bool, datetime]]:
+    """Whether the limit's usage adds up; if so the hour in which it reached the quantity, else its window's start."""
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            SELECT GREATEST(crossing.hour, metering_limit.starts_at)
+            SELECT aggregation IN ('count', 'sum'), GREATEST(crossing.hour, metering_limit.starts_at)
             FROM unnest(%s::bigint[], %s::numeric[]) WITH ORDINALITY AS level (limit_id, quantity, position)
             JOIN metering_limit ON metering_limit.id = level.limit_id
+            JOIN metering_meter ON metering_meter.id = metering_limit.meter_id
             LEFT JOIN LATERAL (
                 SELECT hour FROM (
                     SELECT hour, metering_limit.used - coalesce(sum(total) OVER later, 0) AS cumulated
                     FROM metering_hourlyrollup AS rollup
                     WHERE rollup.account_id = metering_limit.account_id AND rollup.meter_id = metering_limit.meter_id
                         AND hour >= date_trunc('hour', metering_limit.starts_at, 'UTC')
-                        AND hour < metering_limit.ends_at
+                        AND hour < metering_limit.ends_at AND aggregation IN ('count', 'sum')
                     WINDOW later AS (ORDER BY hour ROWS BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING)
                 ) AS hours
                 WHERE cumulated > 0 AND cumulated >= level.quantity
@@ -187,13 +209,10 @@ def set_crossed_at(alerts: Sequence[Alert]) -> None:
             ) AS crossing ON true
             ORDER BY level.position
             """,
-            [
-                [alert.limit_id for alert in alerts],
-                [level_quantity(int(alert.level), alert.quantity) for alert in alerts],
-            ],
+            [list(limit_ids), list(quantities)],
         )
-        for alert, (crossed_at,) in zip(alerts, cursor.fetchall(), strict=True):
-            alert.crossed_at = crossed_at
+        rows: list[tuple[bool, datetime]] = cursor.fetchall()
+        return rows
 
 
 def set_next_crossings(limits: Sequence[Limit], recorded: dict[int, int]) -> None:

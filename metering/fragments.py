@@ -4,15 +4,15 @@ Where every bound is on an hour, nothing here is asked.
 """
 
 from bisect import bisect_right
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
-from typing import Any, LiteralString
+from typing import Any, LiteralString, TypeVar
 
 import msgspec
 from django.db import connection
 
 from metering.catalogue import Catalogue, find_catalogue, read_catalogue
-from metering.events import floor_hour
+from metering.events import Measure, floor_hour
 from metering.history import refuse_pruned
 from metering.stored import measure_rows
 from metering.tallies import DetailedTally
@@ -36,6 +36,11 @@ READ_EVENTS: LiteralString = """
 """
 
 Key = tuple[int, int, datetime, str]  # account, meter, the bound or hour that it begins with, dimensions
+Answer = TypeVar("Answer")
+
+
+class MetersChanged(Exception):
+    """The meters are not those of this catalogue any more."""
 
 
 def find_split_hours(bounds: Iterable[datetime]) -> list[datetime]:
@@ -56,40 +61,54 @@ def read_fragments(hours: Sequence[datetime], bounds: Collection[datetime], acco
     `{"account/meter": [{at, dimensions, event_count, total, moment, …, values}]}`; `at` is the bound, or the hour
     itself. One statement, two when a meter has changed since this process last looked. Raises HistoryPruned.
     """
+    cuts = sorted({*hours, *bounds})
+    return write_fragments(ask_meters(lambda catalogue: tally_fragments(hours, cuts, account_ids, catalogue)))
+
+
+def ask_meters(question: Callable[[Catalogue], Answer]) -> Answer:
+    """Ask by the meters this process knows, and again by those of this moment when they have changed."""
     catalogue = find_catalogue()
-    while (tallies := tally_fragments(hours, bounds, account_ids, catalogue)) is None:
-        catalogue = read_catalogue()
-    return write_fragments(tallies)
+    while True:
+        try:
+            return question(catalogue)
+        except MetersChanged:
+            catalogue = read_catalogue()
 
 
 def tally_fragments(
-    hours: Sequence[datetime], bounds: Collection[datetime], account_ids: Collection[int], catalogue: Catalogue
-) -> dict[Key, DetailedTally] | None:
-    """None when these are not the meters any more."""
+    hours: Sequence[datetime], cuts: Sequence[datetime], account_ids: Collection[int], catalogue: Catalogue
+) -> dict[Key, DetailedTally]:
+    tallies: dict[Key, DetailedTally] = {}
+    for account_id, at, measure in read_measures(hours, account_ids, catalogue):
+        aggregation = catalogue.aggregations[measure.meter_id]
+        cut = cuts[bisect_right(cuts, at) - 1]
+        key = (account_id, measure.meter_id, cut, measure.dimensions)
+        tally = tallies.get(key)
+        if tally is None:
+            tally = tallies[key] = DetailedTally(aggregation)
+        tally.add_measure(aggregation, measure.value, at)
+    return tallies
+
+
+def read_measures(
+    hours: Sequence[datetime], account_ids: Collection[int], catalogue: Catalogue
+) -> Iterator[tuple[int, datetime, Measure]]:
+    """Account, time and worth of what counts in these ascending hours. Raises MetersChanged, HistoryPruned."""
     values: dict[str, Any] = {
         "hours": list(hours),
         "accounts": list(account_ids),
         "types": list(catalogue.measurer.gauges),
     }
-    cuts = sorted({*hours, *bounds})
-    tallies: dict[Key, DetailedTally] = {}
     with connection.chunked_cursor() as cursor:
         cursor.execute(READ_EVENTS, values)
         for token, kept_after, rows in read_chunks(cursor):
             if token != (None if catalogue.token is None else str(catalogue.token)):
-                return None
+                raise MetersChanged
             if kept_after is not None and kept_after >= hours[0]:
                 refuse_pruned(kept_after)
             for account_id, at, measures in measure_rows(rows, catalogue):
                 for measure in measures:
-                    aggregation = catalogue.aggregations[measure.meter_id]
-                    cut = cuts[bisect_right(cuts, at) - 1]
-                    key = (account_id or 0, measure.meter_id, cut, measure.dimensions)
-                    tally = tallies.get(key)
-                    if tally is None:
-                        tally = tallies[key] = DetailedTally(aggregation)
-                    tally.add_measure(aggregation, measure.value, at)
-    return tallies
+                    yield account_id or 0, at, measure
 
 
 def read_chunks(cursor: Any) -> Iterator[tuple[str | None, datetime | None, list[tuple[Any, ...]]]]:
