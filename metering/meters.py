@@ -8,7 +8,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 
 from metering.aggregations import DEFAULT_PERCENTILE
 from metering.backfill import count_past
@@ -186,8 +186,8 @@ def change_meter(
 ) -> MeterRef:
     """Count by other terms from the full hour `starts_at` on; what was before stays as it is.
 
-    The same terms from the same hour change nothing. Raises UnknownMeter, InvalidMeter when the hour is not full or
-    events of it may be here already.
+    The same terms from the same hour change nothing. Raises UnknownMeter, InvalidMeter when the hour is not full, or
+    when events of it may be here already, or are: their times may be ahead of `at`.
     """
     hold_meters_for_change()
     meter = load_meter(key)
@@ -206,7 +206,15 @@ def change_meter(
         return state_version(meter, last)
     require_valid(meter, version)
     require_future_hour(starts_at, after=last.starts_at, at=at)
-    version.save(force_insert=True)
+    try:
+        with transaction.atomic():
+            version.save(force_insert=True)
+    except IntegrityError as error:
+        if "has counted and is frozen" not in str(error):
+            raise
+        raise InvalidMeter(
+            "Events of that hour or of later ones are counted already: a version starts after them.", "starts_at"
+        ) from error
     return state_version(meter, version)
 
 

@@ -131,6 +131,18 @@ def test_a_change_that_cannot_be_is_told_at_its_field(staff, moment, changes, fi
     assert MeterVersion.objects.count() == 1
 
 
+def test_a_change_from_an_hour_that_has_counted_is_told_at_its_field(staff):
+    """The clocks of those who sent were ahead."""
+    make_account()
+    meter = make_meter("bytes", event_type="request", value="bytes")
+    ahead = NOON + timedelta(hours=2)
+    make_events(1, bytes=7, time=ahead, at=ahead)
+    answer = change(staff, meter.id, moment=ahead)
+    assert "are counted already" in answer.context["form"].errors["starts_at"][0]
+    assert "are counted already" in answer.content.decode()
+    assert MeterVersion.objects.count() == 1
+
+
 def test_a_change_has_its_preview_too(staff):
     make_account()
     meter = make_meter("bytes", event_type="request", value="bytes")

@@ -1,11 +1,19 @@
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
 from django.db import IntegrityError, connection, transaction
 
 from metering.invariants import check
-from metering.meters import InvalidMeter, MeterConflict, UnknownMeter, create_meter, find_meter, list_meters
+from metering.meters import (
+    InvalidMeter,
+    MeterConflict,
+    UnknownMeter,
+    change_meter,
+    create_meter,
+    find_meter,
+    list_meters,
+)
 from metering.models import Alert, Event, HourlyRollup, Limit, Meter
 from tests.metering.makers import NOON, make_account, make_events, make_meter
 
@@ -42,6 +50,19 @@ def test_a_meter_that_cannot_be_is_refused(fields):
     with pytest.raises(InvalidMeter), transaction.atomic():
         create_meter(**good | fields)
     assert list_meters() == []
+
+
+def test_a_version_that_starts_before_what_is_counted_is_refused():
+    """`at` is the caller's, and lies behind the events."""
+    make_account()
+    make_meter("bytes", event_type="request", value="bytes")
+    make_events(1, time=NOON, bytes=7)
+    terms = {"event_type": "request", "value": "bytes * 2", "at": NOON - timedelta(days=2)}
+    with pytest.raises(InvalidMeter, match="are counted already") as refused:
+        change_meter("bytes", starts_at=NOON, **terms)
+    assert refused.value.field == "starts_at"
+    assert find_meter("bytes").version == 1
+    assert change_meter("bytes", starts_at=NOON + timedelta(hours=1), **terms).version == 2
 
 
 def test_a_percentile_is_the_ninety_fifth_unless_it_says_another():
