@@ -2,7 +2,6 @@ import contextlib
 import gzip
 import os
 import random
-import signal
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -29,7 +28,7 @@ from metering.importers.lines import LINE_MAX_BYTES
 from metering.invariants import check
 from metering.models import Account, Event, HourlyRollup, RejectedLine, UsageImport
 from metering.usage import read_totals
-from tests.metering.children import run_child
+from tests.metering.children import kill_import, run_child
 from tests.metering.makers import make_account, make_meter
 from tests.metering.threads import open_threads, wait_until_blocked
 
@@ -450,35 +449,10 @@ def test_a_shift_beyond_the_calendar_is_a_bad_line(log):
 # Interrupted, and two at once
 
 
-KILLED_IMPORT = """
-    import os, signal, sys
-    from datetime import datetime
-    from pathlib import Path
-    from metering.importers import AccessLog, importing
-    path, at, where, count = Path(sys.argv[1]), datetime.fromisoformat(sys.argv[2]), sys.argv[3], int(sys.argv[4])
-    calls = 0
-    def die_at(original):
-        def wrapped(*args, **options):
-            global calls
-            result = original(*args, **options)
-            calls += 1
-            if calls == count:
-                os.kill(os.getpid(), signal.SIGKILL)
-            return result
-        return wrapped
-    if where == "before commit":
-        importing.move_on = die_at(importing.move_on)
-    else:
-        importing.ImportRun.tell = die_at(importing.ImportRun.tell)
-    importing.import_usage(path, format=AccessLog(), at=at, create_accounts=True, shift_to=at, batch=500)
-"""
-
-
 @pytest.mark.django_db(transaction=True)
 def test_an_import_that_was_killed_twice_comes_out_exact():
     for where, batches, lines in [("before commit", 4, 1_500), ("after commit", 5, 4_000)]:
-        child = run_child(KILLED_IMPORT, str(REAL_LOG), NOW.isoformat(), where, str(batches))
-        assert child.returncode == -signal.SIGKILL, child.stderr
+        kill_import(REAL_LOG, "AccessLog", where=where, batches=batches, at=NOW, shift_to=NOW, batch=500)
         assert UsageImport.objects.get().lines == lines == Event.objects.count()
     report = import_log(REAL_LOG, shift_to=NOW + timedelta(hours=3))
     assert (report.lines, report.duplicates, report.file_accepted) == (6_000, 0, 10_000)

@@ -3,7 +3,6 @@
 import csv
 import gzip
 import itertools
-import signal
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ import pytest
 from metering.importers import Focus, ImportRefused, importing
 from metering.invariants import check
 from metering.models import Event, UsageImport
-from tests.metering.children import run_child
+from tests.metering.children import kill_import, run_child
 from tests.metering.importers.samples import NOW, SAMPLES, Sample, import_file, read_sums
 
 pytestmark = pytest.mark.django_db
@@ -108,36 +107,11 @@ def write_export(path: Path, *, rows: int) -> Path:
     return path
 
 
-KILLED_IMPORT = """
-    import os, signal, sys
-    from datetime import datetime
-    from pathlib import Path
-    from metering.importers import Focus, importing
-    path, at, where, count = Path(sys.argv[1]), datetime.fromisoformat(sys.argv[2]), sys.argv[3], int(sys.argv[4])
-    calls = 0
-    def die_at(original):
-        def wrapped(*args, **options):
-            global calls
-            result = original(*args, **options)
-            calls += 1
-            if calls == count:
-                os.kill(os.getpid(), signal.SIGKILL)
-            return result
-        return wrapped
-    if where == "before commit":
-        importing.move_on = die_at(importing.move_on)
-    else:
-        importing.ImportRun.tell = die_at(importing.ImportRun.tell)
-    importing.import_usage(path, format=Focus(), at=at, create_accounts=True, create_meters=True, batch=100)
-"""
-
-
 @pytest.mark.django_db(transaction=True)
 def test_a_table_whose_import_was_killed_twice_comes_out_exact(tmp_path: Path) -> None:
     path = write_export(tmp_path / "export.csv.gz", rows=1_000)
     for where, batches, rows in [("before commit", 4, 300), ("after commit", 3, 600)]:
-        child = run_child(KILLED_IMPORT, str(path), NOW.isoformat(), where, str(batches))
-        assert child.returncode == -signal.SIGKILL, child.stderr
+        kill_import(path, "Focus", where=where, batches=batches, at=NOW, create_meters=True, batch=100)
         assert UsageImport.objects.get().lines == rows == Event.objects.count()
     report = import_file(path, Focus())
     assert (report.lines, report.duplicates, report.file_accepted) == (400, 0, 1_000)
