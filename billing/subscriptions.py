@@ -3,7 +3,7 @@
 A period is opened before it begins, together with the limits that metering watches in it.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -14,7 +14,7 @@ from django.db.models import Exists, Max, OuterRef, Q
 from billing import profiles
 from billing.constraints import find_constraint
 from billing.models import Period, PlanLimit, PlanVersion, Price, Subscription, SubscriptionState
-from billing.periods import list_periods, next_period
+from billing.periods import CALENDAR_MONTH, follow_periods, list_periods
 from billing.plans import UnknownPlan, list_slugs
 from metering import limits
 from metering.limits import LimitTerms
@@ -63,7 +63,7 @@ def create_subscription(*, account_id: int, plan_slug: str, started_at: datetime
             profile = profiles.read_or_set_profile(account_id)
             subscription = Subscription(account_id=account_id, version=version, started_at=started_at)
             subscription.save(force_insert=True)
-            bounds = list_periods(started_at, until=at, time_zone=profile.time_zone)
+            bounds = list_periods(started_at, CALENDAR_MONTH, until=at, time_zone=profile.time_zone)
             periods = open_periods([(subscription, bounds)], at=at)
     except IntegrityError as error:
         if find_constraint(error) != "subscription_one_active_per_account":
@@ -95,7 +95,10 @@ def subscribe_batch(account_ids: list[int], *, version: PlanVersion, started_at:
     )
     # Those of an earlier call have their periods; ours have none yet.
     new = list(Subscription.objects.filter(account_id__in=zones, version=version, periods=None).order_by("pk"))
-    open_periods([(each, list_periods(started_at, until=at, time_zone=zones[each.account_id])) for each in new], at=at)
+    chains = [
+        (each, list_periods(started_at, CALENDAR_MONTH, until=at, time_zone=zones[each.account_id])) for each in new
+    ]
+    open_periods(chains, at=at)
     return len(new)
 
 
@@ -146,14 +149,9 @@ def extend_batch(*, until: datetime, at: datetime) -> int | None:
     chains = []
     for pk, end in ends:
         subscription = subscriptions[pk]
-        chains.append((subscription, follow_periods(end, until=until, time_zone=zones[subscription.account_id])))
+        zone = zones[subscription.account_id]
+        chains.append((subscription, follow_periods(end, CALENDAR_MONTH, until=until, time_zone=zone)))
     return len(open_periods(chains, at=at))
-
-
-def follow_periods(end: datetime, *, until: datetime, time_zone: str) -> Iterator[tuple[datetime, datetime]]:
-    while end <= until:
-        start, end = next_period(end, time_zone)
-        yield start, end
 
 
 def read_zones(account_ids: Iterable[int]) -> dict[int, str]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from billing.periods import month_period
+from billing.periods import CALENDAR_MONTH, find_period
 from billing.profiles import UnknownProfile, read_profile
 
 MONTH = re.compile(r"\A(20[0-9]{2})-(0[1-9]|1[0-2])\Z")
@@ -43,7 +43,7 @@ def find_month(slug: str, *, at: datetime, time_zone: str) -> Month:
     if not MONTH.match(wanted) or wanted > present:
         raise UnknownMonth(wanted)
     middle = datetime(int(wanted[:4]), int(wanted[5:]), 15, tzinfo=zone)
-    start, end = month_period(middle, time_zone)
+    start, end = find_period(middle, CALENDAR_MONTH, time_zone)
     return Month(
         slug=wanted,
         start=start,

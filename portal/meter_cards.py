@@ -7,7 +7,7 @@ from decimal import ROUND_DOWN, Decimal
 
 from django.utils.safestring import SafeString
 
-from billing.periods import month_period
+from billing.periods import CALENDAR_MONTH, find_period
 from metering.charts import draw_usage_chart
 from metering.limits import LimitReading, read_limits
 from metering.quantities import EXACT
@@ -68,7 +68,7 @@ class UsageOverview:
 
 def read_overview(*, account_id: int, at: datetime, time_zone: str) -> UsageOverview:
     """Every meter with a limit now or with usage this month. At most two queries and one for each of four charts."""
-    start, end = month_period(at, time_zone)
+    start, end = find_period(at, CALENDAR_MONTH, time_zone)
     totals = read_totals(account_id=account_id, start=start, end=end)
     limits = {limit.meter_id: limit for limit in read_limits(account_id=account_id, at=at)}
     cards = [card_of_limit(limit) for limit in limits.values()]

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from billing.periods import month_period
+from billing.periods import CALENDAR_MONTH, find_period
 from billing.plans import PlanTerms, list_plans
 from billing.subscriptions import create_subscriptions, open_next_periods
 from metering.accounts import create_accounts
@@ -37,8 +37,8 @@ class Cast:
     @property
     def month_before(self) -> tuple[datetime, datetime]:
         """The calendar month before the one in which the log begins."""
-        this_month, _end = month_period(self.start, "UTC")
-        return month_period(this_month - timedelta(days=1), "UTC")
+        this_month, _end = find_period(self.start, CALENDAR_MONTH, "UTC")
+        return find_period(this_month - timedelta(days=1), CALENDAR_MONTH, "UTC")
 
     def sum_by_window(self) -> Counter[tuple[str, str, datetime]]:
         """Client, meter, month → usage. The log touches two months when it spans a month's end."""

@@ -21,7 +21,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from billing.invoicing import InvoiceFact, list_invoices
-from billing.periods import month_period
+from billing.periods import CALENDAR_MONTH, find_period
 from billing.plans import list_plans
 from billing.previews import preview_period
 from crm.leads import list_leads
@@ -166,7 +166,7 @@ class Story:
         yield Fact("counted", "bytes of the heaviest", max(sizes), 168_132_893)
 
     def price(self) -> Iterator[Fact]:
-        month, _end = month_period(self.at, "UTC")
+        month, _end = find_period(self.at, CALENDAR_MONTH, "UTC")
         now = [r for r in self.requests if r.client == CUSTOMER and r.time + self.cast.shift >= month]
         preview = preview_period(account_id=self.account_ids[CUSTOMER], at=self.at)
         expected = price_business_plan(len(now), sum(request.bytes for request in now))
