@@ -1,10 +1,20 @@
 from decimal import Decimal
+from fractions import Fraction
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing.money import CurrencyMismatch, Money, UnknownCurrency, add_money, round_money
+from billing.money import (
+    CurrencyMismatch,
+    Money,
+    NothingToShareBy,
+    UnknownCurrency,
+    add_money,
+    allocate,
+    round_minor,
+    round_money,
+)
 
 
 @pytest.mark.parametrize(
@@ -74,3 +84,70 @@ def test_rounding_moves_an_amount_by_at_most_half_a_unit_and_is_symmetric(exact,
     half = Decimal(5).scaleb(-{"EUR": 2, "JPY": 0, "KWD": 3}[currency] - 1)
     assert abs(rounded.amount - exact) <= half
     assert round_money(-exact, currency).minor == -rounded.minor
+
+
+@pytest.mark.parametrize(
+    ("exact", "minor"),
+    [
+        (Fraction(1, 2), 1),
+        (Fraction(-1, 2), -1),
+        (Fraction(1, 3), 0),
+        (Fraction(2, 3), 1),
+        (Fraction(-7, 2), -4),
+        (Fraction(10**40 * 2 + 1, 2), 10**40 + 1),
+        (7, 7),
+        (Decimal("-2.5"), -3),
+    ],
+)
+def test_a_fraction_is_rounded_as_a_decimal_is(exact, minor):
+    assert round_minor(exact) == minor
+    assert round_money(exact, "JPY") == Money(minor, "JPY")
+
+
+def test_a_fraction_is_rounded_to_the_currency_exponent():
+    assert round_money(Fraction(2, 3), "EUR") == Money(67, "EUR")
+    assert round_money(Fraction(2, 3), "KWD") == Money(667, "KWD")
+
+
+@pytest.mark.parametrize(
+    ("total", "weights", "parts"),
+    [
+        (600, ["10", "5"], (400, 200)),
+        (5, ["1", "1", "1"], (2, 2, 1)),
+        (-5, ["1", "1", "1"], (-2, -2, -1)),
+        (1, ["100", "1"], (1, 0)),
+        (1, ["1", "100"], (0, 1)),
+        (10_000, ["1", "2", "3"], (1_667, 3_333, 5_000)),
+        (100, ["0.001", "0.002"], (33, 67)),
+        (100, ["0", "1"], (0, 100)),
+        (0, ["0", "0"], (0, 0)),
+        (0, [], ()),
+    ],
+)
+def test_parts_are_in_proportion_and_the_units_that_are_left_go_where_most_was_lost(total, weights, parts):
+    assert allocate(total, [Decimal(weight) for weight in weights]) == parts
+
+
+@pytest.mark.parametrize(("total", "weights"), [(1, []), (1, [0, 0]), (1, [2, -1])])
+def test_nothing_can_be_shared_by_weights_that_are_none(total, weights):
+    with pytest.raises(NothingToShareBy):
+        allocate(total, weights)
+
+
+@given(st.integers(-(10**15), 10**15), st.lists(st.integers(0, 10**9), min_size=1).filter(any))
+def test_parts_add_up_exactly_and_none_is_off_by_a_unit(total, weights):
+    parts = allocate(total, weights)
+    assert sum(parts) == total
+    assert all(
+        abs(part - Fraction(total) * weight / sum(weights)) < 1 for part, weight in zip(parts, weights, strict=True)
+    )
+
+
+@pytest.mark.parametrize("currency", ["JPY", "EUR", "KWD"])
+def test_a_total_of_ten_thousand_lines_is_the_sum_of_what_they_show(currency):
+    exact = [Decimal(number * number % 99_991).scaleb(-4) for number in range(1, 10_001)]
+    lines = [round_money(each, currency) for each in exact]
+    total = add_money(lines, currency)
+    assert total.minor == sum(line.minor for line in lines)
+    assert total.amount == sum(line.amount for line in lines)
+    assert sum(allocate(total.minor, exact)) == total.minor

@@ -3,7 +3,9 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal, InvalidOperation
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from metering.numbers import round_number
 DATA = Path(__file__).parent / "data"
 ROUNDINGS = {"half_up": "round", "up": "ceil", "down": "floor"}  # as the sources call them
 HOW_TO_COMPARE = {"places", "rounding"}
+FLOAT_PLACES = 15
 
 
 class MalformedCases(ValueError):
@@ -55,9 +58,27 @@ def find_differences(case: Case, answer: dict[str, Any]) -> list[str]:
     for name, value in wanted.items():
         if name not in answer:
             differences.append(f"{case.name} expects {name}, which the kind {case.kind} does not answer.")
-        elif round_answer(answer[name], case.expected) != read_number(value):
+        elif not is_same(answer[name], value, case.expected):
             differences.append(f"{case.name}: {name} is {answer[name]}, expected {value}.")
     return differences
+
+
+def is_same(answer: Any, value: Any, how: dict[str, Any]) -> bool:
+    """Whether an answer is the value that the case writes, part by part: a number and a time have many spellings.
+
+    A fraction whose places the case does not tell is compared to as many as it writes, at most the 15 of a float.
+    """
+    if isinstance(answer, list | tuple) and isinstance(value, list):
+        return len(answer) == len(value) and all(map(is_same, answer, value, [how] * len(value)))
+    if isinstance(answer, dict) and isinstance(value, dict):
+        return answer.keys() == value.keys() and all(is_same(answer[name], value[name], how) for name in value)
+    if isinstance(answer, datetime):
+        return isinstance(value, str) and answer == datetime.fromisoformat(value)
+    number = read_number(value)
+    if isinstance(answer, Fraction) and isinstance(number, Decimal) and "places" not in how:
+        places = min(FLOAT_PLACES, max(0, -int(number.as_tuple().exponent)))
+        return round_number(answer, places) == round_number(number, places)
+    return bool(round_answer(read_number(answer), how) == number)
 
 
 def round_answer(value: Any, expected: dict[str, Any]) -> Any:
@@ -69,11 +90,7 @@ def round_answer(value: Any, expected: dict[str, Any]) -> Any:
 
 
 def read_number(value: Any) -> Any:
-    """A text that is a number, as one; anything else as it is. Lists and objects are read part by part."""
-    if isinstance(value, list):
-        return [read_number(each) for each in value]
-    if isinstance(value, dict):
-        return {name: read_number(each) for name, each in value.items()}
+    """A text that is a number, as one; anything else as it is."""
     if isinstance(value, str):
         try:
             number = Decimal(value)

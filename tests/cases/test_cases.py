@@ -4,16 +4,22 @@ import json
 import os
 import subprocess
 import sys
+from datetime import UTC, datetime
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.conf import settings
 
+import tests.cases.commitment_kinds
 import tests.cases.credit_kinds
 import tests.cases.fate_kinds
+import tests.cases.money_kinds
+import tests.cases.period_kinds
+import tests.cases.proration_kinds
 import tests.cases.usage_kinds  # noqa: F401 (registers its kinds, as those before)
 from tests.cases.cases import DATA, Case, MalformedCases, find_differences, read_file, read_folder
 from tests.cases.kinds import RUNS, find_run
@@ -110,6 +116,16 @@ def test_a_folder_without_cases_is_refused(tmp_path, content, says):
         ({"accepted": 2}, {"accepted": 1}, False),
         ({"accepted": 1, "unheard_of": 1}, {"accepted": 1}, False),
         ({}, {"accepted": 1}, False),
+        ({"parts": ["4.00", "2"]}, {"parts": (Decimal(4), Decimal("2.0"))}, True),
+        ({"parts": ["4.00", "2"]}, {"parts": (Decimal(4), Decimal(3))}, False),
+        ({"parts": ["4.00", "2"]}, {"parts": (Decimal(4),)}, False),
+        ({"balances": {"a": "1.0"}}, {"balances": {"a": Decimal(1)}}, True),
+        ({"balances": {"a": "1.0"}}, {"balances": {"a": Decimal(1), "b": Decimal(0)}}, False),
+        ({"at": "2026-01-01T00:00:00Z"}, {"at": datetime(2025, 12, 31, 19, tzinfo=ZoneInfo("America/New_York"))}, True),
+        ({"at": "2026-01-01T00:00:00Z"}, {"at": datetime(2026, 1, 1, 0, 0, 1, tzinfo=UTC)}, False),
+        ({"value": "0.6666666666666666"}, {"value": Fraction(2, 3)}, True),
+        ({"value": "0.67"}, {"value": Fraction(2, 3)}, True),
+        ({"value": "0.66"}, {"value": Fraction(2, 3)}, False),
     ],
 )
 def test_an_answer_holds_when_each_expected_part_does(expected, answer, holds):
