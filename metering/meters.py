@@ -9,6 +9,7 @@ from typing import Any
 from django.conf import settings
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.db import IntegrityError, connection, transaction
+from django.utils.translation import gettext
 
 from metering.aggregations import DEFAULT_PERCENTILE
 from metering.backfill import count_past
@@ -213,7 +214,8 @@ def change_meter(
         if "has counted and is frozen" not in str(error):
             raise
         raise InvalidMeter(
-            "Events of that hour or of later ones are counted already: a version starts after them.", "starts_at"
+            gettext("Events of that hour or of later ones are counted already: a version starts after them."),
+            "starts_at",
         ) from error
     return state_version(meter, version)
 
@@ -221,15 +223,13 @@ def change_meter(
 def require_future_hour(starts_at: datetime, *, after: datetime | None, at: datetime) -> None:
     earliest = floor_hour(at + timedelta(minutes=settings.EVENT_MAX_FUTURE_MINUTES)) + timedelta(hours=1)
     if floor_hour(starts_at) != starts_at:
-        raise InvalidMeter("A version starts at a full hour of UTC.", "starts_at")
+        raise InvalidMeter(gettext("A version starts at a full hour of UTC."), "starts_at")
     if starts_at < earliest:
-        raise InvalidMeter(
-            f"A version starts at {earliest:%Y-%m-%d %H:%M} UTC or later: earlier events may be counted.", "starts_at"
-        )
+        message = gettext("A version starts at %(moment)s UTC or later: earlier events may be counted.")
+        raise InvalidMeter(message % {"moment": f"{earliest:%Y-%m-%d %H:%M}"}, "starts_at")
     if after is not None and starts_at <= after:
-        raise InvalidMeter(
-            f"The version before it starts at {after:%Y-%m-%d %H:%M} UTC; a later one must follow it.", "starts_at"
-        )
+        message = gettext("The version before it starts at %(moment)s UTC; a later one must follow it.")
+        raise InvalidMeter(message % {"moment": f"{after:%Y-%m-%d %H:%M}"}, "starts_at")
 
 
 def require_valid(meter: Meter, version: MeterVersion) -> None:
@@ -241,11 +241,12 @@ def require_valid(meter: Meter, version: MeterVersion) -> None:
         [field, *others] = getattr(error, "error_dict", {"": error})
         raise InvalidMeter("; ".join(error.messages), "" if others or field == NON_FIELD_ERRORS else field) from error
     if meter.aggregation == Aggregation.COUNT and version.value:
-        raise InvalidMeter("A count looks at no value.", "value")
+        raise InvalidMeter(gettext("A count looks at no value."), "value")
     if meter.aggregation != Aggregation.COUNT and not version.value:
-        raise InvalidMeter("Every meter but a count needs a value.", "value")
+        raise InvalidMeter(gettext("Every meter but a count needs a value."), "value")
     if len(version.dimensions) > MAX_DIMENSIONS:
-        raise InvalidMeter(f"A meter may have at most {MAX_DIMENSIONS} dimensions.", "dimensions")
+        message = gettext("A meter may have at most %(most)d dimensions.")
+        raise InvalidMeter(message % {"most": MAX_DIMENSIONS}, "dimensions")
     field = "value"
     try:
         if version.value:

@@ -4,19 +4,24 @@ from django.contrib.postgres.fields import ArrayField
 from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 validate_account_key = RegexValidator(
     r"\A[A-Za-z0-9][A-Za-z0-9._:@-]{0,119}\Z",
-    "Use 1 to 120 letters, digits and . _ : @ - and begin with a letter or a digit.",
+    _("Use 1 to 120 letters, digits and . _ : @ - and begin with a letter or a digit."),
 )
 
 
 class Account(models.Model):
     """The measured party: whoever the vendor's usage is counted for."""
 
-    key = models.CharField(max_length=120, unique=True, validators=[validate_account_key])
-    name = models.CharField(max_length=200)
-    created_at = models.DateTimeField()
+    key = models.CharField(_("key"), max_length=120, unique=True, validators=[validate_account_key])
+    name = models.CharField(_("name"), max_length=200)
+    created_at = models.DateTimeField(_("created at"))
+
+    class Meta:
+        verbose_name = _("account")
+        verbose_name_plural = _("accounts")
 
     def __str__(self) -> str:
         return self.name or self.key
@@ -25,11 +30,12 @@ class Account(models.Model):
 class Alias(models.Model):
     """A name by which events may call an account. The account's own key is one, so that no alias can shadow a key."""
 
-    name = models.CharField(max_length=120, primary_key=True, validators=[validate_account_key])
-    account = models.ForeignKey(Account, models.CASCADE, related_name="aliases")
+    name = models.CharField(_("name"), max_length=120, primary_key=True, validators=[validate_account_key])
+    account = models.ForeignKey(Account, models.CASCADE, verbose_name=_("account"), related_name="aliases")
 
     class Meta:
-        verbose_name_plural = "aliases"
+        verbose_name = _("alias")
+        verbose_name_plural = _("aliases")
 
     def __str__(self) -> str:
         return self.name
@@ -41,31 +47,40 @@ class ApiKey(models.Model):
     With an account it is that account's own, and sees and sends nothing else; without, it is the vendor's.
     """
 
-    name = models.CharField(max_length=120)
-    prefix = models.CharField(max_length=12, unique=True, editable=False)
-    digest = models.BinaryField(max_length=32, editable=False)
-    scopes = ArrayField(models.CharField(max_length=40))
+    name = models.CharField(_("name"), max_length=120)
+    prefix = models.CharField(_("prefix"), max_length=12, unique=True, editable=False)
+    digest = models.BinaryField(_("digest"), max_length=32, editable=False)
+    scopes = ArrayField(models.CharField(max_length=40), verbose_name=_("scopes"))
     account = models.ForeignKey(
         Account,
         models.PROTECT,
+        verbose_name=_("account"),
         null=True,
         blank=True,
         related_name="api_keys",
-        help_text="Whose usage it may send and see; every account's when empty.",
+        help_text=_("Whose usage it may send and see; every account's when empty."),
     )
     rate_per_second = models.PositiveIntegerField(
-        null=True, blank=True, help_text="Events a second, on average; as the settings say when empty."
+        _("rate per second"),
+        null=True,
+        blank=True,
+        help_text=_("Events a second, on average; as the settings say when empty."),
     )
-    created_at = models.DateTimeField(editable=False)
-    expires_at = models.DateTimeField(null=True, blank=True)
-    revoked_at = models.DateTimeField(null=True, blank=True)
-    previous_digest = models.BinaryField(max_length=32, null=True, editable=False)
+    created_at = models.DateTimeField(_("created at"), editable=False)
+    expires_at = models.DateTimeField(_("expires at"), null=True, blank=True)
+    revoked_at = models.DateTimeField(_("revoked at"), null=True, blank=True)
+    previous_digest = models.BinaryField(_("previous digest"), max_length=32, null=True, editable=False)
     previous_expires_at = models.DateTimeField(
-        null=True, blank=True, editable=False, help_text="Until when the secret before the last rotation is good."
+        _("previous expires at"),
+        null=True,
+        blank=True,
+        editable=False,
+        help_text=_("Until when the secret before the last rotation is good."),
     )
 
     class Meta:
-        verbose_name = "API key"
+        verbose_name = _("API key")
+        verbose_name_plural = _("API keys")
         constraints = [
             models.CheckConstraint(condition=~Q(scopes=[]), name="api_key_has_a_scope"),
             models.CheckConstraint(
@@ -89,6 +104,10 @@ class TokenBucket(models.Model):
     level = models.DecimalField(max_digits=24, decimal_places=6, help_text="Tokens left at `filled_at`.")
     granted = models.PositiveIntegerField(help_text="Tokens that who asked last was given.")
     filled_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name = _("token bucket")
+        verbose_name_plural = _("token buckets")
 
     def __str__(self) -> str:
         return self.name

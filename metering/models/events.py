@@ -3,6 +3,7 @@
 from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 from metering.models.digits import MOMENT, TOTAL
 
@@ -13,6 +14,10 @@ class Claim(models.Model):
     claim = models.UUIDField(primary_key=True, help_text="16 bytes of SHA-256 over (source, id): an event counts once.")
     digest = models.BigIntegerField(help_text="8 bytes over the content: tells the same event from another.")
     received_at = models.DateTimeField(help_text="When its event was received: leads to its month and its place there.")
+
+    class Meta:
+        verbose_name = _("claim")
+        verbose_name_plural = _("claims")
 
     def __str__(self) -> str:
         return str(self.claim)
@@ -36,6 +41,8 @@ class Event(models.Model):
     data = models.JSONField(default=dict)
 
     class Meta:
+        verbose_name = _("event")
+        verbose_name_plural = _("events")
         indexes = [
             BrinIndex(fields=["happened_at"], name="event_brin_happened_at", pages_per_range=32),
             BrinIndex(fields=["received_at"], name="event_brin_received_at", pages_per_range=32, autosummarize=True),
@@ -66,6 +73,10 @@ class HourlyRollup(models.Model):
     latest_at = models.DateTimeField(null=True)
     dimensions = models.TextField(default="", blank=True)
 
+    class Meta:
+        verbose_name = _("hourly rollup")
+        verbose_name_plural = _("hourly rollups")
+
     def __str__(self) -> str:
         return f"{self.account_id}/{self.meter_id} {self.hour:%Y-%m-%d %H:00}"
 
@@ -81,36 +92,43 @@ class ValueRollup(models.Model):
     dimensions = models.TextField(default="", blank=True)
     value = models.TextField(help_text="A number, or the JSON text of a value that is counted once.")
 
+    class Meta:
+        verbose_name = _("value rollup")
+        verbose_name_plural = _("value rollups")
+
     def __str__(self) -> str:
         return f"{self.account_id}/{self.meter_id} {self.hour:%Y-%m-%d %H:00} {self.value}"
 
 
 class CorrectionKind(models.TextChoices):
-    RETRACT = "retract", "retracted"
-    REPLACE = "replace", "replaced"
+    RETRACT = "retract", _("retracted")
+    REPLACE = "replace", _("replaced")
 
 
 class Correction(models.Model):
     """An event that no longer counts, and what took its place. Append-only by trigger; an event is corrected once."""
 
-    source = models.TextField(help_text="Of the event that no longer counts.")
-    event_id = models.TextField()
+    source = models.TextField(_("source"), help_text=_("Of the event that no longer counts."))
+    event_id = models.TextField(_("event id"))
     account = models.ForeignKey(
         "metering.Account",
         models.PROTECT,
+        verbose_name=_("account"),
         null=True,
         db_index=False,
         db_constraint=False,
-        help_text="For which it was counted; none where it waited for its account.",
+        help_text=_("For which it was counted; none where it waited for its account."),
     )
-    kind = models.CharField(max_length=8, choices=CorrectionKind.choices)
-    replacement_source = models.TextField(blank=True)
-    replacement_id = models.TextField(blank=True)
-    reason = models.CharField(max_length=400)
-    made_by = models.CharField(max_length=200, help_text="The API key or the person.")
-    made_at = models.DateTimeField()
+    kind = models.CharField(_("kind"), max_length=8, choices=CorrectionKind.choices)
+    replacement_source = models.TextField(_("replacement source"), blank=True)
+    replacement_id = models.TextField(_("replacement id"), blank=True)
+    reason = models.CharField(_("reason"), max_length=400)
+    made_by = models.CharField(_("made by"), max_length=200, help_text=_("The API key or the person."))
+    made_at = models.DateTimeField(_("made at"))
 
     class Meta:
+        verbose_name = _("correction")
+        verbose_name_plural = _("corrections")
         constraints = [
             models.UniqueConstraint(fields=["source", "event_id"], name="event_is_corrected_once"),
             models.CheckConstraint(
@@ -132,24 +150,26 @@ class Correction(models.Model):
 
 
 class AdjustmentCause(models.TextChoices):
-    LATE = "late", "usage that arrived late"
-    CORRECTION = "correction", "a correction"
-    BACKFILL = "backfill", "a meter that counted its past"
+    LATE = "late", _("usage that arrived late")
+    CORRECTION = "correction", _("a correction")
+    BACKFILL = "backfill", _("a meter that counted its past")
 
 
 class Adjustment(models.Model):
     """What changed in a window after its period was final, for a later invoice. Append-only by trigger."""
 
-    limit = models.ForeignKey("metering.Limit", models.PROTECT, related_name="adjustments")
-    account = models.ForeignKey("metering.Account", models.PROTECT)
-    meter = models.ForeignKey("metering.Meter", models.PROTECT)
-    starts_at = models.DateTimeField()
-    ends_at = models.DateTimeField()
-    quantity = models.DecimalField(**TOTAL, help_text="By how much the window's usage changed.")
-    cause = models.CharField(max_length=12, choices=AdjustmentCause.choices)
-    made_at = models.DateTimeField()
+    limit = models.ForeignKey("metering.Limit", models.PROTECT, verbose_name=_("limit"), related_name="adjustments")
+    account = models.ForeignKey("metering.Account", models.PROTECT, verbose_name=_("account"))
+    meter = models.ForeignKey("metering.Meter", models.PROTECT, verbose_name=_("meter"))
+    starts_at = models.DateTimeField(_("starts at"))
+    ends_at = models.DateTimeField(_("ends at"))
+    quantity = models.DecimalField(_("quantity"), **TOTAL, help_text=_("By how much the window's usage changed."))
+    cause = models.CharField(_("cause"), max_length=12, choices=AdjustmentCause.choices)
+    made_at = models.DateTimeField(_("made at"))
 
     class Meta:
+        verbose_name = _("adjustment")
+        verbose_name_plural = _("adjustments")
         constraints = [
             models.CheckConstraint(condition=~Q(quantity=0), name="adjustment_changes_something"),
         ]
@@ -166,6 +186,10 @@ class Pruning(models.Model):
     unmatched_count = models.BigIntegerField(default=0, help_text="Of them, those that never found their account.")
     kept_after = models.DateTimeField(null=True, help_text="The latest time of the events that were dropped.")
     pruned_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name = _("pruned month")
+        verbose_name_plural = _("pruned months")
 
     def __str__(self) -> str:
         return f"{self.month:%Y-%m}"

@@ -4,6 +4,7 @@ from django.contrib.postgres.constraints import ExclusionConstraint
 from django.contrib.postgres.fields import DateTimeRangeField, RangeBoundary, RangeOperators
 from django.db import models
 from django.db.models import F, Func, Q
+from django.utils.translation import gettext_lazy as _
 
 from metering.models.digits import QUANTITY, TOTAL
 
@@ -14,23 +15,35 @@ class Limit(models.Model):
     Billing hands the window over and renews it; ingestion adds to `used`. Without a quantity it is unlimited.
     """
 
-    account = models.ForeignKey("metering.Account", models.PROTECT, related_name="limits", db_index=False)
-    meter = models.ForeignKey("metering.Meter", models.PROTECT, db_index=False)
-    starts_at = models.DateTimeField()
-    ends_at = models.DateTimeField()
-    quantity = models.DecimalField(**QUANTITY, null=True, blank=True)
-    is_hard = models.BooleanField(default=False)
-    epoch = models.PositiveIntegerField(default=1, help_text="Grows with each change of the quantity.")
-    used = models.DecimalField(**TOTAL, default=0)
-    held = models.DecimalField(**TOTAL, default=0, db_default=0, help_text="By reservations that are open.")
-    next_crossing = models.DecimalField(**QUANTITY, null=True, blank=True, help_text="The quantity that alerts next.")
-    needs_check = models.BooleanField(default=True, help_text="Moved since the last check.")
-    closed_at = models.DateTimeField(null=True, blank=True, help_text="Its period is final.")
+    account = models.ForeignKey(
+        "metering.Account", models.PROTECT, verbose_name=_("account"), related_name="limits", db_index=False
+    )
+    meter = models.ForeignKey("metering.Meter", models.PROTECT, verbose_name=_("meter"), db_index=False)
+    starts_at = models.DateTimeField(_("starts at"))
+    ends_at = models.DateTimeField(_("ends at"))
+    quantity = models.DecimalField(_("quantity"), **QUANTITY, null=True, blank=True)
+    is_hard = models.BooleanField(_("is hard"), default=False)
+    epoch = models.PositiveIntegerField(_("epoch"), default=1, help_text=_("Grows with each change of the quantity."))
+    used = models.DecimalField(_("used"), **TOTAL, default=0)
+    held = models.DecimalField(
+        _("held"), **TOTAL, default=0, db_default=0, help_text=_("By reservations that are open.")
+    )
+    next_crossing = models.DecimalField(
+        _("next crossing"), **QUANTITY, null=True, blank=True, help_text=_("The quantity that alerts next.")
+    )
+    needs_check = models.BooleanField(_("needs check"), default=True, help_text=_("Moved since the last check."))
+    closed_at = models.DateTimeField(_("closed at"), null=True, blank=True, help_text=_("Its period is final."))
     used_at_close = models.DecimalField(
-        **TOTAL, null=True, blank=True, help_text="What was used then: what came later is in the adjustments."
+        _("used at close"),
+        **TOTAL,
+        null=True,
+        blank=True,
+        help_text=_("What was used then: what came later is in the adjustments."),
     )
 
     class Meta:
+        verbose_name = _("limit")
+        verbose_name_plural = _("limits")
         constraints = [
             models.UniqueConstraint(fields=["account", "meter", "starts_at"], name="limit_one_per_window"),
             models.CheckConstraint(condition=Q(starts_at__lt=F("ends_at")), name="limit_window_is_positive"),
@@ -66,23 +79,30 @@ class Limit(models.Model):
 class Alert(models.Model):
     """A level of a limit was reached. Once per account, meter, window, epoch and level, by constraint."""
 
-    account = models.ForeignKey("metering.Account", models.PROTECT, related_name="alerts")
-    meter = models.ForeignKey("metering.Meter", models.PROTECT)
-    limit = models.ForeignKey(Limit, models.PROTECT)
-    starts_at = models.DateTimeField()
-    ends_at = models.DateTimeField()
-    epoch = models.PositiveIntegerField()
-    level = models.DecimalField(max_digits=7, decimal_places=2, help_text="Percent of the limit.")
-    used = models.DecimalField(**TOTAL, help_text="When the level was seen.")
-    quantity = models.DecimalField(**QUANTITY, help_text="The limit at that time.")
-    crossed_at = models.DateTimeField(help_text="Start of the hour whose events reached the level.")
-    detected_at = models.DateTimeField()
-    is_superseded = models.BooleanField(
-        default=False, help_text="Silent: a higher level was reached at the same time, or it spoke before a raise."
+    account = models.ForeignKey("metering.Account", models.PROTECT, verbose_name=_("account"), related_name="alerts")
+    meter = models.ForeignKey("metering.Meter", models.PROTECT, verbose_name=_("meter"))
+    limit = models.ForeignKey(Limit, models.PROTECT, verbose_name=_("limit"))
+    starts_at = models.DateTimeField(_("starts at"))
+    ends_at = models.DateTimeField(_("ends at"))
+    epoch = models.PositiveIntegerField(_("epoch"))
+    level = models.DecimalField(_("level"), max_digits=7, decimal_places=2, help_text=_("Percent of the limit."))
+    used = models.DecimalField(_("used"), **TOTAL, help_text=_("When the level was seen."))
+    quantity = models.DecimalField(_("quantity"), **QUANTITY, help_text=_("The limit at that time."))
+    crossed_at = models.DateTimeField(
+        _("crossed at"),
+        help_text=_("When the event happened with which it was reached; where usage adds up, the start of its hour."),
     )
-    claimed_at = models.DateTimeField(null=True, blank=True, help_text="When sales took it up.")
+    detected_at = models.DateTimeField(_("detected at"))
+    is_superseded = models.BooleanField(
+        _("is superseded"),
+        default=False,
+        help_text=_("Silent: a higher level was reached at the same time, or it spoke before a raise."),
+    )
+    claimed_at = models.DateTimeField(_("claimed at"), null=True, blank=True, help_text=_("When sales took it up."))
 
     class Meta:
+        verbose_name = _("alert")
+        verbose_name_plural = _("alerts")
         constraints = [
             models.UniqueConstraint(
                 fields=["account", "meter", "starts_at", "epoch", "level"], name="alert_speaks_once"

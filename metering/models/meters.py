@@ -3,25 +3,26 @@
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
 
 
 class Aggregation(models.TextChoices):
-    COUNT = "count", "count of events"
-    SUM = "sum", "sum of values"
-    MIN = "min", "smallest value"
-    MAX = "max", "greatest value"
-    AVG = "avg", "average value"
-    LATEST = "latest", "latest value"
-    UNIQUE = "unique", "number of distinct values"
-    WEIGHTED_SUM = "weighted_sum", "level, weighted by time"
-    PERCENTILE = "percentile", "percentile of values"
+    COUNT = "count", _("count of events")
+    SUM = "sum", _("sum of values")
+    MIN = "min", _("smallest value")
+    MAX = "max", _("greatest value")
+    AVG = "avg", _("average value")
+    LATEST = "latest", _("latest value")
+    UNIQUE = "unique", _("number of distinct values")
+    WEIGHTED_SUM = "weighted_sum", _("level, weighted by time")
+    PERCENTILE = "percentile", _("percentile of values")
 
 
 class Rounding(models.TextChoices):
-    NONE = "", "none"
-    ROUND = "round", "half away from zero"
-    CEIL = "ceil", "up"
-    FLOOR = "floor", "down"
+    NONE = "", _("none")
+    ROUND = "round", _("half away from zero")
+    CEIL = "ceil", _("up")
+    FLOOR = "floor", _("down")
 
 
 class Meter(models.Model):
@@ -30,27 +31,36 @@ class Meter(models.Model):
     Frozen by trigger once it has counted, but for its name.
     """
 
-    key = models.SlugField(max_length=60, unique=True)
-    name = models.CharField(max_length=120)
-    unit = models.CharField(max_length=40, help_text="What one is: request, byte, seat.")
-    aggregation = models.CharField(max_length=20, choices=Aggregation.choices)
+    key = models.SlugField(_("key"), max_length=60, unique=True)
+    name = models.CharField(_("name"), max_length=120)
+    unit = models.CharField(_("unit"), max_length=40, help_text=_("What one is: request, byte, seat."))
+    aggregation = models.CharField(_("aggregation"), max_length=20, choices=Aggregation.choices)
     percentile = models.DecimalField(
+        _("percentile"),
         max_digits=6,
         decimal_places=3,
         null=True,
         blank=True,
-        help_text="Of a percentile alone: above 0, at most 100; nearest rank.",
+        help_text=_("Of a percentile alone: above 0, at most 100; nearest rank."),
     )
     rounding = models.CharField(
-        max_length=8, choices=Rounding.choices, blank=True, help_text="Of the quantity of a reading, not of each event."
+        _("rounding"),
+        max_length=8,
+        choices=Rounding.choices,
+        blank=True,
+        help_text=_("Of the quantity of a reading, not of each event."),
     )
-    rounding_places = models.SmallIntegerField(default=0, help_text="Decimals that rounding keeps.")
+    rounding_places = models.SmallIntegerField(
+        _("rounding places"), default=0, help_text=_("Decimals that rounding keeps.")
+    )
     carries_over = models.BooleanField(
-        default=False, help_text="Its level stays from one period to the next: storage, seats."
+        _("carries over"), default=False, help_text=_("Its level stays from one period to the next: storage, seats.")
     )
-    created_at = models.DateTimeField(editable=False)
+    created_at = models.DateTimeField(_("created at"), editable=False)
 
     class Meta:
+        verbose_name = _("meter")
+        verbose_name_plural = _("meters")
         constraints = [
             models.CheckConstraint(
                 condition=Q(aggregation="percentile", percentile__isnull=False, percentile__gt=0, percentile__lte=100)
@@ -74,25 +84,33 @@ class Meter(models.Model):
 class MeterVersion(models.Model):
     """Which events a meter counts from a time on, and what each is worth. Frozen by trigger once the meter counted."""
 
-    meter = models.ForeignKey(Meter, models.CASCADE, related_name="versions")
-    number = models.PositiveIntegerField()
-    event_type = models.CharField(max_length=120)
+    meter = models.ForeignKey(Meter, models.CASCADE, verbose_name=_("meter"), related_name="versions")
+    number = models.PositiveIntegerField(_("number"))
+    event_type = models.CharField(_("event type"), max_length=120)
     value = models.CharField(
+        _("value"),
         max_length=500,
         blank=True,
-        help_text="A property of the data, as in bytes or request.bytes, or arithmetic over them: ceil(ms / 1000).",
+        help_text=_("A property of the data, as in bytes or request.bytes, or arithmetic over them: ceil(ms / 1000)."),
     )
-    filter = models.JSONField(null=True, blank=True, help_text="Which events count; empty for all of the type.")
+    filter = models.JSONField(
+        _("filter"), null=True, blank=True, help_text=_("Which events count; empty for all of the type.")
+    )
     dimensions = ArrayField(
         models.CharField(max_length=120),
+        verbose_name=_("dimensions"),
         default=list,
         blank=True,
-        help_text="Properties to break the quantity down by.",
+        help_text=_("Properties to break the quantity down by."),
     )
-    starts_at = models.DateTimeField(null=True, blank=True, help_text="A full hour; empty for the first version.")
-    created_at = models.DateTimeField(editable=False)
+    starts_at = models.DateTimeField(
+        _("starts at"), null=True, blank=True, help_text=_("A full hour; empty for the first version.")
+    )
+    created_at = models.DateTimeField(_("created at"), editable=False)
 
     class Meta:
+        verbose_name = _("meter version")
+        verbose_name_plural = _("meter versions")
         constraints = [
             models.UniqueConstraint(fields=["meter", "number"], name="meter_version_has_its_own_number"),
             models.UniqueConstraint(fields=["meter", "starts_at"], name="meter_versions_start_at_different_times"),
@@ -120,6 +138,8 @@ class Backfill(models.Model):
     finished_at = models.DateTimeField(null=True)
 
     class Meta:
+        verbose_name = _("count of a meter's past")
+        verbose_name_plural = _("counts of meters' past")
         constraints = [
             models.CheckConstraint(
                 condition=Q(starts_at__lte=F("done_until"), done_until__lte=F("ends_at")),
@@ -143,6 +163,8 @@ class Catalogue(models.Model):
     token = models.UUIDField()
 
     class Meta:
+        verbose_name = _("catalogue of meters")
+        verbose_name_plural = _("catalogues of meters")
         constraints = [models.CheckConstraint(condition=Q(id=1), name="catalogue_is_one_row")]
 
     def __str__(self) -> str:

@@ -2,6 +2,7 @@
 
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 
 class RejectedEvent(models.Model):
@@ -10,26 +11,42 @@ class RejectedEvent(models.Model):
     The same body sent again by the same key is the same row. Bounded by key and hour, and pruned by a schedule.
     """
 
-    api_key = models.ForeignKey("metering.ApiKey", models.CASCADE, related_name="rejected_events", db_index=False)
-    account = models.ForeignKey(
-        "metering.Account", models.CASCADE, null=True, related_name="+", db_index=False, help_text="The key's own."
+    api_key = models.ForeignKey(
+        "metering.ApiKey", models.CASCADE, verbose_name=_("API key"), related_name="rejected_events", db_index=False
     )
-    digest = models.UUIDField(help_text="16 bytes of SHA-256 over all that was sent.")
-    received_at = models.DateTimeField(help_text="When it was first received.")
-    last_at = models.DateTimeField(help_text="When it was received most recently.")
-    times = models.PositiveBigIntegerField(default=1)
-    source = models.TextField(blank=True)
-    event_id = models.TextField(blank=True)
-    code = models.CharField(max_length=60)
-    field = models.TextField(blank=True)
-    message = models.TextField()
-    body = models.BinaryField(help_text="What was sent, as far as it is kept.")
-    is_whole = models.BooleanField(default=False, help_text="Of a request whose rows could not be told apart.")
-    is_cut = models.BooleanField(default=False, help_text="More was sent than is kept, so it cannot be replayed.")
-    replayed_at = models.DateTimeField(null=True)
-    replay_fate = models.CharField(max_length=12, blank=True, help_text="What became of it when it was replayed.")
+    account = models.ForeignKey(
+        "metering.Account",
+        models.CASCADE,
+        verbose_name=_("account"),
+        null=True,
+        related_name="+",
+        db_index=False,
+        help_text=_("The key's own."),
+    )
+    digest = models.UUIDField(_("digest"), help_text=_("16 bytes of SHA-256 over all that was sent."))
+    received_at = models.DateTimeField(_("received at"), help_text=_("When it was first received."))
+    last_at = models.DateTimeField(_("last at"), help_text=_("When it was received most recently."))
+    times = models.PositiveBigIntegerField(_("times"), default=1)
+    source = models.TextField(_("source"), blank=True)
+    event_id = models.TextField(_("event id"), blank=True)
+    code = models.CharField(_("code"), max_length=60)
+    field = models.TextField(_("field"), blank=True)
+    message = models.TextField(_("message"))
+    body = models.BinaryField(_("body"), help_text=_("What was sent, as far as it is kept."))
+    is_whole = models.BooleanField(
+        _("is whole"), default=False, help_text=_("Of a request whose rows could not be told apart.")
+    )
+    is_cut = models.BooleanField(
+        _("is cut"), default=False, help_text=_("More was sent than is kept, so it cannot be replayed.")
+    )
+    replayed_at = models.DateTimeField(_("replayed at"), null=True)
+    replay_fate = models.CharField(
+        _("replay fate"), max_length=12, blank=True, help_text=_("What became of it when it was replayed.")
+    )
 
     class Meta:
+        verbose_name = _("rejected event")
+        verbose_name_plural = _("rejected events")
         constraints = [
             models.UniqueConstraint(fields=["api_key", "digest"], name="rejected_event_is_kept_once"),
             models.CheckConstraint(
@@ -67,6 +84,8 @@ class IngestionFigure(models.Model):
     skipped = models.BigIntegerField(default=0)
 
     class Meta:
+        verbose_name = _("ingestion figure")
+        verbose_name_plural = _("ingestion figures")
         indexes = [models.Index(fields=["hour"], name="ingestion_figure_by_hour")]
 
     def __str__(self) -> str:

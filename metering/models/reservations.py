@@ -4,37 +4,56 @@ import uuid
 
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
 
 from metering.models.digits import QUANTITY, TOTAL
 
 
 class ReservationState(models.TextChoices):
-    HELD = "held", "held"
-    SETTLED = "settled", "settled"
-    RELEASED = "released", "released"
-    EXPIRED = "expired", "expired"
+    HELD = "held", _("held")
+    SETTLED = "settled", _("settled")
+    RELEASED = "released", _("released")
+    EXPIRED = "expired", _("expired")
 
 
 class Reservation(models.Model):
     """A quantity of a limit that is kept for one caller until the real usage is known, or time is up."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    account = models.ForeignKey("metering.Account", models.PROTECT, related_name="reservations")
-    meter = models.ForeignKey("metering.Meter", models.PROTECT, db_index=False)
-    limit = models.ForeignKey("metering.Limit", models.PROTECT, related_name="reservations", db_index=False)
-    api_key = models.ForeignKey("metering.ApiKey", models.PROTECT, null=True, blank=True, db_index=False)
-    idempotency_key = models.CharField(max_length=255, blank=True, help_text="The caller's own name for it.")
-    quantity = models.DecimalField(**QUANTITY)
-    passes_limit = models.BooleanField(default=False, help_text="Granted beyond the limit, which is soft.")
-    state = models.CharField(max_length=8, choices=ReservationState.choices, default=ReservationState.HELD)
-    created_at = models.DateTimeField()
-    expires_at = models.DateTimeField()
-    ended_at = models.DateTimeField(null=True, blank=True, help_text="When it was settled, released or expired.")
+    account = models.ForeignKey(
+        "metering.Account", models.PROTECT, verbose_name=_("account"), related_name="reservations"
+    )
+    meter = models.ForeignKey("metering.Meter", models.PROTECT, verbose_name=_("meter"), db_index=False)
+    limit = models.ForeignKey(
+        "metering.Limit", models.PROTECT, verbose_name=_("limit"), related_name="reservations", db_index=False
+    )
+    api_key = models.ForeignKey(
+        "metering.ApiKey", models.PROTECT, verbose_name=_("API key"), null=True, blank=True, db_index=False
+    )
+    idempotency_key = models.CharField(
+        _("idempotency key"), max_length=255, blank=True, help_text=_("The caller's own name for it.")
+    )
+    quantity = models.DecimalField(_("quantity"), **QUANTITY)
+    passes_limit = models.BooleanField(
+        _("passes limit"), default=False, help_text=_("Granted beyond the limit, which is soft.")
+    )
+    state = models.CharField(_("state"), max_length=8, choices=ReservationState.choices, default=ReservationState.HELD)
+    created_at = models.DateTimeField(_("created at"))
+    expires_at = models.DateTimeField(_("expires at"))
+    ended_at = models.DateTimeField(
+        _("ended at"), null=True, blank=True, help_text=_("When it was settled, released or expired.")
+    )
     settled_quantity = models.DecimalField(
-        **TOTAL, null=True, blank=True, help_text="What its settlement counted; empty where events do not add up."
+        _("settled quantity"),
+        **TOTAL,
+        null=True,
+        blank=True,
+        help_text=_("What its settlement counted; empty where events do not add up."),
     )
 
     class Meta:
+        verbose_name = _("reservation")
+        verbose_name_plural = _("reservations")
         constraints = [
             models.UniqueConstraint(
                 fields=["api_key", "idempotency_key"],

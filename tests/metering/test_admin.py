@@ -58,6 +58,32 @@ LISTS = [
 ]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("model", "words"),
+    [
+        ("alert", ["Alertes", "constaté le", "prise en charge le"]),
+        ("limit", ["Limites", "commence le", "finit le", "ferme"]),
+        ("meter", ["Compteurs", "agrégation", "unité"]),
+        ("correction", ["Corrections", "identifiant de l’évènement", "fait par"]),
+        ("adjustment", ["Ajustements", "une correction"]),
+        ("reservation", ["Réservations", "expire le", "réservé"]),
+        ("usageimport", ["Imports d’utilisation", "nom du fichier"]),
+        ("rejectedevent", ["Évènements refusés", "reçu le"]),
+    ],
+)
+def test_names_of_models_and_fields_are_translated(staff, model, words):
+    make_usage(1)
+    page = staff.get(reverse(f"admin:metering_{model}_changelist"), headers={"accept-language": "fr"})
+    text = page.content.decode().lower()
+    assert [word for word in words if word.lower() not in text] == []
+
+
+def test_what_a_meter_cannot_be_is_told_in_the_readers_language(staff):
+    form = {"key": "a", "name": "A", "event_type": "a", "aggregation": "sum", "unit": "a", "rounding_places": "0"}
+    page = staff.post(reverse("admin:metering_meter_add"), form, headers={"accept-language": "fr"})
+    assert "Tout compteur qui n’est pas un dénombrement a besoin d’une valeur." in page.content.decode()
+
+
 @pytest.mark.parametrize("model", LISTS)
 def test_a_list_costs_no_query_per_row(staff, model, django_assert_max_num_queries):
     url = reverse(f"admin:metering_{model}_changelist")
