@@ -64,7 +64,7 @@ LISTS = [
         ("alert", ["Alertes", "constaté le", "prise en charge le"]),
         ("limit", ["Limites", "commence le", "finit le", "ferme"]),
         ("meter", ["Compteurs", "agrégation", "unité"]),
-        ("correction", ["Corrections", "identifiant de l’évènement", "fait par"]),
+        ("correction", ["Corrections", "identifiant de l’évènement", "fait par", "retiré"]),
         ("adjustment", ["Ajustements", "une correction"]),
         ("reservation", ["Réservations", "expire le", "réservé"]),
         ("usageimport", ["Imports d’utilisation", "nom du fichier"]),
