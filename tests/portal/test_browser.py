@@ -1,5 +1,6 @@
 """The screens in a real browser: they work, they fit a telephone, and axe finds nothing serious."""
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -7,7 +8,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.core.cache import cache
 from django.utils import timezone
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from metering.events import EventFate, Fate
 from metering.figures import count_fates, flush_figures
@@ -184,10 +185,39 @@ def test_the_log_in_the_back_office_is_accessible(open_page: Callable[..., Page]
     assert faults == []
 
 
-def test_the_page_of_the_api_works_under_the_strict_policy(open_page: Callable[..., Page]):
-    page = open_page()
+GROUND = "part => getComputedStyle(part).backgroundColor"
+
+
+def read_light(page: Page, part: str) -> int:
+    """How light the ground of a part is, from 0 to 255."""
+    colour = page.locator(part).first.evaluate(GROUND)
+    return max(int(number) for number in re.findall(r"\d+", colour)[:3])
+
+
+def open_documentation(page: Page) -> Locator:
     page.goto("/api/docs/")
     expect(page.get_by_role("heading", name="Palier")).to_be_visible()
     operation = page.locator("#operations-events-events_create")
     operation.locator(".opblock-summary-control").click()
     expect(operation.get_by_text("A fate for every row.")).to_be_visible()
+    return operation
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_page_of_the_api_works_under_the_strict_policy_in_either_theme(open_page: Callable[..., Page], scheme):
+    page = open_page(scheme=scheme)
+    open_documentation(page)
+    parts = ["body", ".swagger-ui .scheme-container", ".swagger-ui .opblock"]
+    assert [read_light(page, part) > 127 for part in parts] == [scheme == "light"] * 3
+    assert find_wide_parts(page) == []
+
+
+def test_the_page_of_the_api_follows_the_system_and_the_sites_own_switch(open_page: Callable[..., Page]):
+    page = open_page(scheme="light")
+    page.goto("/api/docs/")
+    expect(page.get_by_role("heading", name="Palier")).to_be_visible()
+    page.emulate_media(color_scheme="dark")
+    expect(page.locator("html")).to_have_class("dark-mode")
+    page.evaluate("localStorage.setItem('theme', 'light')")
+    page.reload()
+    assert read_light(page, "body") > 127
