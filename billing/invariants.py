@@ -4,11 +4,22 @@ from collections.abc import Iterator
 from decimal import Decimal, localcontext
 from itertools import pairwise
 
-from django.db.models import Count, F, OuterRef, Prefetch, Q, QuerySet, Subquery, Sum
+from django.db.models import Count, F, OuterRef, Prefetch, Q, QuerySet, Subquery, Sum, Window
 from django.db.models.functions import Coalesce
 
 from billing.invoicing import list_late_differences
-from billing.models import Invoice, InvoiceLine, InvoiceSeries, InvoiceState, Period, PlanVersion, Subscription
+from billing.models import (
+    CreditEntry,
+    CreditGrant,
+    CreditKind,
+    Invoice,
+    InvoiceLine,
+    InvoiceSeries,
+    InvoiceState,
+    Period,
+    PlanVersion,
+    Subscription,
+)
 from billing.money import EXACT, round_money
 from billing.numbers import write_number
 from billing.plans import PlanTerms, describe_version, load_versions
@@ -27,6 +38,7 @@ def check() -> Iterator[Violation]:
     yield from check_lines()
     yield from check_numbers()
     yield from check_billed_usage()
+    yield from check_credits()
 
 
 def check_plans() -> Iterator[Violation]:
@@ -151,6 +163,36 @@ def is_explained(line: InvoiceLine, *, used: Decimal) -> bool:
         return used > line.quantity or adjustments.is_corrected_since(invoice.issued_at)
     changed = EXACT.subtract(used, line.quantity)
     return adjusted != 0 if meter.rounding else adjusted == changed
+
+
+def check_credits() -> Iterator[Violation]:
+    """A grant holds what its entries add up to, was filled once and as it says, and never fell below nothing."""
+    total, filled = Coalesce(Sum("entries__amount_minor"), 0), Q(entries__kind=CreditKind.GRANTED)
+    grants = CreditGrant.objects.annotate(total=total, filled=Coalesce(Sum("entries__amount_minor", filter=filled), 0))
+    for grant in grants.exclude(total=F("balance_minor"), filled=F("amount_minor")).order_by("pk"):
+        detail = f"it holds {grant.balance_minor} of {grant.amount_minor}, its entries {grant.total} of {grant.filled}"
+        yield Violation("a grant holds what its ledger says", f"credit grant {grant.pk}", detail)
+    for grant in CreditGrant.objects.filter(voided_at__isnull=False, balance_minor__gt=0).order_by("pk"):
+        yield Violation("a void grant is empty", f"credit grant {grant.pk}", f"it holds {grant.balance_minor}")
+    running = Window(Sum("amount_minor"), partition_by="grant", order_by="pk")
+    for entry in CreditEntry.objects.annotate(running=running).filter(running__lt=0).order_by("pk"):
+        detail = f"after entry {entry.pk} it held {entry.running}"
+        yield Violation("a grant pays no more than it has", f"credit grant {entry.grant_id}", detail)
+    yield from check_credit_documents()
+
+
+def check_credit_documents() -> Iterator[Violation]:
+    """Credit pays for its own account and currency, and for no more than the invoice asks."""
+    of_invoice = CreditEntry.objects.filter(invoice__isnull=False)
+    own = Q(grant__account_id=F("invoice__account_id"), grant__currency=F("invoice__currency"))
+    for entry in of_invoice.exclude(own).order_by("pk"):
+        detail = "account or currency are not those of its grant"
+        yield Violation("credit pays for its own account", f"credit entry {entry.pk}", detail)
+    paid = Invoice.objects.annotate(paid=-Coalesce(Sum("credit_entries__amount_minor"), 0))
+    for invoice in paid.exclude(paid__range=(0, 0)).order_by("pk"):
+        if not 0 <= invoice.paid <= invoice.total_minor:
+            detail = f"credit pays {invoice.paid} of {invoice.total_minor}"
+            yield Violation("credit pays no more than is asked", name_invoice(invoice), detail)
 
 
 def list_published() -> QuerySet[PlanVersion]:

@@ -6,6 +6,12 @@ from django.db import models
 from django.db.models import F, Func, Q
 from django.utils.translation import gettext_lazy as _
 
+from billing.credit_models import CreditEntry as CreditEntry
+from billing.credit_models import CreditGrant as CreditGrant
+from billing.credit_models import CreditKind as CreditKind
+from billing.credit_models import CreditSource as CreditSource
+from billing.credit_models import TopUp as TopUp
+from billing.credit_models import TopUpRule as TopUpRule
 from billing.rating import PriceModel, trim
 from billing.validators import validate_currency, validate_time_zone
 

@@ -6,6 +6,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from billing import invoicing, subscriptions
+from billing.credits import settling, top_ups
 from jobs.queue import JobContext, handler
 
 
@@ -21,3 +22,18 @@ def enqueue_due_periods() -> None:
 def close_one(job: JobContext) -> None:
     """The job's key is the period's id. Its effect commits together with the mark "done"."""
     invoicing.close_period(int(job.key), at=job.at)
+
+
+@shared_task
+def settle_credits() -> None:
+    """Beat's task: let credit recur and expire, then promise the top-ups that are wanted."""
+    at = timezone.now()
+    settling.recur_due(at=at)
+    settling.expire_due(at)
+    top_ups.promise_top_ups(at)
+
+
+@handler(top_ups.ASK_TOP_UP)
+def ask_one(job: JobContext) -> None:
+    """The job's key is the rule's id and the number of the top-up."""
+    top_ups.ask_top_up(job.payload["rule"], job.payload["number"], at=job.at)

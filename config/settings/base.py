@@ -168,6 +168,7 @@ PERIODIC_TASKS: dict[str, tuple[str, int]] = {
     "metering: make room for next month's events": ("metering.tasks.open_months", 86_400),
     "metering: drop events that are old enough": ("metering.tasks.prune_events", 86_400),
     "billing: close periods that ended": ("billing.tasks.enqueue_due_periods", 300),
+    "billing: let credit recur and expire": ("billing.tasks.settle_credits", 300),
     "crm: turn alerts into leads": ("crm.tasks.open_leads", 60),
 }
 
