@@ -6,7 +6,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
-from billing.credits.recurrence import Interval
+from billing.periods import Interval
 from billing.validators import validate_currency
 
 INTERVALS = [

@@ -172,8 +172,8 @@ def check_credits() -> Iterator[Violation]:
     for grant in grants.exclude(total=F("balance_minor"), filled=F("amount_minor")).order_by("pk"):
         detail = f"it holds {grant.balance_minor} of {grant.amount_minor}, its entries {grant.total} of {grant.filled}"
         yield Violation("a grant holds what its ledger says", f"credit grant {grant.pk}", detail)
-    for grant in CreditGrant.objects.filter(voided_at__isnull=False, balance_minor__gt=0).order_by("pk"):
-        yield Violation("a void grant is empty", f"credit grant {grant.pk}", f"it holds {grant.balance_minor}")
+    for void in CreditGrant.objects.filter(voided_at__isnull=False, balance_minor__gt=0).order_by("pk"):
+        yield Violation("a void grant is empty", f"credit grant {void.pk}", f"it holds {void.balance_minor}")
     running = Window(Sum("amount_minor"), partition_by="grant", order_by="pk")
     for entry in CreditEntry.objects.annotate(running=running).filter(running__lt=0).order_by("pk"):
         detail = f"after entry {entry.pk} it held {entry.running}"

@@ -11,9 +11,10 @@ from billing import profiles
 from billing.constraints import find_constraint
 from billing.credits.burning import Grant
 from billing.credits.ledger import make_entry, write_entries
-from billing.credits.recurrence import Interval, InvalidRollover, Rollover, find_occurrence
+from billing.credits.recurrence import InvalidRollover, Rollover, find_occurrence
 from billing.models import CreditGrant, CreditKind, CreditSource
 from billing.money import find_exponent
+from billing.periods import Interval
 
 
 class InvalidCredit(ValueError):

@@ -2,27 +2,13 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
-from enum import StrEnum
 from itertools import count
 
-from billing.periods import find_zone
+from billing.periods import Cycle, Interval, find_boundary, find_zone
 
 ZERO = Decimal(0)
-
-
-class Interval(StrEnum):
-    DAY = "day"
-    WEEK = "week"
-    MONTH = "month"
-    QUARTER = "quarter"
-    HALF_YEAR = "half_year"
-    YEAR = "year"
-
-
-DAYS = {Interval.DAY: 1, Interval.WEEK: 7}
-MONTHS = {Interval.MONTH: 1, Interval.QUARTER: 3, Interval.HALF_YEAR: 6, Interval.YEAR: 12}
 
 
 class InvalidRollover(ValueError):
@@ -92,20 +78,6 @@ def reset_grant(
 def find_occurrence(anchor: datetime, interval: Interval, number: int, *, time_zone: str) -> datetime:
     """The moment `number` intervals after the anchor, in UTC: 31 January, 28 February, 31 March.
 
-    Counted from the anchor each time, so that a short month leaves no trace. Raises UnknownTimeZone.
+    Raises UnknownTimeZone.
     """
-    zone = find_zone(time_zone)
-    local = anchor.astimezone(zone).replace(tzinfo=None)
-    moved = (
-        local + timedelta(days=DAYS[interval] * number)
-        if interval in DAYS
-        else add_months(local, MONTHS[interval] * number)
-    )
-    return moved.replace(tzinfo=zone, fold=anchor.astimezone(zone).fold).astimezone(UTC)
-
-
-def add_months(local: datetime, months: int) -> datetime:
-    year, month = divmod(local.year * 12 + local.month - 1 + months, 12)
-    following, first = divmod(year * 12 + month + 1, 12)
-    last_day = (datetime(following, first + 1, 1) - timedelta(days=1)).day  # noqa: DTZ001 (a wall clock)
-    return local.replace(year=year, month=month + 1, day=min(local.day, last_day))
+    return find_boundary(number, Cycle(interval, anchor), find_zone(time_zone))

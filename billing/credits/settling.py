@@ -9,8 +9,9 @@ from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
 
 from billing.credits.grants import open_grant
 from billing.credits.ledger import make_entry, write_entries
-from billing.credits.recurrence import Interval, Rollover, find_occurrence
+from billing.credits.recurrence import Rollover, find_occurrence
 from billing.models import CreditEntry, CreditGrant, CreditKind, Invoice, InvoiceState, Period
+from billing.periods import Interval
 
 BATCH = 500
 
@@ -97,7 +98,7 @@ def is_unsettled() -> Q:
     """Something is left of it, or something is to roll over though nothing is left."""
     rolled = find_rolled().filter(grant__previous=OuterRef("pk"))
     gives_least = Q(rollover_min_minor__gt=0, next__isnull=False, next__voided_at__isnull=True)
-    return Q(balance_minor__gt=0) | (gives_least & ~Exists(rolled))
+    return Q(balance_minor__gt=0) | (gives_least & Q(~Exists(rolled)))
 
 
 def find_rolled() -> QuerySet[CreditEntry]:

@@ -6,12 +6,21 @@ from decimal import Decimal
 from typing import Any
 
 from billing.credits.burning import Grant, Usage, burn_timeline, link_spends
-from billing.credits.recurrence import Interval, Recurrence, Rollover, reset_grant
-from billing.money import Money, find_exponent
+from billing.credits.grants import grant_credit
+from billing.credits.ledger import Wallet, read_wallet
+from billing.credits.recurrence import Recurrence, Rollover, reset_grant
+from billing.credits.spending import BillLine, burn_credits
+from billing.money import Money, find_exponent, round_money
+from billing.periods import Interval
+from billing.proration import prorate
 from billing.rating import per_unit, rate
-from billing.thresholds import ProgressState, Thresholds, add_usage, end_period
+from billing.taxes import tax_line
+from billing.thresholds import FinalBill, ProgressState, Thresholds, add_usage, end_period, settle_period
 from tests.cases.kinds import runs
+from tests.cases.money_kinds import read_taxes
+from tests.cases.proration_kinds import read_days
 from tests.cases.usage_kinds import read_time
+from tests.metering.makers import make_account
 
 HOUR = timedelta(hours=1)
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -110,13 +119,72 @@ def take_progressive_steps(given: dict[str, Any], currency: str) -> Iterator[dic
         if each.get("period_end"):
             state, final = end_period(state, [Money(int(given.get("plan_fee_minor") or 0), currency)])
             quantity = Decimal(0)
-            yield {
-                "fees_minor": final.fees.minor,
-                "credit_minor": final.credit.minor,
-                "total_minor": final.total.minor,
-            }
+            yield show_final(final)
         else:
             before, quantity = quantity, quantity + Decimal(each["usage"])
             worth = rate(price, quantity).amount_exact - rate(price, before).amount_exact
             state, invoice = add_usage(state, worth, thresholds)
             yield {"invoice_minor": invoice.minor if invoice else None}
+
+
+def show_final(final: FinalBill) -> dict[str, Any]:
+    return {"fees_minor": final.fees.minor, "credit_minor": final.credit.minor, "total_minor": final.total.minor}
+
+
+@runs("progressive_termination")
+def run_progressive_termination(given: dict[str, Any]) -> dict[str, Any]:
+    fee = prorate(int(given.get("plan_fee_minor") or 0), read_days(given))
+    lines = [Money(minor, "EUR") for minor in (fee, int(given.get("usage_minor") or 0))]
+    return show_final(settle_period(lines, billed=Money(int(given.get("already_billed_minor") or 0), "EUR")))
+
+
+class CaseWallet:
+    """A real wallet of one account, in which amounts are whole units of the case's currency."""
+
+    def __init__(self, given: dict[str, Any]) -> None:
+        self.currency = given.get("currency", "EUR")
+        self.account_id = make_account("acme", at=START).id
+        self.unbilled = self.drafted = 0
+        if granted := self.read(given.get("granted")):
+            grant_credit(account_id=self.account_id, currency=self.currency, amount_minor=granted, at=START)
+
+    def read(self, amount: Any) -> int:
+        return round_money(Decimal(amount or 0), self.currency).minor
+
+    def pay(self, key: str, *amounts: int) -> None:
+        lines = [BillLine(position, amount) for position, amount in enumerate(amounts, start=1)]
+        burn_credits(self.account_id, lines, currency=self.currency, key=key, moment=START, at=START)
+
+    def show(self) -> dict[str, Any]:
+        settled = read_wallet(account_id=self.account_id, currency=self.currency, at=START).settled_minor
+        wallet = Wallet(self.account_id, self.currency, settled, self.drafted, self.unbilled)
+        return {
+            "balance": Money(wallet.settled_minor, self.currency).amount,
+            "ongoing": Money(wallet.ongoing_minor, self.currency).amount,
+        }
+
+
+@runs("wallet_timeline")
+def run_wallet_timeline(given: dict[str, Any]) -> dict[str, Any]:
+    """A draft takes all usage that is on no invoice yet, and the fee; it pays from the wallet when it is final."""
+    wallet, shown = CaseWallet(given), []
+    for number, step in enumerate(given["steps"]):
+        if "usage" in step:
+            wallet.unbilled += wallet.read(step["usage"])
+        if step.get("draft_invoice_from_usage"):
+            wallet.drafted, wallet.unbilled = wallet.drafted + wallet.unbilled, 0
+        wallet.drafted += wallet.read(step.get("plan_fee"))
+        if step.get("finalise"):
+            wallet.pay(f"invoice {number}", wallet.drafted)
+            wallet.drafted = 0
+        shown.append(wallet.show())
+    return {"steps": shown}
+
+
+@runs("wallet_advance")
+def run_wallet_advance(given: dict[str, Any]) -> dict[str, Any]:
+    """Usage that is billed at once, with its tax."""
+    wallet = CaseWallet(given)
+    line = tax_line(wallet.read(given["usage"]), read_taxes([given.get("tax_percent") or 0]))
+    wallet.pay("invoice", line.gross_minor)
+    return wallet.show()

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from billing.credits.burning import Burn, Charge, Grant, Usage, burn_grants, burn_timeline, link_spends, order_grants
-from billing.credits.recurrence import Interval, Recurrence, Rollover
+from billing.credits.recurrence import Recurrence, Rollover
+from billing.periods import Interval
 
 JAN = datetime(2026, 1, 1, tzinfo=UTC)
 DAY = timedelta(days=1)

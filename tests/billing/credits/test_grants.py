@@ -4,9 +4,9 @@ from django.db import IntegrityError, transaction
 from billing import profiles
 from billing.credits import grants
 from billing.credits.grants import InvalidCredit, RecurrenceTerms, UnknownGrant
-from billing.credits.recurrence import Interval
 from billing.models import CreditEntry, CreditGrant
 from billing.money import UnknownCurrency
+from billing.periods import Interval
 from tests.billing.credits.makers import DAY, NOON, burn, give, list_entries, read_settled
 from tests.billing.makers import make_account
 

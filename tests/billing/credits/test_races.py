@@ -10,8 +10,8 @@ from billing import invariants
 from billing.credits import grants, settling
 from billing.credits.grants import RecurrenceTerms
 from billing.credits.ledger import make_entry, write_entries
-from billing.credits.recurrence import Interval
 from billing.models import CreditEntry, CreditGrant
+from billing.periods import Interval
 from tests.billing.credits.makers import DAY, NOON, burn, give, list_entries
 from tests.billing.threads import run_together
 

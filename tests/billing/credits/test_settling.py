@@ -1,13 +1,18 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+import time_machine
+from django.conf import settings
 
 from billing import invariants, invoicing
 from billing.credits import grants, settling
 from billing.credits.grants import RecurrenceTerms
-from billing.credits.recurrence import Interval
 from billing.credits.spending import refund_burns
+from billing.credits.top_ups import set_rule
 from billing.models import CreditGrant
+from billing.periods import Interval
+from billing.tasks import settle_credits
+from jobs.models import Job
 from tests.billing.credits.makers import DAY, NOON, burn, give, list_entries, read_settled
 from tests.billing.makers import FEB, HOUR, JAN, MAR, MID_JAN, make_account, make_subscription
 
@@ -148,3 +153,14 @@ def test_credit_included_in_january_pays_for_january_and_then_expires():
     invoicing.close_period(subscription.period_id, at=FEB + HOUR)
     settle(FEB + HOUR)
     assert list_entries(grant.id) == [("granted", 1_000), ("burned", -400), ("expired", -600)]
+
+
+@time_machine.travel(NOON + DAY, tick=False)
+def test_beats_task_lets_credit_recur_and_expire_and_asks_for_what_is_short():
+    series = give(1_000, recurrence=RecurrenceTerms(Interval.DAY))
+    set_rule(account_id=series.account_id, currency="EUR", threshold_minor=5_000, amount_minor=1)
+    for _ in range(2):
+        settle_credits()
+    assert list_entries() == [("granted", 1_000), ("granted", 1_000), ("expired", -1_000)]
+    assert Job.objects.count() == 1
+    assert ("billing.tasks.settle_credits", 300) in settings.PERIODIC_TASKS.values()

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from billing import invariants, invoicing
 from billing.credits import grants, ledger, spending
 from billing.credits.grants import RecurrenceTerms
-from billing.credits.recurrence import Interval
 from billing.credits.spending import AppliedCredit, Bill, BillLine
+from billing.periods import Interval
 from tests.billing.credits.makers import DAY, NOON, burn, give, list_entries, read_settled
 from tests.billing.makers import FEB, HOUR, JAN, MID_JAN, make_account, make_subscription, numbers, use
 
