@@ -20,6 +20,7 @@ import tests.cases.fate_kinds
 import tests.cases.money_kinds
 import tests.cases.period_kinds
 import tests.cases.proration_kinds
+import tests.cases.rating_kinds
 import tests.cases.usage_kinds  # noqa: F401 (registers its kinds, as those before)
 from tests.cases.cases import DATA, Case, MalformedCases, find_differences, read_file, read_folder
 from tests.cases.kinds import RUNS, find_run

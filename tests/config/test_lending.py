@@ -73,6 +73,7 @@ def test_given_urls_start_nothing(folder: Path):
         (["manage.py", "create_account", "acme"], True),
         (["manage.py", "migrate", "--help"], False),
         (["manage.py", "check"], False),
+        (["manage.py", "quote", "price.json"], False),
         (["manage.py"], False),
     ],
 )
