@@ -12,7 +12,7 @@ from billing.credits.recurrence import Recurrence, Rollover, reset_grant
 from billing.credits.spending import BillLine, burn_credits
 from billing.money import Money, find_exponent, round_money
 from billing.periods import Interval
-from billing.proration import prorate
+from billing.proration import WHOLE, prorate
 from billing.rating import per_unit, rate
 from billing.taxes import tax_line
 from billing.thresholds import FinalBill, ProgressState, Thresholds, add_usage, end_period, settle_period
@@ -133,7 +133,8 @@ def show_final(final: FinalBill) -> dict[str, Any]:
 
 @runs("progressive_termination")
 def run_progressive_termination(given: dict[str, Any]) -> dict[str, Any]:
-    fee = prorate(int(given.get("plan_fee_minor") or 0), read_days(given))
+    part = read_days(given) if "days" in given else WHOLE
+    fee = prorate(int(given.get("plan_fee_minor") or 0), part)
     lines = [Money(minor, "EUR") for minor in (fee, int(given.get("usage_minor") or 0))]
     return show_final(settle_period(lines, billed=Money(int(given.get("already_billed_minor") or 0), "EUR")))
 

@@ -79,10 +79,10 @@ def run_folder(folder: Path) -> str:
 
 
 def test_a_kind_that_nothing_runs_fails_and_is_named(tmp_path):
-    write_cases(tmp_path, {"id": "A01", "kind": "alert_timeline", "timeline": []}, {"id": "B", "kind": "tiered"})
+    write_cases(tmp_path, {"id": "A01", "kind": "alert_timeline", "timeline": []}, {"id": "B", "kind": "untold"})
     said = run_folder(tmp_path)
     assert "some:A01 is of kind 'alert_timeline', which nothing here runs" in said
-    assert "some:B is of kind 'tiered', which nothing here runs" in said
+    assert "some:B is of kind 'untold', which nothing here runs" in said
     assert "2 failed" in said
 
 
