@@ -1,14 +1,18 @@
 """Billing in the back-office: what is on offer, who is on it, and what was billed. Documents are read, never edited."""
 
+from billing.admin.credits import CreditGrantAdmin, TopUpAdmin, TopUpRuleAdmin
 from billing.admin.invoices import InvoiceAdmin
 from billing.admin.plans import PlanAdmin, PlanVersionAdmin, PriceAdmin
 from billing.admin.subscriptions import BillingProfileAdmin, SubscriptionAdmin
 
 __all__ = [
     "BillingProfileAdmin",
+    "CreditGrantAdmin",
     "InvoiceAdmin",
     "PlanAdmin",
     "PlanVersionAdmin",
     "PriceAdmin",
     "SubscriptionAdmin",
+    "TopUpAdmin",
+    "TopUpRuleAdmin",
 ]

@@ -1,0 +1,329 @@
+"""Credit in the back-office: wallets, grants and top-ups. It is given and taken back by verbs that ask first."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
+
+from billing.admin.credit_forms import GrantForm, RuleForm
+from billing.admin.reading import ReadOnly
+from billing.credits.grants import InvalidCredit, grant_credit, list_grants, void_grant
+from billing.credits.ledger import list_currencies, list_entries, read_wallet
+from billing.credits.top_ups import TopUpDropped, drop_top_up, settle_top_up
+from billing.models import CreditEntry, CreditGrant, CreditKind, CreditSource, TopUp, TopUpRule
+from billing.profiles import UnknownProfile
+from billing.wording import display_money
+from metering.accounts import read_accounts
+
+if TYPE_CHECKING:
+    GrantModelAdmin = admin.ModelAdmin[CreditGrant]
+    TopUpModelAdmin = admin.ModelAdmin[TopUp]
+    RuleModelAdmin = admin.ModelAdmin[TopUpRule]
+    EntryTabularInline = admin.TabularInline[CreditEntry, CreditGrant]
+else:
+    GrantModelAdmin = TopUpModelAdmin = RuleModelAdmin = admin.ModelAdmin
+    EntryTabularInline = admin.TabularInline
+
+ENTRIES_SHOWN = 100
+
+
+class EntryInline(ReadOnly, EntryTabularInline):
+    model = CreditEntry
+    readonly_fields = ["made_at", "kind", "amount", "key", "line", "invoice", "made_by"]
+    fields = [*readonly_fields]
+    ordering = ["pk"]
+    extra = 0
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[CreditEntry]:
+        return super().get_queryset(request).select_related("grant", "invoice", "made_by")
+
+    @admin.display(description=_("amount"))
+    def amount(self, entry: CreditEntry) -> str:
+        return display_money(entry.amount_minor, entry.grant.currency)
+
+
+@admin.register(CreditGrant)
+class CreditGrantAdmin(GrantModelAdmin):
+    list_display = [
+        "__str__", "wallet", "amount", "balance", "priority", "effective_at", "expires_at", "voided_at",
+    ]  # fmt: skip
+    list_filter = ["source", "currency", ("voided_at", admin.EmptyFieldListFilter)]
+    list_select_related = ["account"]
+    list_per_page = 50
+    show_full_result_count = False
+    date_hierarchy = "effective_at"
+    ordering = ["-effective_at", "-pk"]
+    search_fields = ["account__key", "account__name", "note"]
+    search_help_text = _("Search in accounts and notes")
+    inlines = [EntryInline]
+    readonly_fields = ["wallet", "amount", "balance", "pays_for"]
+    fields = [
+        "wallet", "source", "amount", "balance", "priority", "pays_for", "effective_at", "expires_at", "interval",
+        "recurs_until", "voided_at", "note", "made_at", "made_by",
+    ]  # fmt: skip
+    actions = ["void"]
+
+    # What it shows
+
+    @admin.display(description=_("wallet"), ordering="account__key")
+    def wallet(self, grant: CreditGrant) -> SafeString:
+        link = reverse("admin:billing_wallet", args=[grant.account_id])
+        return format_html('<a href="{}">{}</a>', link, grant.account)
+
+    @admin.display(description=_("amount"), ordering="amount_minor")
+    def amount(self, grant: CreditGrant) -> str:
+        return display_money(grant.amount_minor, grant.currency)
+
+    @admin.display(description=_("left"), ordering="balance_minor")
+    def balance(self, grant: CreditGrant) -> str:
+        return display_money(grant.balance_minor, grant.currency)
+
+    @admin.display(description=_("pays for"))
+    def pays_for(self, grant: CreditGrant) -> str:
+        return ", ".join(grant.scope) or gettext("anything")
+
+    # Who may do what
+
+    def has_change_permission(self, request: HttpRequest, obj: CreditGrant | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: CreditGrant | None = None) -> bool:
+        return False
+
+    def has_void_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("billing.void_creditgrant")
+
+    # Pages
+
+    def get_urls(self) -> list[URLPattern]:
+        wallet = self.admin_site.admin_view(self.wallet_view)
+        return [path("wallet/<int:account_id>/", wallet, name="billing_wallet"), *super().get_urls()]
+
+    def wallet_view(self, request: HttpRequest, account_id: int) -> HttpResponse:
+        """All the credit of one account: by currency what is settled and ongoing, then grants, then the ledger."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        account = read_accounts([account_id]).get(account_id)
+        if account is None:
+            raise Http404
+        context = self.admin_site.each_context(request) | {
+            "title": gettext("Credit of %(account)s") % {"account": account.name or account.key},
+            "opts": self.opts,
+            "account": account,
+            "wallets": [show_wallet(account_id, currency) for currency in list_currencies(account_id)],
+            "may_grant": self.has_add_permission(request),
+        }
+        return TemplateResponse(request, "admin/billing/creditgrant/wallet.html", context)
+
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """The terms, then the question, then the grant. Sent twice it is one grant."""
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        initial = {"account": request.GET.get("account", ""), "once": uuid4()}
+        form = GrantForm(request.POST) if request.method == "POST" else GrantForm(initial=initial)
+        is_sound = form.is_bound and form.is_valid()
+        if is_sound and "confirmed" in request.POST and "change" not in request.POST:
+            done = self.grant(request, form)
+            if done is not None:
+                return done
+            is_sound = False
+        context = self.admin_site.each_context(request) | {
+            "title": _("Grant credit"),
+            "opts": self.opts,
+            "form": form,
+            "asked": display_money(form.cleaned_data["amount_minor"], form.cleaned_data["currency"])
+            if is_sound
+            else "",
+            "is_asking": is_sound and "change" not in request.POST,
+        }
+        return TemplateResponse(request, "admin/billing/creditgrant/grant.html", context)
+
+    def grant(self, request: HttpRequest, form: GrantForm) -> HttpResponse | None:
+        try:
+            made = grant_credit(**form.read_terms(), at=timezone.now(), by=request.user.pk)
+        except (InvalidCredit, UnknownProfile) as error:
+            form.add_error(None, str(error))
+            return None
+        grant = CreditGrant.objects.get(pk=made.id)
+        amount = display_money(made.amount_minor, made.currency)
+        self.log_addition(request, grant, gettext("Granted %(amount)s.") % {"amount": amount})
+        self.message_user(request, gettext("%(amount)s was granted.") % {"amount": amount}, messages.SUCCESS)
+        return HttpResponseRedirect(reverse("admin:billing_wallet", args=[made.account_id]))
+
+    @admin.action(description=_("Void selected credit"), permissions=["void"])
+    def void(self, request: HttpRequest, queryset: QuerySet[CreditGrant]) -> HttpResponse | None:
+        grants = list(queryset.filter(voided_at=None).select_related("account").order_by("pk"))
+        if not grants:
+            self.message_user(request, _("All the selected credit was voided before."), messages.WARNING)
+            return None
+        if "confirmed" not in request.POST:
+            rows = [(grant, grant.account, self.balance(grant)) for grant in grants]
+            return self.confirm_void(request, rows)
+        for grant in grants:
+            void_grant(grant.pk, at=timezone.now(), by=request.user.pk)
+            self.log_change(request, grant, gettext("Voided."))
+        text = ngettext("%(count)d grant is void.", "%(count)d grants are void.", len(grants))
+        self.message_user(request, text % {"count": len(grants)}, messages.SUCCESS)
+        return None
+
+    def confirm_void(self, request: HttpRequest, rows: list[Any]) -> HttpResponse:
+        context = self.admin_site.each_context(request) | {
+            "title": _("Void credit?"),
+            "opts": self.opts,
+            "rows": rows,
+            "question": ngettext(
+                "What is left of %(count)d grant is taken back, and it comes back no more. Invoices keep what it paid.",
+                "What is left of %(count)d grants is taken back, and they come back no more. "
+                "Invoices keep what they paid.",
+                len(rows),
+            )
+            % {"count": len(rows)},
+            "action": "void",
+            "verb": _("Void"),
+            "checkbox_name": ACTION_CHECKBOX_NAME,
+        }
+        return TemplateResponse(request, "admin/billing/confirm.html", context)
+
+
+def show_wallet(account_id: int, currency: str) -> dict[str, Any]:
+    """A wallet's amounts in words."""
+    wallet = read_wallet(account_id=account_id, currency=currency, at=timezone.now())
+    entries = list_entries(account_id=account_id, currency=currency, limit=ENTRIES_SHOWN)
+
+    def show(minor: int) -> str:
+        return display_money(minor, currency)
+
+    return {
+        "currency": currency,
+        "settled": show(wallet.settled_minor),
+        "drafts": show(wallet.drafts_minor),
+        "unbilled": show(wallet.unbilled_minor),
+        "ongoing": show(wallet.ongoing_minor),
+        "grants": [
+            (grant, CreditSource(grant.source).label, show(grant.amount_minor), show(grant.balance_minor))
+            for grant in list_grants(account_id=account_id, currency=currency)
+        ],
+        "entries": [(entry, CreditKind(entry.kind).label, show(entry.amount_minor)) for entry in entries],
+    }
+
+
+@admin.register(TopUp)
+class TopUpAdmin(ReadOnly, TopUpModelAdmin):
+    """Top-ups that rules asked for. Until a payment gateway does, a person says what was paid."""
+
+    list_display = ["rule", "number", "amount", "asked_at", "state"]
+    list_filter = [("grant", admin.EmptyFieldListFilter), ("dropped_at", admin.EmptyFieldListFilter)]
+    list_select_related = ["rule__account", "grant"]
+    list_per_page = 50
+    ordering = ["-asked_at", "-pk"]
+    search_fields = ["rule__account__key", "rule__account__name"]
+    search_help_text = _("Search in accounts")
+    readonly_fields = ["amount", "state"]
+    fields = ["rule", "number", "amount", "asked_at", "state", "grant"]
+    actions = ["settle", "drop"]
+
+    @admin.display(description=_("amount"), ordering="amount_minor")
+    def amount(self, asked: TopUp) -> str:
+        return display_money(asked.amount_minor, asked.rule.currency)
+
+    @admin.display(description=_("state"))
+    def state(self, asked: TopUp) -> str:
+        if asked.grant_id is not None:
+            return gettext("paid")
+        return gettext("given up") if asked.dropped_at else gettext("waits for payment")
+
+    def has_settle_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("billing.change_topup")
+
+    @admin.action(description=_("Grant what was paid"), permissions=["settle"])
+    def settle(self, request: HttpRequest, queryset: QuerySet[TopUp]) -> HttpResponse | None:
+        def settle(asked: TopUp) -> None:
+            settle_top_up(asked.pk, at=timezone.now(), by=request.user.pk)
+
+        question = _("Their payment has arrived, and the credit is granted:")
+        return self.do_each(request, queryset, settle, question, gettext("Paid."), action="settle")
+
+    @admin.action(description=_("Give up selected top-ups"), permissions=["settle"])
+    def drop(self, request: HttpRequest, queryset: QuerySet[TopUp]) -> HttpResponse | None:
+        def drop(asked: TopUp) -> None:
+            drop_top_up(asked.pk, at=timezone.now())
+
+        question = _("They will not be paid. Their rules may ask again:")
+        return self.do_each(request, queryset, drop, question, gettext("Given up."), action="drop")
+
+    def do_each(
+        self,
+        request: HttpRequest,
+        queryset: QuerySet[TopUp],
+        verb: Callable[[TopUp], None],
+        question: Any,
+        log: str,
+        *,
+        action: str,
+    ) -> HttpResponse | None:
+        """Ask first; then do it to each that waits, and say so in its history."""
+        waiting = queryset.filter(grant=None, dropped_at=None).select_related("rule__account").order_by("pk")
+        if not waiting:
+            self.message_user(request, _("None of the selected top-ups waits for payment."), messages.WARNING)
+            return None
+        if "confirmed" not in request.POST:
+            context = self.admin_site.each_context(request) | {
+                "title": self.opts.verbose_name_plural,
+                "opts": self.opts,
+                "rows": [(asked, asked.rule.account, self.amount(asked)) for asked in waiting],
+                "question": question,
+                "action": action,
+                "verb": _("Yes"),
+                "checkbox_name": ACTION_CHECKBOX_NAME,
+            }
+            return TemplateResponse(request, "admin/billing/confirm.html", context)
+        for asked in waiting:
+            try:
+                verb(asked)
+                self.log_change(request, asked, log)
+            except TopUpDropped as error:
+                self.message_user(request, str(error), messages.ERROR)
+        return None
+
+
+@admin.register(TopUpRule)
+class TopUpRuleAdmin(RuleModelAdmin):
+    form = RuleForm
+    list_display = ["account", "below", "asked", "is_active"]
+    list_filter = ["is_active", "currency"]
+    list_select_related = ["account"]
+    list_per_page = 50
+    ordering = ["account__key", "currency"]
+    search_fields = ["account__key", "account__name"]
+    search_help_text = _("Search in accounts")
+    fields = ["account", "currency", "threshold", "amount", "is_active"]
+    raw_id_fields = ["account"]
+
+    @admin.display(description=_("below"), ordering="threshold_minor")
+    def below(self, rule: TopUpRule) -> str:
+        return display_money(rule.threshold_minor, rule.currency)
+
+    @admin.display(description=_("amount"), ordering="amount_minor")
+    def asked(self, rule: TopUpRule) -> str:
+        return display_money(rule.amount_minor, rule.currency)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: TopUpRule | None = None) -> list[str]:
+        return ["account", "currency"] if obj else []
+
+    def has_delete_permission(self, request: HttpRequest, obj: TopUpRule | None = None) -> bool:
+        """Its top-ups name it; switch it off instead."""
+        return False
