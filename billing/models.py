@@ -12,8 +12,10 @@ from billing.credit_models import CreditKind as CreditKind
 from billing.credit_models import CreditSource as CreditSource
 from billing.credit_models import TopUp as TopUp
 from billing.credit_models import TopUpRule as TopUpRule
+from billing.periods import Anchoring, Interval
+from billing.proration import Proration
 from billing.rating import PriceModel, trim
-from billing.validators import validate_currency, validate_time_zone
+from billing.validators import validate_country, validate_currency, validate_time_zone
 
 
 class Digits(TypedDict):
@@ -25,8 +27,41 @@ QUANTITY: Digits = {"max_digits": 38, "decimal_places": 12}
 UNIT_PRICE: Digits = {"max_digits": 24, "decimal_places": 12}
 
 
+IS_COUNTRY = "^[A-Z]{2}$"
+
+
+class TaxRate(models.Model):
+    """One tax, such as a country's VAT. Its numbers never change, by trigger: a new percentage is a new rate."""
+
+    name = models.CharField(max_length=60, help_text=_("As documents show it, such as VAT."))
+    country = models.CharField(
+        max_length=2, blank=True, validators=[validate_country], help_text=_("ISO 3166, such as FR.")
+    )
+    percent = models.DecimalField(max_digits=7, decimal_places=4)
+    is_inclusive = models.BooleanField(
+        _("inclusive"), default=False, help_text=_("Prices hold this tax already; it is taken out of them.")
+    )
+
+    class Meta:
+        ordering = ["country", "name", "pk"]
+        verbose_name = _("tax rate")
+        verbose_name_plural = _("tax rates")
+        constraints = [
+            models.UniqueConstraint(fields=["country", "name", "percent", "is_inclusive"], name="tax_rate_once"),
+            models.CheckConstraint(condition=Q(percent__gte=0, percent__lte=100), name="tax_rate_is_a_percentage"),
+            models.CheckConstraint(
+                condition=Q(country="") | Q(country__regex=IS_COUNTRY), name="tax_rate_country_is_a_code"
+            ),
+            models.CheckConstraint(condition=~Q(name=""), name="tax_rate_has_a_name"),
+        ]
+
+    def __str__(self) -> str:
+        text = f"{self.name} {trim(self.percent):f} %"
+        return f"{self.country} {text}" if self.country else text
+
+
 class BillingProfile(models.Model):
-    """Who pays for an account, and whose midnight ends its months."""
+    """Who pays for an account, whose midnight ends its periods, and which taxes its invoices bear."""
 
     account = models.OneToOneField("metering.Account", models.PROTECT, primary_key=True, related_name="+")
     legal_name = models.CharField(max_length=200)
@@ -37,10 +72,28 @@ class BillingProfile(models.Model):
         validators=[validate_time_zone],
         help_text=_("A name such as Europe/Paris. Periods not yet opened follow a change."),
     )
+    country = models.CharField(
+        max_length=2, blank=True, validators=[validate_country], help_text=_("ISO 3166, such as FR.")
+    )
+    tax_number = models.CharField(
+        max_length=40, blank=True, help_text=_("What the tax office knows the customer by, such as a VAT number.")
+    )
+    tax_rates = models.ManyToManyField(
+        TaxRate,
+        blank=True,
+        related_name="profiles",
+        verbose_name=_("tax rates"),
+        help_text=_("Asked on every line of the invoices to come; none for a customer who is exempt."),
+    )
 
     class Meta:
         verbose_name = _("billing profile")
         verbose_name_plural = _("billing profiles")
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(country="") | Q(country__regex=IS_COUNTRY), name="billing_profile_country_is_a_code"
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.legal_name
@@ -62,12 +115,41 @@ class Plan(models.Model):
         return self.name
 
 
+INTERVALS = [
+    (Interval.DAY.value, _("day")),
+    (Interval.WEEK.value, _("week")),
+    (Interval.MONTH.value, _("month")),
+    (Interval.QUARTER.value, _("quarter")),
+    (Interval.HALF_YEAR.value, _("half-year")),
+    (Interval.YEAR.value, _("year")),
+]
+ANCHORINGS = [
+    (Anchoring.CALENDAR.value, _("with the calendar")),
+    (Anchoring.ANNIVERSARY.value, _("from the subscription's anchor")),
+]
+PRORATIONS = [(Proration.SECOND.value, _("by second")), (Proration.DAY.value, _("by day"))]
+LONGEST_TRIAL_DAYS = 730
+
+
 class PlanVersion(models.Model):
-    """Prices and limits as once published. Immutable by trigger from then on; subscribers stay on theirs."""
+    """Prices, limits and periods as once published. Immutable by trigger from then on; subscribers stay on theirs."""
 
     plan = models.ForeignKey(Plan, models.PROTECT, related_name="versions")
     number = models.PositiveIntegerField()
     currency = models.CharField(max_length=3, validators=[validate_currency], help_text=_("ISO 4217, such as EUR."))
+    interval = models.CharField(
+        max_length=10, choices=INTERVALS, default=Interval.MONTH.value, help_text=_("How long a period is.")
+    )
+    anchoring = models.CharField(
+        max_length=12, choices=ANCHORINGS, default=Anchoring.CALENDAR.value, help_text=_("Where periods begin.")
+    )
+    proration = models.CharField(
+        max_length=10,
+        choices=PRORATIONS,
+        default=Proration.SECOND.value,
+        help_text=_("How a fee is cut when a subscription changes within a period."),
+    )
+    trial_days = models.PositiveSmallIntegerField(default=0, help_text=_("Free days at the start; 0 for none."))
     published_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
@@ -76,6 +158,19 @@ class PlanVersion(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["plan", "number"], name="plan_version_numbered_once"),
             models.CheckConstraint(condition=Q(currency__regex="^[A-Z]{3}$"), name="plan_version_currency_is_a_code"),
+            models.CheckConstraint(
+                condition=Q(interval__in=[each.value for each in Interval]), name="plan_version_interval_is_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(anchoring__in=[each.value for each in Anchoring]), name="plan_version_anchoring_is_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(proration__in=[each.value for each in Proration]), name="plan_version_proration_is_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(trial_days__gte=0, trial_days__lte=LONGEST_TRIAL_DAYS),
+                name="plan_version_trial_is_not_too_long",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -180,12 +275,16 @@ class SubscriptionState(models.TextChoices):
 
 
 class Subscription(models.Model):
-    """An account on a plan version, billed by calendar month in the account's time zone."""
+    """An account on a plan version, billed by the version's periods in the account's time zone.
+
+    Of the anchor the day and the time of day recur, where the version does not go with the calendar.
+    """
 
     account = models.ForeignKey("metering.Account", models.PROTECT, related_name="+")
     version = models.ForeignKey(PlanVersion, models.PROTECT, related_name="subscriptions")
     state = models.CharField(max_length=10, choices=SubscriptionState.choices, default=SubscriptionState.ACTIVE)
     started_at = models.DateTimeField()
+    anchor = models.DateTimeField(help_text=_("Periods that do not go with the calendar begin as this moment recurs."))
     ended_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:

@@ -50,6 +50,13 @@ MONTHS = {Interval.MONTH: 1, Interval.QUARTER: 3, Interval.HALF_YEAR: 6, Interva
 DAYS = {Interval.DAY: 1, Interval.WEEK: 7}
 
 
+class Anchoring(StrEnum):
+    """What periods begin with: the calendar's, or what recurs of a subscription's own anchor."""
+
+    CALENDAR = "calendar"
+    ANNIVERSARY = "anniversary"
+
+
 @dataclass(frozen=True, slots=True)
 class Cycle:
     """Where periods begin: with the calendar (weeks on Monday), or every interval from the moment of an anchor on.

@@ -8,8 +8,10 @@ from decimal import Decimal
 from django.db import IntegrityError, transaction
 from django.db.models import Max, Prefetch, QuerySet
 
-from billing.models import Plan, PlanLimit, PlanVersion, Price, Tier
+from billing.models import LONGEST_TRIAL_DAYS, Plan, PlanLimit, PlanVersion, Price, Tier
 from billing.money import find_exponent
+from billing.periods import Anchoring, Cycle, Interval
+from billing.proration import Proration
 from billing.rating import QUANTITY_DIGITS, InvalidPrice, PriceModel, PriceTerms, TierTerms, check_digits
 from metering import meters
 
@@ -39,6 +41,23 @@ class PlanLimitTerms:
 
 
 @dataclass(frozen=True, slots=True)
+class PeriodTerms:
+    """How long a plan's periods are, where they begin, what a part of one is cut by, and how many days come free."""
+
+    interval: Interval = Interval.MONTH
+    anchoring: Anchoring = Anchoring.CALENDAR
+    proration: Proration = Proration.SECOND
+    trial_days: int = 0
+
+    def cycle(self, anchor: datetime) -> Cycle:
+        """The periods of a subscription with that anchor."""
+        return Cycle(self.interval, None if self.anchoring is Anchoring.CALENDAR else anchor)
+
+
+MONTHLY = PeriodTerms()
+
+
+@dataclass(frozen=True, slots=True)
 class PlanTerms:
     """One version of a plan, whole. `published_at` is None for a draft."""
 
@@ -50,6 +69,7 @@ class PlanTerms:
     currency: str
     prices: tuple[PriceTerms, ...]
     limits: tuple[PlanLimitTerms, ...]
+    periods: PeriodTerms
     published_at: datetime | None
 
 
@@ -62,6 +82,7 @@ def create_plan(
     currency: str,
     prices: Iterable[PriceTerms],
     limits: Iterable[PlanLimitTerms] = (),
+    periods: PeriodTerms = MONTHLY,
     at: datetime,
 ) -> PlanTerms:
     """Put a new plan on offer: its first version is published at once. `rank` orders the plans, smallest first.
@@ -73,22 +94,37 @@ def create_plan(
             plan = Plan.objects.create(slug=slug, name=name, rank=rank)
     except IntegrityError as error:
         raise PlanExists(f"A plan with the slug {slug!r} or the rank {rank} is there already.") from error
-    version_id = add_version(plan_id=plan.pk, currency=currency, prices=prices, limits=limits)
+    version_id = add_version(plan_id=plan.pk, currency=currency, prices=prices, limits=limits, periods=periods)
     return publish_version(version_id, at=at)
 
 
 @transaction.atomic
 def add_version(
-    *, plan_id: int, currency: str, prices: Iterable[PriceTerms], limits: Iterable[PlanLimitTerms] = ()
+    *,
+    plan_id: int,
+    currency: str,
+    prices: Iterable[PriceTerms],
+    limits: Iterable[PlanLimitTerms] = (),
+    periods: PeriodTerms = MONTHLY,
 ) -> int:
     """Draft the plan's next version and return its id. Lines of an invoice follow the order of the prices.
 
     Raises UnknownCurrency, InvalidPlan and metering's UnknownMeter.
     """
     find_exponent(currency)
+    if not 0 <= periods.trial_days <= LONGEST_TRIAL_DAYS:
+        raise InvalidPlan(f"A trial has at most {LONGEST_TRIAL_DAYS} days, not {periods.trial_days}.")
     Plan.objects.select_for_update().get(pk=plan_id)
     last = PlanVersion.objects.filter(plan_id=plan_id).aggregate(last=Max("number"))["last"] or 0
-    version = PlanVersion.objects.create(plan_id=plan_id, number=last + 1, currency=currency)
+    version = PlanVersion.objects.create(
+        plan_id=plan_id,
+        number=last + 1,
+        currency=currency,
+        interval=periods.interval.value,
+        anchoring=periods.anchoring.value,
+        proration=periods.proration.value,
+        trial_days=periods.trial_days,
+    )
     store_prices(version, prices)
     store_limits(version, limits)
     return version.pk
@@ -98,7 +134,9 @@ def copy_last_version(plan_id: int) -> int:
     """Draft the plan's next version with the terms of its last one, be it a draft, and return its id."""
     last = load_versions().filter(plan_id=plan_id).latest("number")
     terms = describe_version(last)
-    return add_version(plan_id=plan_id, currency=terms.currency, prices=terms.prices, limits=terms.limits)
+    return add_version(
+        plan_id=plan_id, currency=terms.currency, prices=terms.prices, limits=terms.limits, periods=terms.periods
+    )
 
 
 @transaction.atomic
@@ -171,7 +209,17 @@ def describe_version(version: PlanVersion) -> PlanTerms:
         currency=version.currency,
         prices=tuple(describe_price(price) for price in version.prices.all()),
         limits=tuple(PlanLimitTerms(limit.meter.key, limit.quantity, limit.is_hard) for limit in version.limits.all()),
+        periods=describe_periods(version),
         published_at=version.published_at,
+    )
+
+
+def describe_periods(version: PlanVersion) -> PeriodTerms:
+    return PeriodTerms(
+        interval=Interval(version.interval),
+        anchoring=Anchoring(version.anchoring),
+        proration=Proration(version.proration),
+        trial_days=version.trial_days,
     )
 
 

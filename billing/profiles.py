@@ -1,10 +1,11 @@
-"""Who pays for an account, and in which time zone its months end."""
+"""Who pays for an account, in which time zone its periods end, and which taxes its invoices bear."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
 
 from billing.models import BillingProfile
 from billing.periods import find_zone
+from billing.taxes import check_country
 from metering import accounts
 
 
@@ -18,16 +19,36 @@ class ProfileFact:
     legal_name: str
     email: str
     time_zone: str
+    country: str = ""
+    tax_number: str = ""
 
 
-def set_profile(*, account_id: int, legal_name: str, email: str = "", time_zone: str = "UTC") -> ProfileFact:
-    """Say who pays for an account; a second call replaces the first.
+def set_profile(
+    *,
+    account_id: int,
+    legal_name: str,
+    email: str = "",
+    time_zone: str = "UTC",
+    country: str = "",
+    tax_number: str = "",
+) -> ProfileFact:
+    """Say who pays for an account; a second call replaces the first. The taxes stay as they are: see set_tax_rates.
 
-    A new time zone moves the end of periods that are not open yet. Raises UnknownTimeZone.
+    `country` is a code of ISO 3166. A new time zone moves the end of periods that are not open yet.
+    Raises UnknownTimeZone, InvalidCountry.
     """
     find_zone(time_zone)
+    if country:
+        check_country(country)
     profile, _ = BillingProfile.objects.update_or_create(
-        account_id=account_id, defaults={"legal_name": legal_name, "email": email, "time_zone": time_zone}
+        account_id=account_id,
+        defaults={
+            "legal_name": legal_name,
+            "email": email,
+            "time_zone": time_zone,
+            "country": country,
+            "tax_number": tax_number,
+        },
     )
     return describe_profile(profile)
 
@@ -78,4 +99,6 @@ def describe_profile(profile: BillingProfile) -> ProfileFact:
         legal_name=profile.legal_name,
         email=profile.email,
         time_zone=profile.time_zone,
+        country=profile.country,
+        tax_number=profile.tax_number,
     )

@@ -1,4 +1,4 @@
-"""Subscriptions: which account is on which plan version, and the monthly periods it is billed by.
+"""Subscriptions: which account is on which plan version, and the periods it is billed by.
 
 A period is opened before it begins, together with the limits that metering watches in it.
 """
@@ -14,8 +14,8 @@ from django.db.models import Exists, Max, OuterRef, Q
 from billing import profiles
 from billing.constraints import find_constraint
 from billing.models import Period, PlanLimit, PlanVersion, Price, Subscription, SubscriptionState
-from billing.periods import CALENDAR_MONTH, follow_periods, list_periods
-from billing.plans import UnknownPlan, list_slugs
+from billing.periods import Cycle, follow_periods, list_periods
+from billing.plans import UnknownPlan, describe_periods, list_slugs
 from metering import limits
 from metering.limits import LimitTerms
 
@@ -48,9 +48,12 @@ class SubscriptionFact:
     period_end: datetime
 
 
-def create_subscription(*, account_id: int, plan_slug: str, started_at: datetime, at: datetime) -> SubscriptionFact:
-    """Put the account on the plan's latest published version, billed by calendar month in its own time zone.
+def create_subscription(
+    *, account_id: int, plan_slug: str, started_at: datetime, at: datetime, anchor: datetime | None = None
+) -> SubscriptionFact:
+    """Put the account on the plan's latest published version, billed by its periods in the account's own time zone.
 
+    Where these do not go with the calendar, the day and the time of day of `anchor` recur (`started_at` when left out).
     Opens every period from `started_at` (the first is partial) to the one that holds `at`, and hands the plan's limits
     to metering for the periods that have not ended. An account without a billing profile gets one in its own name.
     Ingestion waits until the caller's transaction ends, so keep that short.
@@ -61,9 +64,11 @@ def create_subscription(*, account_id: int, plan_slug: str, started_at: datetime
         with transaction.atomic():
             version = find_offer(plan_slug)
             profile = profiles.read_or_set_profile(account_id)
-            subscription = Subscription(account_id=account_id, version=version, started_at=started_at)
+            subscription = Subscription(
+                account_id=account_id, version=version, started_at=started_at, anchor=anchor or started_at
+            )
             subscription.save(force_insert=True)
-            bounds = list_periods(started_at, CALENDAR_MONTH, until=at, time_zone=profile.time_zone)
+            bounds = list_periods(started_at, find_cycle(subscription), until=at, time_zone=profile.time_zone)
             periods = open_periods([(subscription, bounds)], at=at)
     except IntegrityError as error:
         if find_constraint(error) != "subscription_one_active_per_account":
@@ -91,12 +96,14 @@ def create_subscriptions(*, account_ids: Iterable[int], plan_slug: str, started_
 def subscribe_batch(account_ids: list[int], *, version: PlanVersion, started_at: datetime, at: datetime) -> int:
     zones = read_zones(account_ids)
     Subscription.objects.bulk_create(
-        (Subscription(account_id=pk, version=version, started_at=started_at) for pk in zones), ignore_conflicts=True
+        (Subscription(account_id=pk, version=version, started_at=started_at, anchor=started_at) for pk in zones),
+        ignore_conflicts=True,
     )
     # Those of an earlier call have their periods; ours have none yet.
-    new = list(Subscription.objects.filter(account_id__in=zones, version=version, periods=None).order_by("pk"))
+    ours = Subscription.objects.filter(account_id__in=zones, version=version, periods=None)
+    new = list(ours.select_related("version").order_by("pk"))
     chains = [
-        (each, list_periods(started_at, CALENDAR_MONTH, until=at, time_zone=zones[each.account_id])) for each in new
+        (each, list_periods(started_at, find_cycle(each), until=at, time_zone=zones[each.account_id])) for each in new
     ]
     open_periods(chains, at=at)
     return len(new)
@@ -138,8 +145,10 @@ def extend_batch(*, until: datetime, at: datetime) -> int | None:
     """
     covered = Period.objects.filter(subscription=OuterRef("pk"), closed_at__isnull=True, ends_at__gt=until)
     # no_key: closing a period points a new invoice at this row, and must not wait for us while we wait for limits.
-    free = Subscription.objects.select_for_update(skip_locked=True, no_key=True)
-    batch = free.filter(~Exists(covered), state=SubscriptionState.ACTIVE).order_by("pk")[:BATCH]
+    free = Subscription.objects.select_for_update(skip_locked=True, no_key=True, of=("self",))
+    batch = (
+        free.select_related("version").filter(~Exists(covered), state=SubscriptionState.ACTIVE).order_by("pk")[:BATCH]
+    )
     subscriptions = {subscription.pk: subscription for subscription in batch}
     if not subscriptions:
         return None
@@ -150,8 +159,12 @@ def extend_batch(*, until: datetime, at: datetime) -> int | None:
     for pk, end in ends:
         subscription = subscriptions[pk]
         zone = zones[subscription.account_id]
-        chains.append((subscription, follow_periods(end, CALENDAR_MONTH, until=until, time_zone=zone)))
+        chains.append((subscription, follow_periods(end, find_cycle(subscription), until=until, time_zone=zone)))
     return len(open_periods(chains, at=at))
+
+
+def find_cycle(subscription: Subscription) -> Cycle:
+    return describe_periods(subscription.version).cycle(subscription.anchor)
 
 
 def read_zones(account_ids: Iterable[int]) -> dict[int, str]:

@@ -1,5 +1,6 @@
 """Tax on a line: pure, rounded once per line and rate. No Django here."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
@@ -8,12 +9,20 @@ from fractions import Fraction
 from billing.money import allocate, round_minor
 
 HUNDRED = 100
-PERCENT_DIGITS = (3, 4)  # before and after the point, as stored
+PERCENT_PLACES = 4  # as stored
+COUNTRY = re.compile("[A-Z]{2}")
 ZERO = Decimal(0)
 
 
 class InvalidTax(ValueError):
     """A tax that cannot be asked; the message says why."""
+
+
+class InvalidCountry(ValueError):
+    """A country is named by its two letters of ISO 3166."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(f"{code!r} is not a country code of ISO 3166, which is two capital letters.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +36,8 @@ class TaxTerms:
     def __post_init__(self) -> None:
         if not self.percent.is_finite() or not 0 <= self.percent <= HUNDRED:
             raise InvalidTax(f"{self.name}: a tax is between 0 and 100 percent, not {self.percent}.")
+        if int(self.percent.normalize().as_tuple().exponent) < -PERCENT_PLACES:
+            raise InvalidTax(f"{self.name}: {self.percent} percent has more than {PERCENT_PLACES} decimals.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,3 +89,9 @@ def tax_line(amount_minor: int, terms: Iterable[TaxTerms]) -> TaxedLine:
 def take_percent(amount_minor: int, percent: Decimal) -> int:
     """So many percent of an amount, rounded half away from zero."""
     return round_minor(amount_minor * Fraction(percent) / HUNDRED)
+
+
+def check_country(code: str) -> None:
+    """Raise InvalidCountry for what is not the two capital letters of a code."""
+    if not COUNTRY.fullmatch(code):
+        raise InvalidCountry(code)

@@ -3,7 +3,7 @@
 from billing.admin.credits import CreditGrantAdmin, TopUpAdmin, TopUpRuleAdmin
 from billing.admin.invoices import InvoiceAdmin
 from billing.admin.plans import PlanAdmin, PlanVersionAdmin, PriceAdmin
-from billing.admin.subscriptions import BillingProfileAdmin, SubscriptionAdmin
+from billing.admin.subscriptions import BillingProfileAdmin, SubscriptionAdmin, TaxRateAdmin
 
 __all__ = [
     "BillingProfileAdmin",
@@ -13,6 +13,7 @@ __all__ = [
     "PlanVersionAdmin",
     "PriceAdmin",
     "SubscriptionAdmin",
+    "TaxRateAdmin",
     "TopUpAdmin",
     "TopUpRuleAdmin",
 ]

@@ -194,8 +194,8 @@ class TierInline(DraftRows, TierTabularInline):
 
 @admin.register(PlanVersion)
 class PlanVersionAdmin(WhileDraft, VersionModelAdmin):
-    list_display = ["__str__", "currency", "status", "published_at", "subscribers"]
-    list_filter = [StatusFilter, "plan"]
+    list_display = ["__str__", "currency", "interval", "status", "published_at", "subscribers"]
+    list_filter = [StatusFilter, "interval", "plan"]
     list_select_related = ["plan"]
     date_hierarchy = "published_at"
     ordering = ["plan__rank", "-number"]
@@ -213,7 +213,10 @@ class PlanVersionAdmin(WhileDraft, VersionModelAdmin):
         return self.inlines if is_draft(obj) else []
 
     def get_fields(self, request: HttpRequest, obj: PlanVersion | None = None) -> Any:
-        return ["plan", "number", "currency", "status", "published_at", "in_words"] if obj else ["plan", "currency"]
+        periods = ["interval", "anchoring", "proration", "trial_days"]
+        if obj is None:
+            return ["plan", "currency", *periods]
+        return ["plan", "number", "currency", *periods, "status", "published_at", "in_words"]
 
     def get_readonly_fields(self, request: HttpRequest, obj: PlanVersion | None = None) -> list[str]:
         return [*self.readonly_fields, "plan"] if obj else self.readonly_fields

@@ -1,8 +1,9 @@
-"""Who is on which plan, and who pays. Subscriptions are made by billing's own functions and only read here."""
+"""Who is on which plan, who pays, and which taxes. Subscriptions are made by billing's functions and only read here."""
 
 from typing import TYPE_CHECKING
 
 from django.contrib import admin
+from django.db import models
 from django.db.models import Prefetch, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
@@ -11,18 +12,20 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from billing.admin.reading import ReadOnly, list_sentences
-from billing.models import BillingProfile, Invoice, Period, Subscription
+from billing.admin.reading import PlainDecimalField, ReadOnly, list_sentences
+from billing.models import BillingProfile, Invoice, Period, Subscription, TaxRate
 from billing.previews import InvoicePreview, NotSubscribed, preview_period
 from billing.wording import display_money, explain_line
 
 if TYPE_CHECKING:
     ProfileModelAdmin = admin.ModelAdmin[BillingProfile]
     SubscriptionModelAdmin = admin.ModelAdmin[Subscription]
+    TaxRateModelAdmin = admin.ModelAdmin[TaxRate]
     PeriodTabularInline = admin.TabularInline[Period, Subscription]
 else:
     ProfileModelAdmin = admin.ModelAdmin
     SubscriptionModelAdmin = admin.ModelAdmin
+    TaxRateModelAdmin = admin.ModelAdmin
     PeriodTabularInline = admin.TabularInline
 
 
@@ -58,7 +61,7 @@ class SubscriptionAdmin(ReadOnly, SubscriptionModelAdmin):
     inlines = [PeriodInline]
     readonly_fields = ["account_key", "cost_so_far"]
     fieldsets = [
-        (None, {"fields": ["account", "account_key", "version", "state", "started_at", "ended_at"]}),
+        (None, {"fields": ["account", "account_key", "version", "state", "started_at", "anchor", "ended_at"]}),
         (_("Period under way"), {"fields": ["cost_so_far"]}),
     ]
 
@@ -99,18 +102,38 @@ def describe_preview(preview: InvoicePreview) -> SafeString:
 
 @admin.register(BillingProfile)
 class BillingProfileAdmin(ProfileModelAdmin):
-    list_display = ["legal_name", "account", "email", "time_zone"]
+    list_display = ["legal_name", "account", "email", "country", "time_zone"]
+    list_filter = ["country"]
     list_select_related = ["account"]
     list_per_page = 50
     show_full_result_count = False
     ordering = ["legal_name", "pk"]
-    search_fields = ["legal_name", "email", "account__key", "account__name"]
-    search_help_text = _("Search in names, e-mail addresses and accounts")
+    search_fields = ["legal_name", "email", "tax_number", "account__key", "account__name"]
+    search_help_text = _("Search in names, e-mail addresses, tax numbers and accounts")
     raw_id_fields = ["account"]
+    filter_horizontal = ["tax_rates"]
 
     def get_readonly_fields(self, request: HttpRequest, obj: BillingProfile | None = None) -> list[str]:
         return ["account"] if obj else []
 
     def has_delete_permission(self, request: HttpRequest, obj: BillingProfile | None = None) -> bool:
         """Without it no period could be closed."""
+        return False
+
+
+@admin.register(TaxRate)
+class TaxRateAdmin(TaxRateModelAdmin):
+    """A rate is made once; only its name can be mended. Profiles point at it, so none is removed."""
+
+    list_display = ["name", "country", "percent", "is_inclusive"]
+    list_filter = ["country", "is_inclusive"]
+    search_fields = ["name", "country"]
+    search_help_text = _("Search in names and countries")
+    fields = ["name", "country", "percent", "is_inclusive"]
+    formfield_overrides = {models.DecimalField: {"form_class": PlainDecimalField}}
+
+    def get_readonly_fields(self, request: HttpRequest, obj: TaxRate | None = None) -> list[str]:
+        return ["country", "percent", "is_inclusive"] if obj else []
+
+    def has_delete_permission(self, request: HttpRequest, obj: TaxRate | None = None) -> bool:
         return False

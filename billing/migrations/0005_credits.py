@@ -73,7 +73,7 @@ DROP FUNCTION billing_check_credit_grant;
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("billing", "0002_frozen_documents"),
+        ("billing", "0004_periods_of_every_length"),
         ("metering", "0010_what_was_refused_and_how_much_was_sent"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]

@@ -6,7 +6,7 @@ from decimal import Decimal
 from itertools import count
 
 from billing import plans, profiles, subscriptions
-from billing.plans import PlanLimitTerms, PlanTerms
+from billing.plans import MONTHLY, PeriodTerms, PlanLimitTerms, PlanTerms
 from billing.rating import PriceTerms, TierTerms, flat_fee, graduated, per_unit
 from billing.subscriptions import SubscriptionFact
 from metering import accounts, ingest, meters
@@ -58,6 +58,7 @@ def make_plan(
     currency: str = "EUR",
     prices: Iterable[PriceTerms] = (BASE_FEE, REQUESTS, BANDWIDTH),
     limits: Iterable[PlanLimitTerms] = (PlanLimitTerms("requests", Decimal(50_000)),),
+    periods: PeriodTerms = MONTHLY,
     at: datetime = JAN,
 ) -> PlanTerms:
     make_meters()
@@ -68,6 +69,7 @@ def make_plan(
         currency=currency,
         prices=prices,
         limits=limits,
+        periods=periods,
         at=at,
     )
 

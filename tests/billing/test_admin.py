@@ -7,13 +7,19 @@ from django.contrib.auth.models import Permission
 from django.urls import reverse
 
 from billing import invoicing, plans
-from billing.models import Invoice, Plan, PlanVersion, Price, Subscription
+from billing.models import Invoice, Plan, PlanVersion, Price, Subscription, TaxRate
+from billing.periods import Anchoring, Interval
+from billing.plans import PeriodTerms
+from billing.profiles import read_profile
+from billing.proration import Proration
 from billing.rating import flat_fee
+from billing.tax_rates import create_tax_rate, read_taxes
+from billing.taxes import TaxTerms
 from tests.billing.makers import FEB, HOUR, MID_JAN, make_plan, make_subscription, use
 
 pytestmark = pytest.mark.django_db
 
-PAGES = ["plan", "planversion", "subscription", "billingprofile", "invoice"]
+PAGES = ["plan", "planversion", "subscription", "billingprofile", "taxrate", "invoice"]
 
 
 @pytest.fixture(autouse=True)
@@ -156,12 +162,15 @@ def test_a_first_version_is_drafted_and_priced_in_the_admin(chief):
         "prices-0-included_units": "0",
     }
     url = reverse("admin:billing_planversion_add")
-    refused = chief.post(url, {"plan": plan.pk, "currency": "XXX", **formsets})
+    terms = {"plan": plan.pk, "interval": "year", "anchoring": "anniversary", "proration": "day", "trial_days": "14"}
+    refused = chief.post(url, {**terms, "currency": "XXX", **formsets})
     assert "is not a currency code" in refused.content.decode()
-    chief.post(url, {"plan": plan.pk, "currency": "EUR", **formsets, **price})
+    chief.post(url, {**terms, "currency": "EUR", **formsets, **price})
     version = PlanVersion.objects.get()
     assert (version.number, version.currency, version.published_at) == (1, "EUR", None)
-    assert plans.read_version(version.pk).prices == (flat_fee("Base fee", Decimal(0)),)
+    drafted = plans.read_version(version.pk)
+    assert drafted.prices == (flat_fee("Base fee", Decimal(0)),)
+    assert drafted.periods == PeriodTerms(Interval.YEAR, Anchoring.ANNIVERSARY, Proration.DAY, trial_days=14)
 
 
 def test_decimals_are_edited_as_people_write_them(chief):
@@ -191,6 +200,25 @@ def test_a_profile_keeps_to_time_zones_that_exist(chief):
     assert chief.post(url, {"legal_name": "Acme", "time_zone": "Europe/Paris"}).status_code == 302
 
 
+def test_a_profile_says_which_taxes_its_invoices_bear(chief):
+    subscription = make_subscription()
+    vat = create_tax_rate(name="VAT", percent=Decimal(20), country="FR")
+    url = reverse("admin:billing_billingprofile_change", args=[subscription.account_id])
+    terms = {"legal_name": "Acme", "time_zone": "UTC", "country": "FR", "tax_number": "FR40303265045"}
+    assert "is not a country code" in chief.post(url, {**terms, "country": "fr"}).content.decode()
+    chief.post(url, {**terms, "tax_rates": [vat]})
+    assert read_taxes([subscription.account_id]) == {subscription.account_id: (TaxTerms("VAT", Decimal(20)),)}
+    assert read_profile(subscription.account_id).tax_number == "FR40303265045"
+
+
+def test_of_a_tax_rate_that_is_there_only_the_name_can_be_mended(chief):
+    vat = create_tax_rate(name="VAT", percent=Decimal(20), country="FR")
+    chief.post(reverse("admin:billing_taxrate_change", args=[vat]), {"name": "TVA", "percent": "5.5", "country": "BE"})
+    rate = TaxRate.objects.get()
+    assert (rate.name, rate.percent, rate.country) == ("TVA", Decimal(20), "FR")
+    assert chief.post(reverse("admin:billing_taxrate_delete", args=[vat]), {"post": "yes"}).status_code == 403
+
+
 @pytest.mark.parametrize("model", PAGES)
 def test_lists_cost_the_same_for_one_row_and_for_many(chief, model, django_assert_max_num_queries):
     make_billed_customer("acme")
@@ -199,6 +227,7 @@ def test_lists_cost_the_same_for_one_row_and_for_many(chief, model, django_asser
         show(chief, model)
     for number in range(4):
         make_subscription(f"customer-{number}", plan=make_plan(f"plan-{number}"), started_at=MID_JAN)
+        create_tax_rate(name=f"Tax {number}", percent=Decimal(number))
     for period_id in Subscription.objects.filter(periods__closed_at=None).values_list("periods__pk", flat=True):
         invoicing.close_period(period_id, at=FEB)
     with django_assert_max_num_queries(len(few.captured_queries)):

@@ -5,7 +5,9 @@ from django.db import IntegrityError, connection, transaction
 
 from billing import plans
 from billing.models import Plan, PlanLimit, PlanVersion, Price, Tier
-from billing.plans import InvalidPlan, PlanExists, PlanLimitTerms, UnknownPlan
+from billing.periods import Anchoring, Interval
+from billing.plans import InvalidPlan, PeriodTerms, PlanExists, PlanLimitTerms, UnknownPlan
+from billing.proration import Proration
 from billing.rating import flat_fee, per_unit
 from metering.meters import UnknownMeter, find_meter
 from tests.billing.makers import BANDWIDTH, BASE_FEE, FEB, JAN, REQUESTS, make_meters, make_plan
@@ -100,10 +102,35 @@ def test_publishing_twice_keeps_the_first_date():
 
 
 def test_a_copy_has_the_terms_of_the_last_version_and_the_next_number():
-    published = make_plan()
+    published = make_plan(periods=PeriodTerms(Interval.QUARTER, Anchoring.ANNIVERSARY, Proration.DAY, trial_days=30))
     copy = plans.read_version(plans.copy_last_version(PlanVersion.objects.get(pk=published.version_id).plan_id))
     assert (copy.version_number, copy.published_at) == (2, None)
     assert (copy.prices, copy.limits, copy.currency) == (published.prices, published.limits, "EUR")
+    assert copy.periods == published.periods
+
+
+def test_a_plan_is_billed_by_calendar_month_and_prorated_by_second_unless_told_otherwise():
+    assert make_plan().periods == PeriodTerms(Interval.MONTH, Anchoring.CALENDAR, Proration.SECOND, trial_days=0)
+
+
+def test_a_trial_that_is_too_long_is_refused():
+    with pytest.raises(InvalidPlan, match="at most 730 days"):
+        make_plan(periods=PeriodTerms(trial_days=731))
+    assert not Plan.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("terms", "rule"),
+    [
+        ({"interval": "fortnight"}, "plan_version_interval_is_known"),
+        ({"anchoring": "moon"}, "plan_version_anchoring_is_known"),
+        ({"proration": "hour"}, "plan_version_proration_is_known"),
+        ({"trial_days": 731}, "plan_version_trial_is_not_too_long"),
+    ],
+)
+def test_the_database_knows_no_other_periods(terms, rule):
+    draft = make_draft(BASE_FEE)
+    assert_refused(rule, lambda: PlanVersion.objects.filter(pk=draft.pk).update(**terms))
 
 
 def test_a_draft_with_tiers_that_fall_is_not_published():
@@ -156,6 +183,8 @@ def test_a_version_begins_as_a_draft():
 
 FROZEN_WRITES = {
     "change the version": lambda v: PlanVersion.objects.filter(pk=v).update(currency="USD"),
+    "change its periods": lambda v: PlanVersion.objects.filter(pk=v).update(interval="year"),
+    "change its proration": lambda v: PlanVersion.objects.filter(pk=v).update(proration="day"),
     "withdraw the version": lambda v: PlanVersion.objects.filter(pk=v).update(published_at=None),
     "remove the version": lambda v: delete_row("billing_planversion", v),
     "change a price": lambda v: Price.objects.filter(version=v, model="flat").update(unit_amount=Decimal(1)),

@@ -1,9 +1,11 @@
 import pytest
+from django.db import IntegrityError, transaction
 
 from billing import profiles
 from billing.models import BillingProfile
 from billing.periods import UnknownTimeZone
 from billing.profiles import ProfileFact, UnknownProfile
+from billing.taxes import InvalidCountry
 from metering import accounts
 from tests.billing.makers import JAN, make_account
 
@@ -15,6 +17,21 @@ def test_a_profile_says_who_pays_and_where_midnight_is():
     profiles.set_profile(account_id=account.id, legal_name="Acme SA", email="a@acme.example", time_zone="Europe/Paris")
     assert profiles.read_profile(account.id) == ProfileFact(account.id, "Acme SA", "a@acme.example", "Europe/Paris")
     assert BillingProfile.objects.count() == 1
+
+
+def test_a_profile_says_where_the_customer_pays_tax():
+    account = make_account("acme")
+    said = profiles.set_profile(account_id=account.id, legal_name="Acme SA", country="FR", tax_number="FR40303265045")
+    assert (said.country, said.tax_number) == ("FR", "FR40303265045")
+    with pytest.raises(InvalidCountry):
+        profiles.set_profile(account_id=account.id, legal_name="Acme SA", country="France")
+    assert profiles.read_profile(account.id) == said
+
+
+def test_the_database_refuses_a_country_that_is_no_code():
+    account = make_account("acme")
+    with pytest.raises(IntegrityError, match="billing_profile_country_is_a_code"), transaction.atomic():
+        BillingProfile.objects.filter(account_id=account.id).update(country="fr")
 
 
 def test_a_time_zone_that_does_not_exist_changes_nothing():

@@ -6,7 +6,8 @@ from django.db import IntegrityError, transaction
 
 from billing import invariants, plans, profiles, subscriptions
 from billing.models import Period, Plan, Subscription
-from billing.plans import PlanLimitTerms, UnknownPlan
+from billing.periods import Anchoring, Interval
+from billing.plans import PeriodTerms, PlanLimitTerms, UnknownPlan
 from billing.rating import flat_fee
 from billing.subscriptions import AlreadySubscribed, StartsInFuture, SubscriptionFact
 from metering.limits import read_limits
@@ -14,6 +15,8 @@ from tests.billing.makers import FEB, HOUR, JAN, MAR, MID_JAN, make_account, mak
 from tests.billing.threads import run_together
 
 pytestmark = pytest.mark.django_db
+
+DAY = timedelta(days=1)
 
 
 def list_bounds(subscription):
@@ -56,6 +59,64 @@ def test_a_start_in_the_past_opens_every_period_since_and_limits_only_what_goes_
         "bandwidth",
         "requests",
     ]
+
+
+YEARLY = PeriodTerms(Interval.YEAR, Anchoring.ANNIVERSARY)
+
+
+@pytest.mark.parametrize(
+    ("periods", "bounds"),
+    [
+        (PeriodTerms(Interval.QUARTER), [(MID_JAN, datetime(2026, 4, 1, tzinfo=UTC))]),
+        (PeriodTerms(Interval.HALF_YEAR), [(MID_JAN, datetime(2026, 7, 1, tzinfo=UTC))]),
+        (YEARLY, [(MID_JAN, datetime(2027, 1, 15, 12, tzinfo=UTC))]),
+        (
+            PeriodTerms(Interval.MONTH, Anchoring.ANNIVERSARY),
+            [(MID_JAN, datetime(2026, 2, 15, 12, tzinfo=UTC))],
+        ),
+        (
+            PeriodTerms(Interval.WEEK),
+            [
+                (MID_JAN, datetime(2026, 1, 19, tzinfo=UTC)),
+                (datetime(2026, 1, 19, tzinfo=UTC), datetime(2026, 1, 26, tzinfo=UTC)),
+            ],
+        ),
+    ],
+)
+def test_periods_are_those_of_the_plan_version(periods, bounds):
+    subscription = make_subscription(plan=make_plan(periods=periods), started_at=MID_JAN, at=MID_JAN + 5 * DAY)
+    assert list_bounds(subscription) == bounds
+
+
+def test_an_anchor_of_the_31st_survives_short_months_from_one_opening_to_the_next():
+    last = datetime(2026, 1, 31, 9, tzinfo=UTC)
+    monthly = make_plan(periods=PeriodTerms(Interval.MONTH, Anchoring.ANNIVERSARY))
+    subscription = make_subscription(plan=monthly, started_at=last)
+    for day in (27, 27 + 31, 27 + 61):
+        subscriptions.open_next_periods(FEB + (day + 1) * DAY)
+    starts = [start for start, _ in list_bounds(subscription)]
+    assert [f"{start:%d %b %H}" for start in starts] == ["31 Jan 09", "28 Feb 09", "31 Mar 09", "30 Apr 09"]
+
+
+def test_an_anchor_of_its_own_makes_the_first_period_partial():
+    plan, account = make_plan(periods=PeriodTerms(Interval.MONTH, Anchoring.ANNIVERSARY)), make_account("acme")
+    subscription = subscriptions.create_subscription(
+        account_id=account.id,
+        plan_slug=plan.slug,
+        started_at=MID_JAN,
+        anchor=datetime(2026, 1, 20, tzinfo=UTC),
+        at=MID_JAN,
+    )
+    assert (subscription.period_start, subscription.period_end) == (MID_JAN, datetime(2026, 1, 20, tzinfo=UTC))
+
+
+def test_many_accounts_are_subscribed_by_the_periods_of_the_version():
+    plan = make_plan(periods=YEARLY)
+    ids = [make_account(key).id for key in ("acme", "beta")]
+    subscriptions.create_subscriptions(account_ids=ids, plan_slug=plan.slug, started_at=MID_JAN, at=FEB)
+    for account_id in ids:
+        subscription = subscriptions.read_subscription(account_id=account_id, at=FEB)
+        assert subscription.period_end == datetime(2027, 1, 15, 12, tzinfo=UTC)
 
 
 def test_limits_are_handed_over_with_what_was_used_before():

@@ -4,7 +4,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing.taxes import InvalidTax, TaxedLine, TaxPart, TaxTerms, take_percent, tax_line
+from billing.taxes import (
+    InvalidCountry,
+    InvalidTax,
+    TaxedLine,
+    TaxPart,
+    TaxTerms,
+    check_country,
+    take_percent,
+    tax_line,
+)
 
 
 def tax(percent, name="VAT", *, is_inclusive=False):
@@ -59,8 +68,16 @@ def test_without_a_tax_the_line_stays_as_it_is():
     assert tax_line(1_234, []) == TaxedLine(1_234)
 
 
-@pytest.mark.parametrize("percent", ["-1", "100.1", "NaN", "Infinity"])
-def test_a_tax_is_between_nothing_and_all(percent):
+@pytest.mark.parametrize("code", ["", "F", "fr", "FRA", "F1", "FR\n"])
+def test_a_country_is_two_capital_letters(code):
+    check_country("FR")
+    with pytest.raises(InvalidCountry):
+        check_country(code)
+
+
+@pytest.mark.parametrize("percent", ["-1", "100.1", "NaN", "Infinity", "8.87512"])
+def test_a_tax_is_between_nothing_and_all_with_four_decimals(percent):
+    assert tax("8.87510").percent == Decimal("8.8751")
     with pytest.raises(InvalidTax):
         tax(percent)
 
