@@ -1,5 +1,6 @@
 """What is asked when credit is given by hand. Amounts are typed in whole units and kept in the smallest."""
 
+from collections.abc import Iterator
 from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -89,6 +90,14 @@ class GrantForm(forms.Form):
         elif rollover or values.get("recurs_until"):
             self.add_error("interval", gettext("Only credit that comes back can roll over, or end doing so."))
         return values
+
+    def list_words(self) -> Iterator[tuple[Any, Any]]:
+        """What was filled in, with its label and as it was read; choices by their words."""
+        for field in self.visible_fields():
+            value = self.cleaned_data.get(field.name)
+            if field.name not in ("account", "amount", "currency") and value not in ("", None, []):
+                word = ", ".join(value) if isinstance(value, list) else value
+                yield field.label, dict(getattr(field.field, "choices", ())).get(word, word)
 
     def read_terms(self) -> dict[str, Any]:
         """As grant_credit takes them. The page's own key makes a second click the same grant."""

@@ -141,15 +141,15 @@ class CreditGrantAdmin(GrantModelAdmin):
             if done is not None:
                 return done
             is_sound = False
-        context = self.admin_site.each_context(request) | {
-            "title": _("Grant credit"),
-            "opts": self.opts,
-            "form": form,
-            "asked": display_money(form.cleaned_data["amount_minor"], form.cleaned_data["currency"])
-            if is_sound
-            else "",
-            "is_asking": is_sound and "change" not in request.POST,
-        }
+        context = self.admin_site.each_context(request) | {"title": _("Grant credit"), "opts": self.opts, "form": form}
+        if is_sound and "change" not in request.POST:
+            values = form.cleaned_data
+            context |= {
+                "is_asking": True,
+                "asked": display_money(values["amount_minor"], values["currency"]),
+                "account": read_accounts([values["account"]])[values["account"]].name or form["account"].value(),
+                "terms": list(form.list_words()),
+            }
         return TemplateResponse(request, "admin/billing/creditgrant/grant.html", context)
 
     def grant(self, request: HttpRequest, form: GrantForm) -> HttpResponse | None:

@@ -12,7 +12,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from django.db import transaction
-from django.db.models import Sum
+from django.db.models import Q, Sum
 
 from billing.credits.burning import Charge, burn_grants
 from billing.credits.grants import state_terms
@@ -80,10 +80,8 @@ def burn_credits(
 def burn_bills(bills: Sequence[Bill], *, at: datetime) -> dict[str, tuple[AppliedCredit, ...]]:
     """The same for many bills with different keys, in their order and in a fixed number of statements."""
     account_ids = {bill.account_id for bill in bills}
-    recur_due(at=at, account_ids=account_ids)
-    locked = CreditGrant.objects.select_for_update(no_key=True).filter(account_id__in=account_ids, balance_minor__gt=0)
     grants: defaultdict[tuple[int, str], list[CreditGrant]] = defaultdict(list)
-    for grant in locked.order_by("pk"):
+    for grant in lock_grants(account_ids, at=at):
         grants[grant.account_id, grant.currency].append(grant)
     applied = read_burned([bill.key for bill in bills], account_ids)
     entries: list[CreditEntry] = []
@@ -93,6 +91,20 @@ def burn_bills(bills: Sequence[Bill], *, at: datetime) -> dict[str, tuple[Applie
             entries += make_burns(bill, applied[bill.key], at=at)
     write_entries(entries)
     return {bill.key: applied[bill.key] for bill in bills}
+
+
+def lock_grants(account_ids: Collection[int], *, at: datetime) -> list[CreditGrant]:
+    """The accounts' credit that is left, after series that are behind have recurred.
+
+    What will recur is locked together with what will pay, in one order, so that no two payers hold what the other
+    needs. Then all is read again: whoever we waited for may have let credit recur that was not there to be locked.
+    """
+    of_accounts = CreditGrant.objects.filter(account_id__in=account_ids).order_by("pk")
+    locked = of_accounts.select_for_update(of=("self",), no_key=True)
+    is_left = Q(balance_minor__gt=0)
+    list(locked.filter(is_left | (~Q(interval="") & Q(next__isnull=True))).values_list("pk"))
+    recur_due(at=at, account_ids=account_ids)
+    return list(locked.filter(is_left))
 
 
 def plan_bill(bill: Bill, grants: Sequence[CreditGrant]) -> tuple[AppliedCredit, ...]:

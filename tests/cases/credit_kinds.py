@@ -111,7 +111,8 @@ def take_progressive_steps(given: dict[str, Any], currency: str) -> Iterator[dic
 
     step = given.get("recurring_minor")
     thresholds = Thresholds(
-        tuple(read_amount(each) for each in given.get("thresholds_minor") or ()), read_amount(step) if step else None
+        tuple(sorted(read_amount(each) for each in given.get("thresholds_minor") or ())),
+        read_amount(step) if step else None,
     )
     price = per_unit("Usage", meter_key="usage", unit_amount=read_amount(given["unit_price_minor"]))
     state, quantity = ProgressState.begin(currency), Decimal(0)
@@ -170,6 +171,7 @@ def run_wallet_timeline(given: dict[str, Any]) -> dict[str, Any]:
     """A draft takes all usage that is on no invoice yet, and the fee; it pays from the wallet when it is final."""
     wallet, shown = CaseWallet(given), []
     for number, step in enumerate(given["steps"]):
+        assert step.keys() <= {"usage", "draft_invoice_from_usage", "plan_fee", "finalise"}, step
         if "usage" in step:
             wallet.unbilled += wallet.read(step["usage"])
         if step.get("draft_invoice_from_usage"):

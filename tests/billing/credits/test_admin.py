@@ -61,7 +61,8 @@ def test_granting_asks_first_and_is_in_the_history(chief):
     account = make_account()
     terms = make_terms(chief, scope="requests, Base fee", note="Sorry")
     asked = chief.post(reverse(ADD), terms).content.decode()
-    assert "€12.50 of credit is granted to acme:" in asked
+    for text in ["€12.50 of credit is granted to acme Ltd:", "<dd>promotion</dd>", "<dd>requests, Base fee</dd>"]:
+        assert text in asked
     assert CreditGrant.objects.count() == 0
     done = chief.post(reverse(ADD), terms | {"confirmed": "yes"})
     assert done.url == reverse("admin:billing_wallet", args=[account.id])

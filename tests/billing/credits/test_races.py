@@ -36,6 +36,17 @@ def test_one_bill_at_once_is_paid_once():
     assert list_entries() == [("granted", 100), ("burned", -70)]
 
 
+def test_bills_at_once_share_what_recurs_for_them():
+    grant = give(100, recurrence=RecurrenceTerms(Interval.DAY))
+
+    def work(key):
+        return lambda: sum(burn(grant.account_id, 70, key=key, at=NOON + DAY).values())
+
+    assert sorted(run_together(*map(work, "abc"))) == [0, 30, 70]
+    assert [kept.balance_minor for kept in CreditGrant.objects.order_by("pk")] == [100, 0]
+    assert list(invariants.check()) == []
+
+
 def look_and_spend(grant, barrier, key, *, unguarded=False):
     """What the lock is for: the balance is read by both before either writes."""
 
