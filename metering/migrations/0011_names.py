@@ -6,13 +6,21 @@ import django.db.models.deletion
 from django.db import migrations, models
 
 
+class RenameForPeople(migrations.SeparateDatabaseAndState):
+    """Renders the models once, when they are next asked for: after each of so many names it takes seconds in all."""
+
+    def state_forwards(self, app_label, state):
+        state.__dict__.pop("apps", None)
+        super().state_forwards(app_label, state)
+
+
 class Migration(migrations.Migration):
     dependencies = [
         ("metering", "0010_what_was_refused_and_how_much_was_sent"),
     ]
 
     operations = [
-        migrations.SeparateDatabaseAndState(
+        RenameForPeople(
             state_operations=[
                 migrations.AlterModelOptions(
                     name="account",
