@@ -8,6 +8,7 @@ from django.db.models import Count, F, OuterRef, Prefetch, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
 from billing.invoicing import list_late_differences
+from billing.lines import read_line_usage
 from billing.models import (
     CreditEntry,
     CreditGrant,
@@ -123,7 +124,7 @@ def check_line(line: InvoiceLine, terms: PlanTerms) -> Iterator[Violation]:
         detail = f"{line.amount_exact} rounds to {rounded}, the line says {line.amount_minor}"
         yield Violation("a line is rounded once", subject, detail)
     price = dict(enumerate(terms.prices, start=1)).get(line.position)
-    priced = rate(price, line.quantity).amount_exact if price else None
+    priced = rate(price, read_line_usage(line)).amount_exact if price else None
     if priced != line.amount_exact:
         detail = f"the plan makes {priced} of {line.quantity}, the line says {line.amount_exact}"
         yield Violation("a line is what its plan version asks", subject, detail)

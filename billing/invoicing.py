@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models import Prefetch, QuerySet
 
 from billing import plans, profiles
-from billing.lines import LineFact, add_lines, describe_line, rate_readings
+from billing.lines import LineFact, add_lines, describe_line, rate_period, write_detail
 from billing.models import Invoice, InvoiceLine, InvoiceState, Period
 from billing.money import EXACT
 from billing.numbers import take_number
@@ -181,7 +181,7 @@ def draft_invoice(period: Period, *, at: datetime) -> Invoice:
     account_id, start, end = subscription.account_id, period.starts_at, period.ends_at
     limits.close_window(account_id=account_id, start=start, end=end, at=at)
     terms = plans.read_version(subscription.version_id)
-    lines = rate_readings(terms, usage.read_totals(account_id=account_id, start=start, end=end))
+    lines = rate_period(terms, account_id=account_id, start=start, end=end)
     profile = profiles.read_profile(account_id)
     invoice = Invoice.objects.create(
         account_id=account_id,
@@ -209,6 +209,7 @@ def make_lines(invoice: Invoice, lines: tuple[LineFact, ...]) -> Iterator[Invoic
             quantity=line.quantity,
             unit=line.unit,
             event_count=line.event_count,
+            detail=write_detail(line),
             steps=write_steps(line.steps),
             amount_exact=line.amount_exact,
             amount_minor=line.amount_minor,

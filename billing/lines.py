@@ -4,11 +4,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
+from billing.details import PLAIN, Details, read_details
 from billing.models import InvoiceLine, InvoiceState
 from billing.money import Money, add_money
 from billing.plans import PlanTerms
-from billing.rating import ONE, PriceTerms, Step, rate, read_steps
+from billing.rating import ONE, PriceTerms, Step, Usage, rate, read_steps
+from billing.rating.definitions import read_usage, write_usage
+from metering import usage
 from metering.usage import Reading
 
 
@@ -17,7 +21,7 @@ class LineFact:
     """One rounded amount, and the steps that led to it.
 
     A flat fee has quantity 1 and neither meter, unit nor event count. `amount_exact` is in whole units of the currency,
-    `amount_minor` in its smallest.
+    `amount_minor` in its smallest. `usage` is the quantity with what else the price looked at.
     """
 
     position: int
@@ -31,6 +35,7 @@ class LineFact:
     steps: tuple[Step, ...]
     amount_exact: Decimal
     amount_minor: int
+    usage: Usage | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,17 +50,29 @@ class LineRef:
     issued_at: datetime
 
 
-def rate_readings(terms: PlanTerms, readings: Iterable[Reading]) -> tuple[LineFact, ...]:
-    """One line for each price, in the plan's order; also where nothing was used, so that it shows what was free."""
+def rate_period(terms: PlanTerms, *, account_id: int, start: datetime, end: datetime) -> tuple[LineFact, ...]:
+    """What an account's usage of [start, end) costs on a plan, read and rated. Raises what rate_readings raises."""
+    readings = usage.read_totals(account_id=account_id, start=start, end=end)
+    details = read_details(terms.prices, [account_id], start=start, end=end)
+    return rate_readings(terms, readings, details[account_id])
+
+
+def rate_readings(terms: PlanTerms, readings: Iterable[Reading], details: Details = PLAIN) -> tuple[LineFact, ...]:
+    """One line for each price, in the plan's order; also where nothing was used, so that it shows what was free.
+
+    `details` are those of read_details for the same plan, account and window. Raises AmountTooLarge, InvalidQuantity,
+    and MissingReading where the details lack what a price needs.
+    """
     by_meter = {reading.meter_key: reading for reading in readings}
     return tuple(
-        rate_line(position, price, by_meter[price.meter_key] if price.meter_key else None, terms.currency)
+        rate_line(position, price, by_meter[price.meter_key] if price.meter_key else None, details, terms.currency)
         for position, price in enumerate(terms.prices, start=1)
     )
 
 
-def rate_line(position: int, price: PriceTerms, reading: Reading | None, currency: str) -> LineFact:
-    rated = rate(price, reading.quantity if reading else ONE)
+def rate_line(position: int, price: PriceTerms, reading: Reading | None, details: Details, currency: str) -> LineFact:
+    used = details.state_usage(price, reading) if reading else Usage(ONE)
+    rated = rate(price, used)
     return LineFact(
         position=position,
         description=price.description,
@@ -68,6 +85,7 @@ def rate_line(position: int, price: PriceTerms, reading: Reading | None, currenc
         steps=rated.steps,
         amount_exact=rated.amount_exact,
         amount_minor=rated.round(currency).minor,
+        usage=used,
     )
 
 
@@ -90,7 +108,23 @@ def describe_line(line: InvoiceLine) -> LineFact:
         steps=read_steps(line.steps),
         amount_exact=line.amount_exact,
         amount_minor=line.amount_minor,
+        usage=read_line_usage(line),
     )
+
+
+def read_line_usage(line: InvoiceLine) -> Usage:
+    """What a stored line priced, whole: the plan's price makes its amount of it again."""
+    if not line.detail:
+        return Usage(line.quantity, line.event_count)
+    return read_usage({**line.detail, "quantity": f"{line.quantity:f}", "event_count": line.event_count})
+
+
+def write_detail(line: LineFact) -> dict[str, Any]:
+    """What of the usage a line keeps beside quantity and event count."""
+    if line.usage is None:
+        return {}
+    written = write_usage(line.usage)
+    return {name: written[name] for name in ("parts", "transactions") if name in written}
 
 
 def find_lines(*, account_id: int, moment: datetime) -> dict[int, LineRef]:

@@ -4,15 +4,27 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.db.models import Max, Prefetch, QuerySet
 
-from billing.models import LONGEST_TRIAL_DAYS, Plan, PlanLimit, PlanVersion, Price, Tier
+from billing.models import LONGEST_TRIAL_DAYS, Plan, PlanLimit, PlanVersion, Price, PriceRow, Tier
 from billing.money import find_exponent
 from billing.periods import Anchoring, Cycle, Interval
 from billing.proration import Proration
-from billing.rating import QUANTITY_DIGITS, InvalidPrice, PriceModel, PriceTerms, TierTerms, check_digits
+from billing.rating import (
+    QUANTITY_DIGITS,
+    Conversion,
+    DimensionPrice,
+    InvalidPrice,
+    PercentageTerms,
+    PriceModel,
+    PriceTerms,
+    Rounding,
+    TierTerms,
+    check_digits,
+)
 from metering import meters
 
 
@@ -28,7 +40,11 @@ class PlanExists(ValueError):
 
 
 class InvalidPlan(ValueError):
-    """A version that cannot be published; the message says why."""
+    """A version that cannot be published; the message says why, `field` where: `prices[1].tiers[0].up_to`."""
+
+    def __init__(self, message: str, field: str = "") -> None:
+        super().__init__(message)
+        self.field = field
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +168,9 @@ def publish_version(version_id: int, *, at: datetime) -> PlanTerms:
     except InvalidPrice as error:
         raise InvalidPlan(f"{version}: {error}") from error
     if not terms.prices:
-        raise InvalidPlan(f"{version} has no price; a free plan has a fee of zero.")
+        raise InvalidPlan(f"{version} has no price; a free plan has a fee of zero.", "prices")
+    for number, price in enumerate(terms.prices):
+        check_meter(price, f"prices[{number}]")
     if version.published_at is None:
         version.published_at = at
         version.save(update_fields=["published_at"])
@@ -191,10 +209,11 @@ def list_slugs() -> list[str]:
 
 
 def load_versions() -> QuerySet[PlanVersion]:
-    """Versions with all that describe_version reads, in five queries for any number of them."""
+    """Versions with all that describe_version reads, in six queries for any number of them."""
     return PlanVersion.objects.select_related("plan").prefetch_related(
         Prefetch("prices", Price.objects.select_related("meter")),
         "prices__tiers",
+        "prices__rows",
         Prefetch("limits", PlanLimit.objects.select_related("meter").order_by("meter__key")),
     )
 
@@ -231,7 +250,45 @@ def describe_price(price: Price) -> PriceTerms:
         meter_key=price.meter.key if price.meter else None,
         unit_amount=price.unit_amount,
         included_units=price.included_units,
-        tiers=tuple(TierTerms(tier.up_to, tier.unit_amount, tier.flat_amount) for tier in price.tiers.all()),
+        tiers=tuple(describe_tier(tier) for tier in price.tiers.all()),
+        conversion=describe_conversion(price),
+        package_size=price.package_size,
+        package_rounding=Rounding(price.package_rounding),
+        percentage=describe_percentage(price),
+        dimensions=tuple(price.dimensions),
+        table=tuple(DimensionPrice(tuple(row.values), row.unit_amount) for row in price.rows.all()),
+        first_tier_flat_at_zero=price.first_tier_flat_at_zero,
+        minimum=price.minimum,
+        cap=price.cap,
+    )
+
+
+def describe_tier(tier: Tier) -> TierTerms:
+    return TierTerms(tier.up_to, tier.unit_amount, tier.flat_amount, tier.rate_percent, tier.package_size)
+
+
+def describe_conversion(price: Price) -> Conversion | None:
+    if price.multiply_by is None or price.divide_by is None:
+        return None
+    return Conversion(
+        multiply_by=price.multiply_by,
+        divide_by=price.divide_by,
+        rounding=Rounding(price.conversion_rounding),
+        places=price.conversion_places,
+        unit=price.conversion_unit,
+    )
+
+
+def describe_percentage(price: Price) -> PercentageTerms | None:
+    if price.rate_percent is None:
+        return None
+    return PercentageTerms(
+        rate_percent=price.rate_percent,
+        fee=price.transaction_fee,
+        free_amount=price.free_amount,
+        free_transactions=price.free_transactions,
+        minimum=price.transaction_minimum,
+        maximum=price.transaction_maximum,
     )
 
 
@@ -245,6 +302,14 @@ def store_prices(version: PlanVersion, prices: Iterable[PriceTerms]) -> None:
             meter_id=meters.find_meter(terms.meter_key).id if terms.meter_key else None,
             unit_amount=terms.unit_amount,
             included_units=terms.included_units,
+            package_size=terms.package_size,
+            package_rounding=terms.package_rounding.value,
+            dimensions=list(terms.dimensions),
+            first_tier_flat_at_zero=terms.first_tier_flat_at_zero,
+            minimum=terms.minimum,
+            cap=terms.cap,
+            **list_conversion_fields(terms.conversion),
+            **list_percentage_fields(terms.percentage),
         )
         Tier.objects.bulk_create(
             Tier(
@@ -253,9 +318,40 @@ def store_prices(version: PlanVersion, prices: Iterable[PriceTerms]) -> None:
                 up_to=tier.up_to,
                 unit_amount=tier.unit_amount,
                 flat_amount=tier.flat_amount,
+                rate_percent=tier.rate_percent,
+                package_size=tier.package_size,
             )
             for number, tier in enumerate(terms.tiers, start=1)
         )
+        PriceRow.objects.bulk_create(
+            PriceRow(price=price, position=number, values=list(row.values), unit_amount=row.unit_amount)
+            for number, row in enumerate(terms.table, start=1)
+        )
+
+
+def list_conversion_fields(conversion: Conversion | None) -> dict[str, Any]:
+    if conversion is None:
+        return {}
+    return {
+        "multiply_by": conversion.multiply_by,
+        "divide_by": conversion.divide_by,
+        "conversion_rounding": conversion.rounding.value,
+        "conversion_places": conversion.places,
+        "conversion_unit": conversion.unit,
+    }
+
+
+def list_percentage_fields(terms: PercentageTerms | None) -> dict[str, Any]:
+    if terms is None:
+        return {}
+    return {
+        "rate_percent": terms.rate_percent,
+        "transaction_fee": terms.fee,
+        "free_amount": terms.free_amount,
+        "free_transactions": terms.free_transactions,
+        "transaction_minimum": terms.minimum,
+        "transaction_maximum": terms.maximum,
+    }
 
 
 def store_limits(version: PlanVersion, limits: Iterable[PlanLimitTerms]) -> None:
@@ -271,6 +367,23 @@ def store_limits(version: PlanVersion, limits: Iterable[PlanLimitTerms]) -> None
     if len({row.meter_id for row in rows}) < len(rows):
         raise InvalidPlan(f"{version} limits a meter twice.")
     PlanLimit.objects.bulk_create(rows)
+
+
+def check_meter(price: PriceTerms, field: str) -> None:
+    """Whether the price's meter tells what the price looks at. Raises InvalidPlan."""
+    if not price.dimensions and not price.needs_transactions:
+        return
+    meter = meters.find_meter(price.meter_key or "")
+    for name in price.dimensions:
+        if name not in meter.dimensions:
+            raise InvalidPlan(
+                f"{price.description}: the meter {meter.key} has no dimension {name!r}.", f"{field}.dimensions"
+            )
+    if price.needs_transactions and meter.aggregation != "sum":
+        raise InvalidPlan(
+            f"{price.description}: the meter {meter.key} adds no transactions up, as the percentage needs it.",
+            f"{field}.meter",
+        )
 
 
 def check_limit(limit: PlanLimitTerms) -> PlanLimitTerms:

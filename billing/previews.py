@@ -4,9 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from billing import plans
-from billing.lines import LineFact, add_lines, rate_readings
+from billing.lines import LineFact, add_lines, rate_period
 from billing.subscriptions import read_subscription
-from metering import usage
 
 PreviewLine = LineFact
 
@@ -32,7 +31,7 @@ def preview_period(*, account_id: int, at: datetime) -> InvoicePreview:
     if subscription is None:
         raise NotSubscribed(f"Account {account_id} has no subscription at {at}.")
     start, end = subscription.period_start, subscription.period_end
-    readings = usage.read_totals(account_id=account_id, start=start, end=end)
-    lines = rate_readings(plans.read_version(subscription.version_id), readings)
+    terms = plans.read_version(subscription.version_id)
+    lines = rate_period(terms, account_id=account_id, start=start, end=end)
     total = add_lines(lines, subscription.currency)
     return InvoicePreview(currency=subscription.currency, total_minor=total.minor, lines=lines, start=start, end=end)

@@ -9,14 +9,15 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from billing.lines import add_lines, rate_period
 from billing.plans import PlanTerms, next_plan
 from billing.previews import NotSubscribed, preview_period
-from billing.rating import AmountTooLarge, InvalidQuantity, PriceTerms, rate
+from billing.rating import AmountTooLarge, InvalidQuantity, PriceTerms
 from billing.subscriptions import SubscriptionFact, read_subscription
 from metering.alerts import AlertFact
 from metering.events import floor_hour
 from metering.limits import find_percent
-from metering.usage import HOUR, Point, read_series, read_totals, split_hours
+from metering.usage import HOUR, Point, read_series, split_hours
 
 FindNext = Callable[[str], PlanTerms | None]
 
@@ -180,17 +181,13 @@ def find_offer(
     plan = find_next(subscription.plan_slug)
     if plan is None:
         return None
-    totals = read_totals(
-        account_id=subscription.account_id, start=subscription.period_start, end=subscription.period_end
-    )
-    used = {total.meter_key: total.quantity for total in totals}
     return Offer(
         slug=plan.slug,
         name=plan.name,
         currency=plan.currency,
         limit=next((limit.quantity for limit in plan.limits if limit.meter_key == meter_key), None),
         fees=tuple(Fee(price.description, price.unit_amount or ZERO) for price in plan.prices if is_flat(price)),
-        cost_minor=price_usage(plan, used),
+        cost_minor=price_usage(plan, subscription),
     )
 
 
@@ -198,13 +195,14 @@ def is_flat(price: PriceTerms) -> bool:
     return price.meter_key is None
 
 
-def price_usage(plan: PlanTerms, used: dict[str, Decimal]) -> int | None:
-    """What these quantities would cost on the plan, each line rounded as an invoice does it."""
+def price_usage(plan: PlanTerms, subscription: SubscriptionFact) -> int | None:
+    """What the period's usage so far would cost on the plan, each line rounded as an invoice does it."""
+    start, end = subscription.period_start, subscription.period_end
     try:
-        lines = [rate(price, used.get(price.meter_key or "", ZERO)) for price in plan.prices]
+        lines = rate_period(plan, account_id=subscription.account_id, start=start, end=end)
     except TOO_MUCH:
         return None
-    return sum(line.round(plan.currency).minor for line in lines)
+    return add_lines(lines, plan.currency).minor
 
 
 def fill_hours(used: dict[datetime, Point], *, start: datetime, end: datetime) -> tuple[Point, ...]:

@@ -18,7 +18,7 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from billing.admin.reading import PlainDecimalField, ReadOnly, list_sentences
-from billing.models import Plan, PlanLimit, PlanVersion, Price, Tier
+from billing.models import Plan, PlanLimit, PlanVersion, Price, PriceRow, Tier
 from billing.plans import InvalidPlan, copy_last_version, describe_price, publish_version
 from billing.rating import InvalidPrice
 from billing.wording import explain_price
@@ -32,9 +32,11 @@ if TYPE_CHECKING:
     PriceTabularInline = admin.TabularInline[Price, PlanVersion]
     LimitTabularInline = admin.TabularInline[PlanLimit, PlanVersion]
     TierTabularInline = admin.TabularInline[Tier, Price]
+    RowTabularInline = admin.TabularInline[PriceRow, Price]
 else:
     PlanModelAdmin = VersionModelAdmin = PriceModelAdmin = admin.ModelAdmin
     VersionTabularInline = PriceTabularInline = LimitTabularInline = TierTabularInline = admin.TabularInline
+    RowTabularInline = admin.TabularInline
 
 SUBSCRIBERS = Count("subscriptions", filter=Q(subscriptions__state="active"), distinct=True)
 
@@ -188,7 +190,13 @@ class LimitInline(DraftRows, LimitTabularInline):
 
 class TierInline(DraftRows, TierTabularInline):
     model = Tier
-    fields = ["position", "up_to", "unit_amount", "flat_amount"]
+    fields = ["position", "up_to", "unit_amount", "flat_amount", "rate_percent", "package_size"]
+    extra = 0
+
+
+class RowInline(DraftRows, RowTabularInline):
+    model = PriceRow
+    fields = ["position", "values", "unit_amount"]
     extra = 0
 
 
@@ -242,7 +250,7 @@ class PlanVersionAdmin(WhileDraft, VersionModelAdmin):
     @admin.display(description=_("in words"))
     def in_words(self, version: PlanVersion) -> SafeString | str:
         """Each price, then each limit, as a customer would read them."""
-        prices = version.prices.select_related("meter").prefetch_related("tiers")
+        prices = version.prices.select_related("meter").prefetch_related("tiers", "rows")
         rows = [(price.description, list_sentences(explain_stored_price(price, version.currency))) for price in prices]
         for limit in version.limits.select_related("meter").order_by("meter__key"):
             amount = format_exact(limit.quantity, limit.meter.unit)
@@ -294,12 +302,34 @@ def explain_stored_price(price: Price, currency: str) -> list[str]:
 class PriceAdmin(WhileDraft, PriceModelAdmin):
     """The page of one price with its tiers, reached from its version."""
 
-    fields = ["version", "position", "description", "model", "meter", "unit_amount", "included_units"]
+    fieldsets = [
+        (None, {"fields": ["version", "position", "description", "model", "meter", "unit_amount", "included_units"]}),
+        (_("Bounds"), {"fields": ["minimum", "cap", "first_tier_flat_at_zero"]}),
+        (_("Package"), {"fields": ["package_size", "package_rounding"]}),
+        (_("Dimensions"), {"fields": ["dimensions"]}),
+        (
+            _("Percentage"),
+            {
+                "fields": [
+                    "rate_percent",
+                    "transaction_fee",
+                    "free_amount",
+                    "free_transactions",
+                    "transaction_minimum",
+                    "transaction_maximum",
+                ]
+            },
+        ),
+        (
+            _("Conversion"),
+            {"fields": ["multiply_by", "divide_by", "conversion_rounding", "conversion_places", "conversion_unit"]},
+        ),
+    ]
     readonly_fields = ["version"]
     list_select_related = ["version__plan", "meter"]
     list_display = ["description", "version", "model", "meter"]
     search_fields = ["description", "version__plan__name"]
-    inlines = [TierInline]
+    inlines = [TierInline, RowInline]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Price]:
         return super().get_queryset(request).select_related("version__plan", "meter")

@@ -7,9 +7,8 @@ from datetime import datetime
 from django.db.models import Sum
 
 from billing import plans
-from billing.lines import rate_readings
+from billing.lines import rate_period
 from billing.models import CreditEntry, CreditGrant, CreditKind, Invoice, InvoiceState, Period
-from metering import usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +99,8 @@ def price_unbilled(*, account_id: int, currency: str, at: datetime) -> int:
     ).exclude(invoices__state=InvoiceState.DRAFT)
     total = 0
     for period in periods.select_related("subscription"):
-        readings = usage.read_totals(account_id=account_id, start=period.starts_at, end=period.ends_at)
-        lines = rate_readings(plans.read_version(period.subscription.version_id), readings)
+        terms = plans.read_version(period.subscription.version_id)
+        lines = rate_period(terms, account_id=account_id, start=period.starts_at, end=period.ends_at)
         total += sum(line.amount_minor for line in lines if line.meter_id is not None or period.ends_at <= at)
     return total
 

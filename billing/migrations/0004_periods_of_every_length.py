@@ -29,7 +29,7 @@ DROP FUNCTION billing_check_tax_rate;
 
 
 class Migration(migrations.Migration):
-    dependencies = [("billing", "0002_frozen_documents")]
+    dependencies = [("billing", "0003_prices_of_every_shape")]
 
     operations = [
         migrations.AddField(

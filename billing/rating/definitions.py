@@ -12,7 +12,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any, TypeVar
 
-from billing.rating.digits import PLACES, ZERO, InvalidPrice, InvalidQuantity, Rounding
+from billing.rating.digits import PLACES, ZERO, InvalidPrice, InvalidQuantity, Rounding, trim
 from billing.rating.readings import Part, Usage, add_quantities
 from billing.rating.terms import Conversion, DimensionPrice, PercentageTerms, PriceModel, PriceTerms, TierTerms
 
@@ -248,15 +248,17 @@ def read_part(fields: Fields) -> Part:
 
 def write_usage(usage: Usage) -> dict[str, Any]:
     """The reverse of read_usage."""
-    written: dict[str, Any] = {"quantity": f"{usage.quantity:f}"}
+    written: dict[str, Any] = {"quantity": write_number(usage.quantity)}
     if usage.event_count is not None:
         written["event_count"] = usage.event_count
     if usage.transactions is not None:
-        written["transactions"] = [f"{value:f}" for value in usage.transactions]
+        written["transactions"] = [write_number(value) for value in usage.transactions]
     if usage.parts is not None:
-        written["parts"] = [{"values": dict(part.values), "quantity": f"{part.quantity:f}"} for part in usage.parts]
+        written["parts"] = [
+            {"values": dict(part.values), "quantity": write_number(part.quantity)} for part in usage.parts
+        ]
     if usage.tier_quantity is not None:
-        written["tier_quantity"] = f"{usage.tier_quantity:f}"
+        written["tier_quantity"] = write_number(usage.tier_quantity)
     return written
 
 
@@ -296,7 +298,7 @@ def write_tier(tier: TierTerms) -> dict[str, Any]:
         rate_percent=tier.rate_percent,
         package_size=tier.package_size,
     )
-    return {"up_to": None if tier.up_to is None else f"{tier.up_to:f}"} | numbers
+    return {"up_to": None if tier.up_to is None else write_number(tier.up_to)} | numbers
 
 
 def write_conversion(conversion: Conversion) -> dict[str, Any]:
@@ -316,5 +318,9 @@ def write_percentage(terms: PercentageTerms) -> dict[str, Any]:
     return written | ({"free_transactions": terms.free_transactions} if terms.free_transactions else {})
 
 
+def write_number(value: Decimal) -> str:
+    return f"{trim(value):f}"
+
+
 def write_numbers(**numbers: Decimal | None) -> dict[str, str]:
-    return {name: f"{value:f}" for name, value in numbers.items() if value is not None}
+    return {name: write_number(value) for name, value in numbers.items() if value is not None}

@@ -4,10 +4,20 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import count
+from typing import Any
 
 from billing import plans, profiles, subscriptions
 from billing.plans import MONTHLY, PeriodTerms, PlanLimitTerms, PlanTerms
-from billing.rating import PriceTerms, TierTerms, flat_fee, graduated, per_unit
+from billing.rating import (
+    DimensionPrice,
+    PercentageTerms,
+    PriceModel,
+    PriceTerms,
+    TierTerms,
+    flat_fee,
+    graduated,
+    per_unit,
+)
 from billing.subscriptions import SubscriptionFact
 from metering import accounts, ingest, meters
 from metering.accounts import AccountRef
@@ -29,6 +39,46 @@ REQUEST_TIERS = (
 BASE_FEE = flat_fee("Base fee", Decimal("49.00"))
 REQUESTS = graduated("Requests", meter_key="requests", tiers=REQUEST_TIERS, included_units=Decimal(10_000))
 BANDWIDTH = per_unit("Bandwidth", meter_key="bandwidth", unit_amount=Decimal("0.00000000009"))
+
+
+CARDS = PriceTerms(
+    "Card payments",
+    PriceModel.PERCENTAGE,
+    "payments",
+    percentage=PercentageTerms(
+        Decimal("1.3"),
+        fee=Decimal("0.25"),
+        free_amount=Decimal(100),
+        free_transactions=2,
+        minimum=Decimal(1),
+        maximum=Decimal(12),
+    ),
+)
+BY_HOST = PriceTerms(
+    "Traffic",
+    PriceModel.DIMENSION,
+    "traffic",
+    unit_amount=Decimal("0.01"),
+    dimensions=("host",),
+    table=(DimensionPrice(("a",), Decimal("0.02")), DimensionPrice(("b",), Decimal("0.03"))),
+)
+
+
+def make_detailed_meters(at: datetime = JAN) -> None:
+    """`traffic` sums the bytes of requests by host, `payments` the amounts that were paid by card."""
+    meters.create_meter(
+        key="traffic",
+        name="Traffic",
+        event_type="web.request",
+        aggregation="sum",
+        value="bytes",
+        unit="byte",
+        dimensions=("host", "path"),
+        at=at,
+    )
+    meters.create_meter(
+        key="payments", name="Payments", event_type="card.paid", aggregation="sum", value="amount", unit="euro", at=at
+    )
 
 
 def make_meters(at: datetime = JAN) -> None:
@@ -87,6 +137,15 @@ def make_subscription(
     return subscriptions.create_subscription(
         account_id=account.id, plan_slug=plan.slug, started_at=started_at, at=at or started_at
     )
+
+
+def send(key: str, type: str, *rows: tuple[datetime, dict[str, Any]]) -> list[Fate]:
+    """One event for each (time, data), received as it happens."""
+    fates = []
+    for time, data in rows:
+        event = UsageEvent(source="test", id=f"event-{next(numbers)}", type=type, subject=key, time=time, data=data)
+        fates += [fate.fate for fate in ingest.ingest_events([event], at=time)]
+    return fates
 
 
 def use(key: str, *, sizes: Iterable[int], time: datetime, at: datetime | None = None) -> list[Fate]:

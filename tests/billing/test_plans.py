@@ -1,16 +1,38 @@
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 from django.db import IntegrityError, connection, transaction
 
 from billing import plans
-from billing.models import Plan, PlanLimit, PlanVersion, Price, Tier
+from billing.models import Plan, PlanLimit, PlanVersion, Price, PriceRow, Tier
 from billing.periods import Anchoring, Interval
 from billing.plans import InvalidPlan, PeriodTerms, PlanExists, PlanLimitTerms, UnknownPlan
 from billing.proration import Proration
-from billing.rating import flat_fee, per_unit
+from billing.rating import (
+    Conversion,
+    PercentageTerms,
+    PriceModel,
+    PriceTerms,
+    Rounding,
+    TierTerms,
+    flat_fee,
+    per_unit,
+    stack_blocks,
+)
 from metering.meters import UnknownMeter, find_meter
-from tests.billing.makers import BANDWIDTH, BASE_FEE, FEB, JAN, REQUESTS, make_meters, make_plan
+from tests.billing.makers import (
+    BANDWIDTH,
+    BASE_FEE,
+    BY_HOST,
+    CARDS,
+    FEB,
+    JAN,
+    REQUESTS,
+    make_detailed_meters,
+    make_meters,
+    make_plan,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -76,7 +98,7 @@ def test_plans_are_listed_by_rank_in_their_latest_published_version(django_asser
         plans.add_version(plan_id=plan_id, currency="EUR", prices=[flat_fee("Base fee", Decimal(59))]), at=FEB
     )
     plans.copy_last_version(plan_id)  # a draft, not on offer
-    with django_assert_num_queries(4):
+    with django_assert_num_queries(5):
         offers = plans.list_plans()
     assert [(plan.slug, plan.version_number) for plan in offers] == [("growth", 2), ("scale", 1)]
     assert plans.find_plan("growth") == newer
@@ -202,6 +224,11 @@ FROZEN_WRITES = {
     "add a limit": lambda v: PlanLimit.objects.create(
         version_id=v, meter_id=find_meter("bandwidth").id, quantity=Decimal(1)
     ),
+    "change a row": lambda v: PriceRow.objects.filter(price__version=v).update(unit_amount=Decimal(1)),
+    "remove a row": lambda v: PriceRow.objects.filter(price__version=v).delete(),
+    "add a row": lambda v: PriceRow.objects.create(
+        price=Price.objects.get(version=v, model="dimension"), position=9, values=["us", "s"], unit_amount=Decimal(1)
+    ),
     "move a price in": lambda v: Price.objects.filter(version__published_at=None).update(version=v, position=9),
 }
 
@@ -213,7 +240,8 @@ def delete_row(table, pk):
 
 @pytest.mark.parametrize("name", FROZEN_WRITES)
 def test_a_published_version_cannot_change(name):
-    plan = make_plan()
+    make_detailed_meters()
+    plan = make_plan(prices=[BASE_FEE, REQUESTS, BY_HOST])
     plans.add_version(plan_id=Plan.objects.get().pk, currency="EUR", prices=[flat_fee("Base fee", Decimal(59))])
     assert_refused("plan_version_frozen_once_published", lambda: FROZEN_WRITES[name](plan.version_id))
     assert plans.read_version(plan.version_id) == plan
@@ -224,3 +252,193 @@ def test_a_draft_can_change_and_be_removed():
     draft.prices.filter(model="flat").update(unit_amount=Decimal(1))
     draft.delete()
     assert PlanVersion.objects.count() == 1
+
+
+OF_REQUESTS = {"meter_key": "requests"}
+SHAPES = {
+    "volume": replace(
+        REQUESTS, model=PriceModel.VOLUME, first_tier_flat_at_zero=True, minimum=Decimal(5), cap=Decimal(9)
+    ),
+    "blocks": replace(
+        REQUESTS, tiers=stack_blocks([(Decimal(100), 10, Decimal(1)), (Decimal(1000), None, Decimal(2))])
+    ),
+    "package": PriceTerms(
+        "Packs",
+        PriceModel.PACKAGE,
+        **OF_REQUESTS,
+        unit_amount=Decimal("0.5"),
+        package_size=Decimal(10),
+        package_rounding=Rounding.DOWN,
+        included_units=Decimal(3),
+    ),
+    "percentage": CARDS,
+    "graduated percentage": PriceTerms(
+        "Share",
+        PriceModel.GRADUATED_PERCENTAGE,
+        **OF_REQUESTS,
+        tiers=(
+            TierTerms(Decimal(10), rate_percent=Decimal("1.5")),
+            TierTerms(None, rate_percent=Decimal("0.0000000001")),
+        ),
+    ),
+    "dimension": BY_HOST,
+    "conversion": replace(
+        BANDWIDTH,
+        conversion=Conversion(Decimal(2), Decimal(3), Rounding.UP, 4, "megabyte"),
+        included_units=Decimal("1.5"),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_a_price_of_every_shape_is_kept_as_it_was_made(name):
+    make_detailed_meters()
+    price = SHAPES[name]
+    plan = make_plan(prices=[price, BASE_FEE])
+    assert plan.prices == (price, BASE_FEE)
+    copy = plans.read_version(plans.copy_last_version(Plan.objects.get().pk))
+    assert copy.prices == plan.prices
+
+
+@pytest.mark.parametrize(
+    ("price", "field", "says"),
+    [
+        (replace(BY_HOST, dimensions=("planet",)), "prices[1].dimensions", "has no dimension 'planet'"),
+        (replace(BY_HOST, meter_key="requests"), "prices[1].dimensions", "has no dimension 'host'"),
+        (replace(CARDS, meter_key="requests"), "prices[1].meter", "adds no transactions up"),
+    ],
+)
+def test_a_price_that_its_meter_cannot_serve_is_not_published(price, field, says):
+    make_detailed_meters()
+    with pytest.raises(InvalidPlan, match=says) as refusal:
+        make_plan(prices=[BASE_FEE, price])
+    assert refusal.value.field == field
+    assert not Plan.objects.exists()
+
+
+def test_a_percentage_without_single_transactions_goes_with_any_meter():
+    price = replace(CARDS, meter_key="requests", percentage=PercentageTerms(Decimal(1), fee=Decimal(1)))
+    assert make_plan(prices=[price]).prices == (price,)
+
+
+TIERED = replace(REQUESTS, model=PriceModel.VOLUME)
+
+STORED_NONSENSE = {
+    "price_has_the_fields_of_its_model": [
+        (CARDS, {"included_units": 1}),
+        (TIERED, {"unit_amount": 1}),
+        (BANDWIDTH, {"model": "odd"}),
+    ],
+    "price_has_a_package_exactly_when_by_package": [
+        (BANDWIDTH, {"package_size": 1}),
+        (BANDWIDTH, {"model": "package"}),
+    ],
+    "price_has_a_rate_exactly_when_percentage": [
+        (CARDS, {"rate_percent": None}),
+        (BANDWIDTH, {"rate_percent": 1}),
+        (BANDWIDTH, {"transaction_fee": 1}),
+        (BANDWIDTH, {"free_amount": 1}),
+        (BANDWIDTH, {"free_transactions": 1}),
+        (BANDWIDTH, {"transaction_minimum": 1}),
+        (BANDWIDTH, {"transaction_maximum": 1}),
+    ],
+    "price_has_dimensions_exactly_when_by_dimension": [
+        (BANDWIDTH, {"dimensions": ["host"]}),
+        (BANDWIDTH, {"model": "dimension"}),
+    ],
+    "price_conversion_is_whole": [
+        (BANDWIDTH, {"multiply_by": 1}),
+        (BANDWIDTH, {"divide_by": 1}),
+        (BANDWIDTH, {"multiply_by": 1, "divide_by": 0}),
+        (BANDWIDTH, {"multiply_by": 0, "divide_by": 1}),
+        (BANDWIDTH, {"conversion_unit": "hour"}),
+        (BANDWIDTH, {"multiply_by": 1, "divide_by": 1, "conversion_places": 13}),
+        (CARDS, {"multiply_by": 1, "divide_by": 1}),
+        (BASE_FEE, {"multiply_by": 1, "divide_by": 1}),
+    ],
+    "price_bounds_are_in_order": [
+        (BANDWIDTH, {"minimum": -1}),
+        (BANDWIDTH, {"cap": -1}),
+        (BANDWIDTH, {"minimum": 2, "cap": 1}),
+        (BASE_FEE, {"minimum": 1}),
+        (BASE_FEE, {"cap": 1}),
+    ],
+    "price_first_tier_is_one_of_tiers": [(BANDWIDTH, {"first_tier_flat_at_zero": True})],
+    "price_terms_of_transactions_not_negative": [
+        (CARDS, {"rate_percent": -1}),
+        (CARDS, {"transaction_fee": -1}),
+        (CARDS, {"free_amount": -1}),
+        (CARDS, {"transaction_minimum": -1}),
+        (CARDS, {"transaction_maximum": -1, "transaction_minimum": None}),
+        (CARDS, {"transaction_minimum": 3, "transaction_maximum": 2}),
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("constraint", "price", "change"),
+    [
+        pytest.param(constraint, price, change, id=f"{constraint}-{number}")
+        for constraint, rows in STORED_NONSENSE.items()
+        for number, (price, change) in enumerate(rows)
+    ],
+)
+def test_the_database_itself_keeps_no_price_whose_parts_do_not_fit(constraint, price, change):
+    make_detailed_meters()
+    draft = make_draft(price)
+    assert_refused(constraint, lambda: Price.objects.filter(version=draft).update(**change))
+
+
+@pytest.mark.parametrize(
+    ("constraint", "change"),
+    [
+        ("tier_has_a_rate_or_a_price", {"rate_percent": 1}),
+        ("tier_has_a_rate_or_a_price", {"rate_percent": -1, "unit_amount": 0}),
+        ("tier_has_a_rate_or_a_price", {"rate_percent": 1, "unit_amount": 0, "package_size": 1}),
+        ("tier_package_above_zero", {"package_size": 0}),
+    ],
+)
+def test_the_database_itself_keeps_no_tier_whose_parts_do_not_fit(constraint, change):
+    draft = make_draft(TIERED)
+    assert_refused(constraint, lambda: Tier.objects.filter(price__version=draft).update(**change))
+
+
+@pytest.mark.parametrize(
+    ("constraint", "change"),
+    [
+        ("price_row_amount_not_negative", {"unit_amount": -1}),
+        ("price_row_position_once", {"position": 2}),
+        ("price_row_values_once", {"values": ["b"]}),
+    ],
+)
+def test_the_database_itself_keeps_no_row_twice_or_below_zero(constraint, change):
+    make_detailed_meters()
+    draft = make_draft(BY_HOST)
+    assert_refused(constraint, lambda: PriceRow.objects.filter(price__version=draft, position=1).update(**change))
+
+
+def add_row(price, *values):
+    PriceRow.objects.create(price=price, position=9, values=list(values), unit_amount=Decimal(1))
+
+
+@pytest.mark.parametrize(
+    ("price", "damage", "constraint"),
+    [
+        (TIERED, remove_last_tier, "plan_version_tiers_ascend_to_an_open_end"),
+        (TIERED, remove_tiers, "plan_version_tiers_ascend_to_an_open_end"),
+        (
+            TIERED,
+            lambda price: price.tiers.update(rate_percent=1, unit_amount=0),
+            "plan_version_tiers_fit_their_model",
+        ),
+        (BY_HOST, lambda price: price.rows.all().delete(), "plan_version_rows_fit_their_dimensions"),
+        (BY_HOST, lambda price: add_row(price, "a", "b"), "plan_version_rows_fit_their_dimensions"),
+        (BANDWIDTH, lambda price: add_row(price, "a"), "plan_version_rows_fit_their_dimensions"),
+    ],
+)
+def test_the_database_itself_publishes_no_price_whose_rows_do_not_fit(price, damage, constraint):
+    make_detailed_meters()
+    draft = make_draft(price)
+    damage(draft.prices.get())
+    publish = lambda: PlanVersion.objects.filter(pk=draft.pk).update(published_at=JAN)  # noqa: E731
+    assert_refused(constraint, publish)
