@@ -10,12 +10,14 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
+import pytest_django
 from django.conf import settings
-from django.db.backends.postgresql.operations import DatabaseOperations
+from django.test.testcases import TransactionTestCase
 
 from config import embedded
 from config.ownership import OWNER, FolderIsOwned, own_folder
 from config.processes import stop_leftovers
+from tests.emptying import empty_database, prepare_emptying
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 YOUNG_SECONDS = 120
@@ -104,14 +106,10 @@ def django_db_modify_db_settings(services: None) -> None:
     """The servers must answer before pytest-django makes the test database."""
 
 
-@pytest.fixture(scope="session", autouse=True)
-def emptying_passes_triggers() -> Iterator[None]:
-    """Between transactional tests Django empties every table, also those whose triggers forbid it to everybody else."""
-    execute_sql_flush = DatabaseOperations.execute_sql_flush
-
-    def flush_as_replica(self: DatabaseOperations, sql_list: list[str]) -> None:
-        execute_sql_flush(self, ["SET LOCAL session_replication_role = replica", *sql_list])
-
-    DatabaseOperations.execute_sql_flush = flush_as_replica
-    yield
-    DatabaseOperations.execute_sql_flush = execute_sql_flush
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: pytest_django.DjangoDbBlocker) -> Iterator[None]:
+    """The test database, which is emptied between transactional tests in our own way."""
+    with django_db_blocker.unblock(), pytest.MonkeyPatch.context() as patch:
+        prepare_emptying()
+        patch.setattr(TransactionTestCase, "_fixture_teardown", empty_database)
+        yield
