@@ -27,7 +27,7 @@ run: setup ## web, worker and beat on what is in var/, without the story (PORT=8
 	@exec $(RUN) -m config.stack run --port $(PORT)
 
 test: setup-dev ## the whole suite, on a throw-away PostgreSQL and Valkey for each core, at most four (ARGS="-k name")
-	@exec $(RUN) -m pytest -n logical --maxprocesses 4 $(ARGS)
+	@exec $(RUN) -m pytest -n logical --maxprocesses 4 --dist worksteal $(ARGS)
 
 soak: setup-dev ## the long tests
 	@exec $(RUN) -m pytest -m soak --timeout 3600 $(ARGS)

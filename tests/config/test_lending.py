@@ -14,12 +14,26 @@ from config.stack import BASE_DIR
 from tests.config.test_stack import make_environ
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Iterator[Path]:
-    place = tmp_path / "a var"
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder in which no command has run."""
+    place = tmp_path_factory.mktemp("lending") / "a var"
     yield place
     stop_leftovers(place)
     embedded.remove_socket_dir(place)
+
+
+@pytest.fixture(scope="module")
+def first(place: Path) -> "subprocess.CompletedProcess[str]":
+    """The first command of all that runs there."""
+    command = [sys.executable, "manage.py", "seed"]
+    return subprocess.run(command, cwd=BASE_DIR, env=make_environ(place), capture_output=True, text=True, check=False)
+
+
+@pytest.fixture
+def folder(place: Path, first: "subprocess.CompletedProcess[str]") -> Path:
+    """Where the tables are made: that takes longest, and is done once."""
+    return place
 
 
 def start_shell(folder: Path, code: str) -> "subprocess.Popen[str]":
@@ -43,19 +57,15 @@ def test_commands_at_the_same_time_share_the_servers_and_the_last_one_stops_them
     assert find_servers(folder) == []
 
 
-def test_the_first_command_of_all_finds_its_tables(folder: Path):
-    command = [sys.executable, "manage.py", "seed"]
-    seeded = subprocess.run(
-        command, cwd=BASE_DIR, env=make_environ(folder), capture_output=True, text=True, check=False
-    )
-    assert seeded.returncode == 0, seeded.stderr
-    assert "Plans: free, starter, team, business, scale, enterprise." in seeded.stdout
-    assert "Preparing the new database." in seeded.stderr
+def test_the_first_command_of_all_finds_its_tables(first: "subprocess.CompletedProcess[str]", folder: Path):
+    assert first.returncode == 0, first.stderr
+    assert "Plans: free, starter, team, business, scale, enterprise." in first.stdout
+    assert "Preparing the new database." in first.stderr
     assert find_servers(folder) == []
 
 
-def test_given_urls_start_nothing(folder: Path):
-    environ = make_environ(folder) | {
+def test_given_urls_start_nothing(tmp_path: Path):
+    environ = make_environ(tmp_path) | {
         "DATABASE_URL": "postgres://nobody@127.0.0.1:1/none",
         "REDIS_URL": "redis://127.0.0.1:1",
     }
@@ -63,7 +73,7 @@ def test_given_urls_start_nothing(folder: Path):
     command = [sys.executable, "manage.py", "shell", "--no-imports", "-c", code]
     shell = subprocess.run(command, cwd=BASE_DIR, env=environ, capture_output=True, text=True, check=False)
     assert (shell.returncode, shell.stdout) == (0, "none redis://127.0.0.1:1\n"), shell.stderr
-    assert not (folder / "postgres").exists()
+    assert not (tmp_path / "postgres").exists()
 
 
 @pytest.mark.parametrize(

@@ -217,17 +217,17 @@ def test_a_job_that_fails_leaves_its_span_to_the_next_attempt(monkeypatch: pytes
 
 @pytest.mark.usefixtures("long_past")
 def test_a_worker_killed_in_mid_chain_leaves_the_rest_to_the_next(engine: Engine, tmp_path: Path):  # noqa: F811
-    make_history(300, per_day=2)
+    make_history(120, per_day=2)
     meter = make_bytes()
     worker = engine.start_worker()
     engine.wait_until(lambda: find_progress(meter.id).done > 20)
     kill(worker)
-    assert 0 < find_progress(meter.id).done < 600
+    assert 0 < find_progress(meter.id).done < 240
     assert list(check()) == []
 
     Job.objects.filter(state=JobState.RUNNING).update(lease_until=timezone.now())
     engine.start_worker()
     engine.wait_until(lambda: find_progress(meter.id).is_finished, each_time=lambda: sweep_jobs(at=timezone.now()))
     engine.wait_until(lambda: not Job.objects.exclude(state=JobState.DONE).exists())
-    assert read_bytes() == 300 * 3
+    assert read_bytes() == 120 * 3
     assert list(check()) == []

@@ -145,7 +145,7 @@ def outlast(server: WebServer, client_key: str, open_client: OpenClient, spool: 
 
 
 def test_a_server_that_is_down_for_a_while(key: str, open_client: OpenClient, spool: Path | None, tmp_path: Path):
-    outlast_with_own_server(key, open_client, spool, tmp_path, seconds=3)
+    outlast_with_own_server(key, open_client, spool, tmp_path, seconds=1)
 
 
 @pytest.mark.soak
