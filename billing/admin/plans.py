@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.core.exceptions import ValidationError
 from django.db import models, transaction
 from django.db.models import Count, Max, Q, QuerySet
 from django.http import HttpRequest
@@ -33,10 +34,12 @@ if TYPE_CHECKING:
     LimitTabularInline = admin.TabularInline[PlanLimit, PlanVersion]
     TierTabularInline = admin.TabularInline[Tier, Price]
     RowTabularInline = admin.TabularInline[PriceRow, Price]
+    PriceModelForm = forms.ModelForm[Price]
 else:
     PlanModelAdmin = VersionModelAdmin = PriceModelAdmin = admin.ModelAdmin
     VersionTabularInline = PriceTabularInline = LimitTabularInline = TierTabularInline = admin.TabularInline
     RowTabularInline = admin.TabularInline
+    PriceModelForm = forms.ModelForm
 
 SUBSCRIBERS = Count("subscriptions", filter=Q(subscriptions__state="active"), distinct=True)
 
@@ -169,11 +172,35 @@ class PlanAdmin(PlanModelAdmin):
                 self.message_user(request, message, messages.SUCCESS)
 
 
+class PriceForm(PriceModelForm):
+    """Asks the database's rules also where they are about fields that this form does not show."""
+
+    def _post_clean(self) -> None:
+        super()._post_clean()  # type: ignore[misc]
+        if self.errors:
+            return
+        try:
+            self.instance.validate_constraints(exclude=set() if self.instance.version_id else {"version"})
+        except ValidationError as error:
+            self.add_error(None, error.messages)
+
+
 class PriceInline(DraftRows, PriceTabularInline):
     model = Price
-    fields = ["position", "description", "model", "meter", "unit_amount", "included_units"]
+    form = PriceForm
+    fields = [
+        "position",
+        "description",
+        "model",
+        "meter",
+        "unit_amount",
+        "included_units",
+        "package_size",
+        "rate_percent",
+        "dimensions",
+    ]
     extra = 0
-    show_change_link = True  # to its tiers
+    show_change_link = True  # to its tiers, and to all that it can be
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Price]:
         return super().get_queryset(request).select_related("meter", "version__plan")
@@ -302,6 +329,7 @@ def explain_stored_price(price: Price, currency: str) -> list[str]:
 class PriceAdmin(WhileDraft, PriceModelAdmin):
     """The page of one price with its tiers, reached from its version."""
 
+    form = PriceForm
     fieldsets = [
         (None, {"fields": ["version", "position", "description", "model", "meter", "unit_amount", "included_units"]}),
         (_("Bounds"), {"fields": ["minimum", "cap", "first_tier_flat_at_zero"]}),

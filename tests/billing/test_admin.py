@@ -15,7 +15,8 @@ from billing.proration import Proration
 from billing.rating import flat_fee
 from billing.tax_rates import create_tax_rate, read_taxes
 from billing.taxes import TaxTerms
-from tests.billing.makers import FEB, HOUR, MID_JAN, make_plan, make_subscription, use
+from metering.meters import find_meter
+from tests.billing.makers import BY_HOST, FEB, HOUR, MID_JAN, make_detailed_meters, make_plan, make_subscription, use
 
 pytestmark = pytest.mark.django_db
 
@@ -190,6 +191,65 @@ def test_a_price_with_fields_of_another_model_is_refused_in_words(chief):
     fields = {"position": "1", "description": "Base fee", "model": "graduated", "included_units": "0"}
     page = chief.post(url, fields | tiers).content.decode()
     assert "a graduated price has a meter, and its amounts in its tiers" in page
+
+
+NO_ROWS = {f"{prefix}-{name}": "0" for prefix in ("tiers", "rows") for name in ("TOTAL_FORMS", "INITIAL_FORMS")}
+USUAL = {
+    "position": "9",
+    "description": "Traffic",
+    "included_units": "0",
+    "minimum": "0",
+    "conversion_rounding": "half",
+    "conversion_places": "12",
+    "package_rounding": "up",
+    "transaction_fee": "0",
+    "free_amount": "0",
+    "free_transactions": "0",
+}
+
+
+def test_a_price_by_dimension_is_made_on_its_page(chief):
+    make_detailed_meters()
+    draft = make_draft()
+    price = draft.prices.get(model="per_unit")
+    meter = find_meter("traffic").id
+    rows = {
+        "rows-TOTAL_FORMS": "2",
+        "rows-0-position": "1",
+        "rows-0-values": "a",
+        "rows-0-unit_amount": "0.02",
+        "rows-1-position": "2",
+        "rows-1-values": "b",
+        "rows-1-unit_amount": "0.03",
+    }
+    fields = {"model": "dimension", "meter": meter, "unit_amount": "0.01", "dimensions": "host"}
+    url = reverse("admin:billing_price_change", args=[price.pk])
+    assert chief.post(url, USUAL | fields | NO_ROWS | rows | {"position": "1"}).status_code == 200  # it is taken
+    assert chief.post(url, USUAL | fields | NO_ROWS | rows).status_code == 302
+    assert plans.describe_price(Price.objects.get(pk=price.pk)) == BY_HOST
+    assert "a: €0.02 for 1 byte<br>b: €0.03 for 1 byte<br>otherwise €0.01 for 1 byte" in show(
+        chief, "planversion", draft.pk
+    )
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ({"model": "package", "unit_amount": "1"}, "A price by package has the size of one"),
+        ({"model": "per_unit", "unit_amount": "1", "rate_percent": "2"}, "only it has terms of transactions"),
+        ({"model": "dimension", "unit_amount": "1"}, "A price by dimension names its dimensions"),
+    ],
+)
+def test_a_row_of_a_version_is_held_to_rules_about_fields_that_it_does_not_show(chief, fields, says):
+    make_detailed_meters()
+    plan = Plan.objects.create(slug="free", name="Free", rank=1)
+    formsets = {f"{prefix}-{name}": "0" for prefix in ("prices", "limits") for name in ("TOTAL_FORMS", "INITIAL_FORMS")}
+    row = {"position": "1", "description": "Usage", "included_units": "0", "meter": find_meter("traffic").id, **fields}
+    price = {"prices-TOTAL_FORMS": "1"} | {f"prices-0-{name}": value for name, value in row.items()}
+    terms = {"plan": plan.pk, "interval": "year", "anchoring": "anniversary", "proration": "day", "trial_days": "14"}
+    page = chief.post(reverse("admin:billing_planversion_add"), {**terms, "currency": "EUR", **formsets, **price})
+    assert says in page.content.decode()
+    assert not Price.objects.exists()
 
 
 def test_a_profile_keeps_to_time_zones_that_exist(chief):
