@@ -299,7 +299,7 @@ def store_prices(version: PlanVersion, prices: Iterable[PriceTerms]) -> None:
             position=position,
             description=terms.description,
             model=terms.model.value,
-            meter_id=meters.find_meter(terms.meter_key).id if terms.meter_key else None,
+            meter_id=find_meter_id(terms.meter_key, f"prices[{position - 1}].meter") if terms.meter_key else None,
             unit_amount=terms.unit_amount,
             included_units=terms.included_units,
             package_size=terms.package_size,
@@ -327,6 +327,15 @@ def store_prices(version: PlanVersion, prices: Iterable[PriceTerms]) -> None:
             PriceRow(price=price, position=number, values=list(row.values), unit_amount=row.unit_amount)
             for number, row in enumerate(terms.table, start=1)
         )
+
+
+def find_meter_id(key: str, field: str) -> int:
+    """Raises metering's UnknownMeter, with the field that named it."""
+    try:
+        return meters.find_meter(key).id
+    except meters.UnknownMeter as error:
+        error.field = field
+        raise
 
 
 def list_conversion_fields(conversion: Conversion | None) -> dict[str, Any]:

@@ -29,6 +29,8 @@ READ_VERSIONS: LiteralString = """
 class UnknownMeter(LookupError):
     """No meter has this key."""
 
+    field = ""  # where a caller names what it was given
+
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:

@@ -64,8 +64,9 @@ def test_a_refused_plan_leaves_nothing():
     make_meters()
     with pytest.raises(InvalidPlan, match="has no price; a free plan has a fee of zero"):
         make_plan("empty", prices=())
-    with pytest.raises(UnknownMeter):
-        make_plan("odd", prices=[per_unit("Seats", meter_key="seats", unit_amount=Decimal(1))])
+    with pytest.raises(UnknownMeter) as refusal:
+        make_plan("odd", prices=[BASE_FEE, per_unit("Seats", meter_key="seats", unit_amount=Decimal(1))])
+    assert refusal.value.field == "prices[1].meter"
     with pytest.raises(InvalidPlan, match="limits a meter twice"):
         make_plan("twice", limits=[PlanLimitTerms("requests", Decimal(1)), PlanLimitTerms("requests", Decimal(2))])
     with pytest.raises(InvalidPlan, match="The limit on requests may not be negative"):

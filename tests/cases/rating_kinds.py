@@ -179,7 +179,8 @@ def run_unit_conversion(given: dict[str, Any]) -> dict[str, Any]:
         places=find_places(given),
     )
     free = read_amount(given, "free_units_after_rounding" if "free_units_after_rounding" in given else "free_units")
-    line = rate(read_price(given, conversion=conversion, included_units=free), read_amount(given, "quantity"))
+    price = read_price(given, conversion=conversion, included_units=free, package_rounding=Rounding.UP)
+    line = rate(price, read_amount(given, "quantity"))
     amount = line.amount_exact
     if given.get("round_to") is not None:
         currency = CURRENCIES[given["round_to"]]
