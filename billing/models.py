@@ -222,7 +222,9 @@ class Price(models.Model):
     conversion_unit = models.CharField(max_length=40, blank=True, help_text=_("What is charged, such as hour."))
     package_size = models.DecimalField(**QUANTITY, null=True, blank=True)
     package_rounding = models.CharField(max_length=10, choices=ROUNDINGS, default=Rounding.UP.value)
-    rate_percent = models.DecimalField(**PERCENT, null=True, blank=True, help_text=_("1.5 is 1.5 % of the value."))
+    rate_percent = models.DecimalField(
+        **PERCENT, null=True, blank=True, help_text=_("In percent: 1.5 takes 15 of a value of 1,000.")
+    )
     transaction_fee = models.DecimalField(**UNIT_PRICE, default=0)
     free_amount = models.DecimalField(**QUANTITY, default=0, help_text=_("Value of which nothing is taken."))
     free_transactions = models.PositiveIntegerField(default=0)

@@ -219,7 +219,11 @@ class Migration(migrations.Migration):
             model_name="price",
             name="rate_percent",
             field=models.DecimalField(
-                blank=True, decimal_places=10, help_text="1.5 is 1.5 % of the value.", max_digits=13, null=True
+                blank=True,
+                decimal_places=10,
+                help_text="In percent: 1.5 takes 15 of a value of 1,000.",
+                max_digits=13,
+                null=True,
             ),
         ),
         migrations.AddField(
