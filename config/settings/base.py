@@ -223,6 +223,10 @@ BILLING_CLOSE_DELAY = timedelta(hours=1)  # from the end of a period to its invo
 BILLING_OPEN_AHEAD = timedelta(days=1)  # the next period and its limits are there this long before it begins
 
 
+# Statements are prepared where the code asks for it (`metering.statements`); without a threshold the driver prepares none.
+NEVER_BY_ITSELF = 2**31
+
+
 def use_database(url: str) -> dict[str, Any]:
     """Django's DATABASES for one PostgreSQL URL, with the driver's pool (so CONN_MAX_AGE stays 0).
 
@@ -231,7 +235,9 @@ def use_database(url: str) -> dict[str, Any]:
     database = env.db_url_config(url)
     database["HOST"] = unquote(database["HOST"])  # a socket's folder stands in the URL percent-encoded
     database |= {"CONN_MAX_AGE": 0, "CONN_HEALTH_CHECKS": True, "ATOMIC_REQUESTS": False}
-    database.setdefault("OPTIONS", {})["pool"] = {"min_size": 0, "max_size": 16, "timeout": 10}
+    options = database.setdefault("OPTIONS", {})
+    options["pool"] = {"min_size": 0, "max_size": 16, "timeout": 10}
+    options["prepare_threshold"] = NEVER_BY_ITSELF
     return {"default": database}
 
 
