@@ -22,7 +22,7 @@ from bench.stack import run_web
 
 ROUNDS = 7
 EVENTS = 40_000  # of each kind in a round
-SENDERS = 4
+SENDERS = 8  # to two workers of four threads
 LARGE, SMALL = 1_000, 100
 
 

@@ -16,10 +16,11 @@ from metering.events import (
     Measure,
     Skip,
     UsageEvent,
-    claim_hex,
+    claim_id,
     decode_data,
     digest_properties,
     encode_data,
+    find_instant,
 )
 from metering.measuring import Measurer
 
@@ -61,15 +62,13 @@ class Glance(msgspec.Struct, frozen=True):
     @classmethod
     def over(cls, events: Sequence[UsageEvent], texts: Sequence[bytes]) -> "Glance":
         columns = {
-            "source": [event.source for event in events],
+            "source": {event.source for event in events},
             "id": [event.id for event in events],
-            "type": [event.type for event in events],
-            "subject": [event.subject for event in events],
+            "type": {event.type for event in events},
+            "subject": {event.subject for event in events},
         }
         names_are_plain = all(
-            all(column)
-            and len(max(column, key=len, default="")) <= MAX_LENGTHS[field]
-            and "".join(column).isprintable()
+            all(column) and max(map(len, column), default=0) <= MAX_LENGTHS[field] and "".join(column).isprintable()
             for field, column in columns.items()
         )
         whole = b"".join(texts)
@@ -97,18 +96,16 @@ class Checker:
         if type_ not in self.measurer.gauges:
             raise self.refuse_type(type_)
         properties = decode_properties(data) if glance.data_is_plain else check_data(data)
-        if time is None:
-            happened_at, time_text = self.at, ""
-        else:
-            happened_at = self.check_time(time)
-            time_text = happened_at.isoformat()
+        happened_at = self.at if time is None else self.check_time(time)
+        instant = find_instant(happened_at)
         measures: tuple[Measure, ...] | None = self.measurer.constant.get(type_)
         skipped: tuple[Skip, ...] = ()
         if measures is None:
             measures, skipped = self.measurer.measure(type_, properties, happened_at)
-        digest = digest_properties(type_, subject, time_text, properties)
-        claim = claim_hex(source, id_)
-        return CheckedEvent(claim, digest, source, id_, type_, subject, happened_at, data, measures, skipped)
+        digest = digest_properties(type_, subject, None if time is None else instant, properties)
+        return CheckedEvent(
+            claim_id(source, id_), digest, source, id_, type_, subject, happened_at, instant, data, measures, skipped
+        )
 
     def check_time(self, time: datetime) -> datetime:
         if time.tzinfo is None:

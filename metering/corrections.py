@@ -265,8 +265,8 @@ def find_cells(events: Sequence[MatchedEvent], catalogue: Catalogue) -> set[Roll
 def find_new_cells(batch: Batch) -> set[RollupCell]:
     return {
         RollupCell(account_id, measure.meter_id, floor_hour(row.happened_at))
-        for claim, row in batch.new.items()
-        if (account_id := batch.accounts[claim]) is not None
+        for row in batch.new.values()
+        if (account_id := batch.accounts[row.subject]) is not None
         for measure in row.measures
     }
 

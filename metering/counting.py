@@ -7,14 +7,23 @@ not add up from what is new (an average, or a window that begins within an hour)
 
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import chain
 from typing import LiteralString
 
 from metering.alerts import record_crossings
 from metering.catalogue import Catalogue
 from metering.history import HistoryPruned, is_readable
 from metering.models import AdjustmentCause
-from metering.statements import plain_array, run_statement, text_array, time_array
-from metering.tallies import MovedWindow, Tallies
+from metering.statements import (
+    Array,
+    bigint_array,
+    instant_array,
+    number_array,
+    plain_array,
+    run_statement,
+    text_array,
+)
+from metering.tallies import HOUR, Key, MovedWindow, Tallies
 from metering.usage import Window, read_windows
 
 # Whoever counts for an account holds its row, so that what follows may go in any order: the look at `locked` comes
@@ -27,10 +36,9 @@ LOCKED: LiteralString = """
 
 PLAIN: LiteralString = """
     hourly AS MATERIALIZED (
-        SELECT account_id, meter_id, 'epoch'::timestamptz + hour * interval '1 hour' AS hour, dimensions,
-            event_count, total, is_additive, carries_over
-        FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::text[], %s::bigint[], %s::numeric[], %s::boolean[],
-            %s::boolean[]) AS t (account_id, meter_id, hour, dimensions, event_count, total, is_additive, carries_over)
+        SELECT account_id, meter_id, hour, coalesce(dimensions, '') AS dimensions, event_count, total
+        FROM unnest(%s::bigint[], %s::bigint[], %s::timestamptz[], %s::text[], %s::bigint[], %s::numeric[])
+            AS t (account_id, meter_id, hour, dimensions, event_count, total)
         WHERE (SELECT count(*) FROM locked) >= 0
     ), rolled AS (
         INSERT INTO metering_hourlyrollup AS r (account_id, meter_id, hour, dimensions, event_count, total)
@@ -44,12 +52,12 @@ PLAIN: LiteralString = """
 # At equal times the greater value is the latest, whichever came first.
 DETAILED: LiteralString = """
     hourly AS MATERIALIZED (
-        SELECT account_id, meter_id, 'epoch'::timestamptz + hour * interval '1 hour' AS hour, dimensions,
-            event_count, total, is_additive, carries_over, moment, minimum, maximum, latest, latest_at
-        FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::text[], %s::bigint[], %s::numeric[], %s::boolean[],
-            %s::boolean[], %s::numeric[], %s::numeric[], %s::numeric[], %s::numeric[], %s::timestamptz[])
-            AS t (account_id, meter_id, hour, dimensions, event_count, total, is_additive, carries_over,
-                moment, minimum, maximum, latest, latest_at)
+        SELECT account_id, meter_id, hour, coalesce(dimensions, '') AS dimensions, event_count, total,
+            moment, minimum, maximum, latest, latest_at
+        FROM unnest(%s::bigint[], %s::bigint[], %s::timestamptz[], %s::text[], %s::bigint[], %s::numeric[],
+            %s::numeric[], %s::numeric[], %s::numeric[], %s::numeric[], %s::timestamptz[])
+            AS t (account_id, meter_id, hour, dimensions, event_count, total, moment, minimum, maximum, latest,
+                latest_at)
         WHERE (SELECT count(*) FROM locked) >= 0
     ), rolled AS (
         INSERT INTO metering_hourlyrollup AS r (account_id, meter_id, hour, dimensions, event_count, total,
@@ -65,11 +73,11 @@ DETAILED: LiteralString = """
             latest_at = greatest(r.latest_at, excluded.latest_at)
     ), valued AS (
         INSERT INTO metering_valuerollup AS r (account_id, meter_id, hour, dimensions, value, event_count)
-        SELECT account_id, meter_id, 'epoch'::timestamptz + hour * interval '1 hour', dimensions, value, event_count
-        FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::text[], %s::text[], %s::bigint[])
+        SELECT account_id, meter_id, hour, coalesce(dimensions, ''), value, event_count
+        FROM unnest(%s::bigint[], %s::bigint[], %s::timestamptz[], %s::text[], %s::text[], %s::bigint[])
             AS t (account_id, meter_id, hour, dimensions, value, event_count)
         WHERE (SELECT count(*) FROM locked) >= 0
-        ORDER BY account_id, meter_id, hour, dimensions, value
+        ORDER BY 1, 2, 3, 4, 5
         ON CONFLICT (account_id, meter_id, hour, dimensions, value) DO UPDATE
         SET event_count = r.event_count + excluded.event_count
     )
@@ -80,7 +88,7 @@ DETAILED: LiteralString = """
 MOVED: LiteralString = """
     moves AS MATERIALIZED (
         SELECT account_id, meter_id, min(hour) AS start, max(hour) + interval '1 hour' AS end, sum(total) AS quantity,
-            bool_and(is_additive) AS is_additive, bool_or(carries_over) AS carries_over
+            meter_id = ANY(%s::bigint[]) AS is_additive, meter_id = ANY(%s::bigint[]) AS carries_over
         FROM hourly GROUP BY account_id, meter_id
     ), moved AS (
         UPDATE metering_limit l
@@ -133,11 +141,9 @@ def count_tallies(tallies: Tallies, catalogue: Catalogue, *, at: datetime) -> li
     """
     if not tallies:
         return []
-    params = list_plain(tallies, catalogue)
-    if tallies.detailed:
-        params += list_detailed(tallies)
     statement = COUNT_DETAILED if tallies.detailed else COUNT_PLAIN
-    windows = [MovedWindow(*row) for row in run_statement(statement, [*params, at])]
+    kinds = [bigint_array(list(catalogue.additive)), bigint_array(list(catalogue.carrying))]
+    windows = [MovedWindow(*row) for row in run_statement(statement, [*list_params(tallies), *kinds, at])]
     crossed = [window.limit_id for window in windows if window.is_crossed]
     unread = [window for window in windows if window.needs_reading]
     if unread:
@@ -147,46 +153,48 @@ def count_tallies(tallies: Tallies, catalogue: Catalogue, *, at: datetime) -> li
     return [window for window in windows if window.is_closed]
 
 
-def add_rollups(tallies: Tallies, catalogue: Catalogue) -> None:
+def add_rollups(tallies: Tallies) -> None:
     """Add the tallies to the rollups alone: whoever counts anew reads the totals when all of it is there."""
     if tallies:
-        params = [*list_plain(tallies, catalogue), *(list_detailed(tallies) if tallies.detailed else [])]
-        run_statement(ADD_DETAILED if tallies.detailed else ADD_PLAIN, params)
+        run_statement(ADD_DETAILED if tallies.detailed else ADD_PLAIN, list_params(tallies))
 
 
-def list_plain(tallies: Tallies, catalogue: Catalogue) -> list[str | datetime]:
-    keys = [*tallies.plain, *tallies.detailed]
-    values = [*tallies.plain.values(), *tallies.detailed.values()]
+def list_params(tallies: Tallies) -> list[str | Array | None]:
+    keys, plain, details = [*tallies.plain, *tallies.detailed], tallies.plain.values(), tallies.detailed.values()
+    params = [
+        bigint_array(sorted({account_id for account_id, _, _, _ in keys})),
+        *list_keys(keys),
+        bigint_array([tally.event_count for tally in chain(plain, details)]),
+        number_array([tally.total for tally in chain(plain, details)]),
+    ]
+    return params + list_details(tallies) if details else params
+
+
+def list_keys(keys: Sequence[Key]) -> list[str | Array | None]:
+    """Accounts, meters, hours, and dimensions: null when there are none."""
+    accounts, meters, hours, dimensions = zip(*keys, strict=True) if keys else ((), (), (), ())
     return [
-        plain_array(sorted({account_id for account_id, _, _, _ in keys})),
-        plain_array([account_id for account_id, _, _, _ in keys]),
-        plain_array([meter_id for _, meter_id, _, _ in keys]),
-        plain_array([hour for _, _, hour, _ in keys]),
-        text_array([dimensions for _, _, _, dimensions in keys]),
-        plain_array([tally.event_count for tally in values]),
-        plain_array([tally.total for tally in values]),
-        plain_array([meter_id in catalogue.additive for _, meter_id, _, _ in keys]),
-        plain_array([meter_id in catalogue.carrying for _, meter_id, _, _ in keys]),
+        bigint_array(accounts),
+        bigint_array(meters),
+        instant_array([hour * HOUR for hour in hours]),
+        text_array(dimensions) if any(dimensions) else None,
     ]
 
 
-def list_detailed(tallies: Tallies) -> list[str]:
+def list_details(tallies: Tallies) -> list[str | Array | None]:
     """The further columns, null for the plain tallies, and the rows of the single values."""
     nothing = [None] * len(tallies.plain)
-    details = list(tallies.detailed.values())
-    rows = [(*key, value, count) for key, tally in tallies.detailed.items() for value, count in tally.values.items()]
+    details = tallies.detailed.values()
+    rows = [(key, value, count) for key, tally in tallies.detailed.items() for value, count in tally.values.items()]
     return [
         plain_array([*nothing, *(tally.moment for tally in details)]),
         plain_array([*nothing, *(tally.minimum for tally in details)]),
         plain_array([*nothing, *(tally.maximum for tally in details)]),
         plain_array([*nothing, *(tally.latest for tally in details)]),
-        time_array([*nothing, *(tally.latest_at for tally in details)]),
-        plain_array([row[0] for row in rows]),
-        plain_array([row[1] for row in rows]),
-        plain_array([row[2] for row in rows]),
-        text_array([row[3] for row in rows]),
-        text_array([row[4] for row in rows]),
-        plain_array([row[5] for row in rows]),
+        plain_array([*nothing, *(tally.latest_at and tally.latest_at.isoformat() for tally in details)]),
+        *list_keys([key for key, _, _ in rows]),
+        text_array([value for _, value, _ in rows]),
+        bigint_array([count for _, _, count in rows]),
     ]
 
 

@@ -4,12 +4,12 @@ The values are msgspec structs: frozen dataclasses in all but name, made in a te
 a request. They hold no cycles, so the garbage collector need not look at them.
 """
 
-import hashlib
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Context, Decimal, InvalidOperation
 from enum import StrEnum
 from functools import lru_cache
+from hashlib import blake2b, sha256
 from typing import Any
 from uuid import UUID
 
@@ -19,6 +19,7 @@ import msgspec
 MAX_LENGTHS = {"source": 255, "id": 255, "type": 120, "subject": 120}
 MAX_EXPONENT = 308  # of a number anywhere in `data`: what every reader of JSON can hold
 MAX_DIGITS = 1_000
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 WIDE = Context(prec=2_000)
 
 
@@ -57,18 +58,20 @@ class Measure(msgspec.Struct, frozen=True, gc=False):
 
 
 class CheckedEvent(msgspec.Struct, frozen=True, gc=False):
-    """An event that can be stored, under its claim.
+    """An event that can be stored, under its claim of 16 bytes.
 
-    `happened_at` is UTC, `data` is JSON text that jsonb takes, `digest` names the content in 8 bytes.
+    `happened_at` is UTC, `instant` the same in microseconds since 1970; `data` is JSON text that jsonb takes, `digest`
+    names the content in 8 bytes.
     """
 
-    claim: str
-    digest: int
+    claim: bytes
+    digest: bytes
     source: str
     id: str
     type: str
     subject: str
     happened_at: datetime
+    instant: int
     data: bytes
     measures: tuple[Measure, ...]
     skipped: tuple[Skip, ...]
@@ -114,11 +117,11 @@ def tally_fates(fates: Sequence[EventFate]) -> dict[Fate, int]:
 
 def find_claim(source: str, event_id: str) -> UUID:
     """The 16 bytes by which an event is counted once. The length keeps ("a", "bc") and ("ab", "c") apart."""
-    return UUID(hex=claim_hex(source, event_id))
+    return UUID(bytes=claim_id(source, event_id))
 
 
-def claim_hex(source: str, event_id: str) -> str:
-    return hashlib.sha256(claim_prefix(source) + event_id.encode()).hexdigest()[:32]
+def claim_id(source: str, event_id: str) -> bytes:
+    return sha256(claim_prefix(source) + event_id.encode()).digest()[:16]
 
 
 @lru_cache(maxsize=1_000)
@@ -127,19 +130,24 @@ def claim_prefix(source: str) -> bytes:
     return b"%d:%b" % (len(name), name)
 
 
-def digest_content(type_: str, subject: str, time: datetime | None, data: bytes) -> int:
-    """Eight bytes of BLAKE2b over what the event says, as a signed integer: equal for equal content.
+def digest_content(type_: str, subject: str, time: datetime | None, data: bytes) -> bytes:
+    """Eight bytes of BLAKE2b over what the event says: equal for equal content.
 
     Keys may come in any order and numbers in any notation; `time` is UTC, None when the sender gave none.
     Raises ValueError when `data` is no JSON object that can be kept.
     """
-    return digest_properties(type_, subject, "" if time is None else time.isoformat(), decode_data(data))
+    return digest_properties(type_, subject, None if time is None else find_instant(time), decode_data(data))
 
 
-def digest_properties(type_: str, subject: str, time: str, properties: dict[str, Any]) -> int:
-    names = f"{type_}\0{subject}\0{time}\0".encode()
-    digest = hashlib.blake2b(names + encode_canonical(properties), digest_size=8).digest()
-    return int.from_bytes(digest, "big", signed=True)
+def digest_properties(type_: str, subject: str, instant: int | None, properties: dict[str, Any]) -> bytes:
+    names = f"{type_}\0{subject}\0{'' if instant is None else instant}\0".encode()
+    return blake2b(names + encode_canonical(properties), digest_size=8).digest()
+
+
+def find_instant(moment: datetime) -> int:
+    """Microseconds since 1970, of an aware time. (datetime.timestamp() is a float.)"""
+    past = moment - EPOCH
+    return (past.days * 86_400 + past.seconds) * 1_000_000 + past.microseconds
 
 
 def parse_number(text: str) -> int | Decimal:

@@ -85,7 +85,7 @@ def tally_fragments(
         key = (account_id, measure.meter_id, cut, measure.dimensions)
         tally = tallies.get(key)
         if tally is None:
-            tally = tallies[key] = DetailedTally(aggregation)
+            tally = tallies[key] = DetailedTally()
         tally.add_measure(aggregation, measure.value, at)
     return tallies
 

@@ -5,7 +5,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import chain
+from itertools import islice
 from typing import LiteralString
 
 from django.conf import settings
@@ -15,7 +15,8 @@ from metering.catalogue import Catalogue, find_catalogue, read_catalogue
 from metering.checking import Checker, Glance, Refusal, TimeWindow, data_text, refuse
 from metering.counting import count_tallies
 from metering.events import CheckedEvent, EventFate, Fate, UsageEvent
-from metering.statements import copy_rows, plain_array, run_statement, text_array, time_texts
+from metering.rows import encode_rows
+from metering.statements import BIGINT, UUID, bytes_array, copy_rows, run_statement, text_array
 from metering.tallies import find_late, tally_events
 
 ATTEMPTS = 5
@@ -27,8 +28,8 @@ CLAIM: LiteralString = """
 """
 
 COPY: LiteralString = """
-    COPY metering_event (happened_at, received_at, account_id, api_key_id, source, event_id, type, subject, data)
-    FROM STDIN
+    COPY metering_event (received_at, api_key_id, account_id, subject, type, source, happened_at, event_id, data)
+    FROM STDIN (FORMAT binary)
 """
 
 
@@ -102,23 +103,18 @@ class Batch:
 
     def __init__(self, submissions: Sequence[Submission], catalogue: Catalogue) -> None:
         self.submissions, self.catalogue = submissions, catalogue
-        self.events = list(chain.from_iterable(submission.events for submission in submissions))
-        self.refused: dict[int, EventFate] = {}
-        self.staged: dict[str, CheckedEvent] = {}  # of the rows with one claim, the first
-        self.rows: dict[int, CheckedEvent] = {}
-        self.repeats: dict[int, CheckedEvent] = {}  # rows whose claim an earlier row of the batch has
-        self.senders: dict[str, int | None] = {}
+        self.rows: list[CheckedEvent | EventFate] = []  # a row that is refused is a fate already
+        self.staged: dict[bytes, CheckedEvent] = {}  # of the rows with one claim, the first
+        self.senders: dict[bytes, int | None] = {}
         self.names_unknown_type = False
-        position = 0
         for submission in submissions:
-            self.check(submission, position)
-            position += len(submission.events)
-        self.accounts: dict[str, int | None] = {}  # by claim
-        self.known: dict[str, int] = {}  # claim → digest of what was stored before
-        self.new: dict[str, CheckedEvent] = {}
-        self.late: set[str] = set()
+            self.check(submission)
+        self.accounts: dict[str, int | None] = {}  # by subject
+        self.known: dict[bytes, bytes] = {}  # claim → digest of what was stored before
+        self.new: dict[bytes, CheckedEvent] = {}
+        self.late: set[bytes] = set()
 
-    def check(self, submission: Submission, position: int) -> None:
+    def check(self, submission: Submission) -> None:
         events, staged, rows = submission.events, self.staged, self.rows
         checker = Checker(self.catalogue.measurer, window=submission.find_window(), at=submission.at)
         texts = [data_text(event.data) for event in events]
@@ -127,15 +123,12 @@ class Batch:
             try:
                 checked = checker.check(event, text, glance)
             except Refusal as refusal:
-                self.refused[position] = refuse(event, refusal)
+                rows.append(refuse(event, refusal))
                 self.names_unknown_type |= refusal.code == "unknown_type"
             else:
+                rows.append(checked)
                 if staged.setdefault(checked.claim, checked) is checked:
-                    rows[position] = checked
                     self.senders[checked.claim] = submission.api_key_id
-                else:
-                    self.repeats[position] = checked
-            position += 1
 
     @property
     def needs_database(self) -> bool:
@@ -144,75 +137,71 @@ class Batch:
 
     def claim(self, *, at: datetime) -> bool:
         """Take the ids and look the subjects up; False, with nothing done, when the meters have changed."""
-        rows = self.staged.values()
+        rows, claims = self.staged.values(), list(self.staged)
+        subjects = list({row.subject for row in rows})
         [(token, account_ids, repeated, digests)] = run_statement(
             CLAIM,
             [
                 None if self.catalogue.token is None else str(self.catalogue.token),
                 at,
-                text_array([row.subject for row in rows]),
-                plain_array(list(self.staged)),
-                plain_array([row.digest for row in rows]),
+                text_array(subjects),
+                bytes_array(UUID, claims),
+                bytes_array(BIGINT, [row.digest for row in rows]),
             ],
         )
         if token != self.catalogue.token:
             return False
-        self.accounts = dict(zip(self.staged, account_ids, strict=True))
+        self.accounts = dict(zip(subjects, account_ids, strict=True))
         self.new = self.staged
         if repeated:
-            claims = list(self.staged)
-            self.known = {claims[position - 1]: digest for position, digest in zip(repeated, digests, strict=True)}
+            self.known = {
+                claims[position - 1]: digest.to_bytes(8, "big", signed=True)
+                for position, digest in zip(repeated, digests, strict=True)
+            }
             self.new = {claim: row for claim, row in self.staged.items() if claim not in self.known}
         return True
 
     def store(self, *, at: datetime) -> None:
         self.copy(at=at)
-        rows = ((self.accounts[claim], row.happened_at, row.measures) for claim, row in self.new.items())
+        accounts, new = self.accounts, self.new.values()
+        rows = [(accounts[row.subject], row.happened_at, row.measures) for row in new]
         closed = count_tallies(tally_events(rows, self.catalogue.aggregations), self.catalogue, at=at)
         if closed:
-            self.late = find_late(((claim, self.accounts[claim], row) for claim, row in self.new.items()), closed)
+            self.late = find_late([(accounts[row.subject], row) for row in new], closed)
 
     def copy(self, *, at: datetime) -> None:
         """Store what is new, and leave the counting to the caller."""
-        copy_rows(COPY, self.list_columns(at))
-
-    def list_columns(self, at: datetime) -> list[Sequence[str | None]]:
-        new, accounts, senders = self.new.values(), self.accounts, self.senders
-        return [
-            time_texts([row.happened_at for row in new]),
-            time_texts([at]) * len(new),
-            [None if accounts[claim] is None else str(accounts[claim]) for claim in self.new],
-            [None if senders[claim] is None else str(senders[claim]) for claim in self.new],
-            [row.source for row in new],
-            [row.id for row in new],
-            [row.type for row in new],
-            [row.subject for row in new],
-            [row.data.decode() for row in new],
-        ]
+        copy_rows(COPY, encode_rows(self.new.values(), accounts=self.accounts, senders=self.senders, received_at=at))
 
     def list_fates(self) -> list[list[EventFate]]:
         """By submission, in the order of its events."""
-        fates = iter([self.find_fate(position) for position in range(len(self.events))])
-        return [[next(fates) for _ in submission.events] for submission in self.submissions]
+        if self.is_accepted:
+            accepted = Fate.ACCEPTED
+            fates = iter([EventFate(row.source, row.id, accepted, skipped=row.skipped) for row in self.new.values()])
+        else:
+            fates = iter([row if isinstance(row, EventFate) else self.find_fate(row) for row in self.rows])
+        return [list(islice(fates, len(submission.events))) for submission in self.submissions]
 
-    def find_fate(self, position: int) -> EventFate:
-        row = self.rows.get(position)
-        if row is not None and row.claim not in self.known:
-            fate = Fate.ACCEPTED
-            if self.accounts[row.claim] is None:
-                fate = Fate.UNMATCHED
-            elif row.claim in self.late:
-                fate = Fate.LATE
-            return EventFate(row.source, row.id, fate, skipped=row.skipped)
-        row = row or self.repeats.get(position)
-        if row is None:
-            return self.refused[position]
-        is_same = row.digest == self.known.get(row.claim, self.staged[row.claim].digest)
-        return state_repeated(self.events[position], is_same=is_same)
+    @property
+    def is_accepted(self) -> bool:
+        """Whether every row is new, and counted in a period that is open: nearly always."""
+        return len(self.new) == len(self.rows) and not self.late and None not in self.accounts.values()
+
+    def find_fate(self, row: CheckedEvent) -> EventFate:
+        claim = row.claim
+        first = self.staged[claim]
+        if first is not row or claim in self.known:
+            return state_repeated(row, is_same=row.digest == self.known.get(claim, first.digest))
+        fate = Fate.ACCEPTED
+        if self.accounts[row.subject] is None:
+            fate = Fate.UNMATCHED
+        elif claim in self.late:
+            fate = Fate.LATE
+        return EventFate(row.source, row.id, fate, skipped=row.skipped)
 
 
-def state_repeated(event: UsageEvent, *, is_same: bool) -> EventFate:
+def state_repeated(row: CheckedEvent, *, is_same: bool) -> EventFate:
     if is_same:
-        return EventFate(event.source, event.id, Fate.DUPLICATE)
+        return EventFate(row.source, row.id, Fate.DUPLICATE)
     message = "Another event with this source and id is stored; an event is corrected by another id."
-    return EventFate(event.source, event.id, Fate.CONFLICT, "conflict", "id", message)
+    return EventFate(row.source, row.id, Fate.CONFLICT, "conflict", "id", message)

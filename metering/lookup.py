@@ -11,7 +11,7 @@ from typing import LiteralString
 from django.db import connection
 
 from metering.checking import CONTROL
-from metering.events import claim_hex
+from metering.events import find_claim
 from metering.models import Claim, Correction, Pruning
 from metering.outcomes import SELECT_EVENTS, EventRecord, Standing, StoredEvent, state_outcomes
 from metering.rejections import list_rejections
@@ -51,8 +51,7 @@ def find_claimed(source: str, event_id: str) -> datetime | None:
     """When the event of this name was received; None when there never was one."""
     if CONTROL.search(source) or CONTROL.search(event_id):
         return None
-    claim = claim_hex(source, event_id)
-    return Claim.objects.filter(pk=claim).values_list("received_at", flat=True).first()
+    return Claim.objects.filter(pk=find_claim(source, event_id)).values_list("received_at", flat=True).first()
 
 
 def read_event(source: str, event_id: str, received_at: datetime) -> StoredEvent | None:

@@ -12,11 +12,12 @@ from django.db import connection, transaction
 
 from metering.backfill import list_unfinished
 from metering.catalogue import Catalogue, read_catalogue
+from metering.events import EPOCH
 from metering.history import find_kept_from, is_readable
 from metering.locks import hold_limits_for_opening
 from metering.models import Limit
 from metering.stored import measure_rows
-from metering.tallies import EPOCH, Tally, tally_events
+from metering.tallies import Tally, tally_events
 from metering.usage import Window, read_windows
 
 DAY = timedelta(days=1)

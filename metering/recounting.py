@@ -14,13 +14,13 @@ from django.db import transaction
 
 from metering.catalogue import Catalogue, read_catalogue
 from metering.counting import add_rollups, read_totals_anew
-from metering.events import floor_hour
+from metering.events import EPOCH, floor_hour
 from metering.history import HistoryPruned, require_history
 from metering.locks import hold_limits_for_opening
 from metering.models import HourlyRollup, Limit, Meter, ValueRollup
 from metering.statements import plain_array, run_statement, time_array
 from metering.stored import read_chunks, read_countable
-from metering.tallies import EPOCH, MovedWindow, Tallies, tally_events
+from metering.tallies import MovedWindow, Tallies, tally_events
 
 __all__ = ["HistoryPruned", "RollupCell", "recount_cells", "recount_hours", "require_history"]
 
@@ -69,7 +69,7 @@ def recount_hours(
     touched = delete_rollups(meter_ids, account_ids, start=start, end=end)
     for rows in read_chunks(read_countable(catalogue, account_ids=account_ids, start=start, end=end)):
         tallies = tally_events(rows, catalogue.aggregations)
-        add_rollups(tallies, catalogue)
+        add_rollups(tallies)
         touched |= {(account_id, meter_id) for account_id, meter_id, _, _ in [*tallies.plain, *tallies.detailed]}
     windows = lock_windows(touched, start=start, end=end)
     if windows:
@@ -127,7 +127,7 @@ def count_cells(cells: Sequence[RollupCell], catalogue: Catalogue) -> None:
         tallies = tally_events(rows, catalogue.aggregations)
         plain = {key: tally for key, tally in tallies.plain.items() if key[:3] in wanted}
         detailed = {key: tally for key, tally in tallies.detailed.items() if key[:3] in wanted}
-        add_rollups(Tallies(plain, detailed), catalogue)
+        add_rollups(Tallies(plain, detailed))
 
 
 def ceil_hour(moment: datetime) -> datetime:

@@ -2,28 +2,27 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from decimal import Decimal
+
+import msgspec
 
 from metering.events import CheckedEvent, Measure
 from metering.quantities import EXACT
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 EPOCH_DAY = date(1970, 1, 1).toordinal()
+HOUR = 3_600_000_000  # microseconds
 
 PLAIN = frozenset({"count", "sum", "avg"})  # need a number of events and a sum, nothing else
 
 Key = tuple[int, int, int, str]  # account, meter, hours since the epoch, dimensions
 
 
-class Tally:
+class Tally(msgspec.Struct, gc=False):
     """Some events of one hour: their number and their sum."""
 
-    __slots__ = ("event_count", "total")
-
-    def __init__(self) -> None:
-        self.event_count = 0
-        self.total: int | Decimal = 0
+    event_count: int = 0
+    total: int | Decimal = 0
 
     def add(self, value: int | Decimal) -> None:
         self.event_count += 1
@@ -33,19 +32,15 @@ class Tally:
             self.total = EXACT.add(Decimal(self.total), Decimal(value))
 
 
-class DetailedTally(Tally):
+class DetailedTally(Tally, gc=False):
     """And what the other aggregations need of them: null what this one does not."""
 
-    __slots__ = ("latest", "latest_at", "maximum", "minimum", "moment", "values")
-
-    def __init__(self, aggregation: str) -> None:
-        super().__init__()
-        self.moment: Decimal | None = Decimal(0) if aggregation == "weighted_sum" else None
-        self.minimum: int | Decimal | None = None
-        self.maximum: int | Decimal | None = None
-        self.latest: int | Decimal | None = None
-        self.latest_at: datetime | None = None
-        self.values: dict[str, int] = {}
+    moment: Decimal | None = None
+    minimum: int | Decimal | None = None
+    maximum: int | Decimal | None = None
+    latest: int | Decimal | None = None
+    latest_at: datetime | None = None
+    values: dict[str, int] = {}  # a new one for each tally
 
     def add_measure(self, aggregation: str, value: int | Decimal | str, at: datetime) -> None:
         if isinstance(value, str):  # distinct values and percentiles
@@ -61,9 +56,9 @@ class DetailedTally(Tally):
             case "latest":
                 if self.latest_at is None or self.latest is None or (at, value) > (self.latest_at, self.latest):
                     self.latest_at, self.latest = at, value
-            case "weighted_sum" if self.moment is not None:
-                offset = seconds_into_hour(at)
-                self.moment = EXACT.add(self.moment, EXACT.multiply(Decimal(value), offset))
+            case "weighted_sum":
+                weight = EXACT.multiply(Decimal(value), seconds_into_hour(at))
+                self.moment = weight if self.moment is None else EXACT.add(self.moment, weight)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +92,7 @@ def tally_events(
     """What events, each with its account, UTC time and measures, come to. Events without an account are left out."""
     plain: dict[Key, Tally] = {}
     detailed: dict[Key, DetailedTally] = {}
-    is_plain = {meter_id: aggregation in PLAIN for meter_id, aggregation in aggregations.items()}
+    find_plain = plain.get
     for account_id, at, measures in rows:
         if account_id is None:
             continue
@@ -105,19 +100,18 @@ def tally_events(
         for measure in measures:
             meter_id, value = measure.meter_id, measure.value
             key = (account_id, meter_id, hour, measure.dimensions)
-            if not is_plain[meter_id]:
-                aggregation = aggregations[meter_id]
-                detailed.setdefault(key, DetailedTally(aggregation)).add_measure(aggregation, value, at)
-                continue
-            tally = plain.get(key)
-            if tally is None:
-                tally = plain[key] = Tally()
-            if type(value) is int and type(tally.total) is int:  # as `add` does, without the call
-                tally.event_count += 1
-                tally.total += value
+            tally = find_plain(key)
+            if tally is not None:
+                if type(value) is int and type(tally.total) is int:  # as `add` does, without the call
+                    tally.event_count += 1
+                    tally.total += value
+                else:
+                    tally.add(value)  # type: ignore[arg-type]  # a text is of distinct values alone
+            elif (aggregation := aggregations[meter_id]) in PLAIN:
+                plain[key] = Tally(1, value)  # type: ignore[arg-type]
             else:
-                tally.add(value)  # type: ignore[arg-type]  # a text is of distinct values alone
-    return Tallies(dict(sorted(plain.items())), dict(sorted(detailed.items())))
+                detailed.setdefault(key, DetailedTally()).add_measure(aggregation, value, at)
+    return Tallies({key: plain[key] for key in sorted(plain)}, {key: detailed[key] for key in sorted(detailed)})
 
 
 def seconds_into_hour(at: datetime) -> Decimal:
@@ -126,8 +120,8 @@ def seconds_into_hour(at: datetime) -> Decimal:
     return Decimal(microseconds).scaleb(-6)
 
 
-def find_late(rows: Iterable[tuple[str, int | None, CheckedEvent]], windows: Sequence[MovedWindow]) -> set[str]:
-    """Of (claim, account, event), the claims of the events that lie in a window which is closed."""
+def find_late(rows: Iterable[tuple[int | None, CheckedEvent]], windows: Sequence[MovedWindow]) -> set[bytes]:
+    """Of (account, event), the claims of the events that lie in a window which is closed."""
     closed: dict[tuple[int | None, int], list[MovedWindow]] = {}
     for window in windows:
         if window.is_closed:
@@ -135,8 +129,8 @@ def find_late(rows: Iterable[tuple[str, int | None, CheckedEvent]], windows: Seq
     if not closed:
         return set()
     return {
-        claim
-        for claim, account_id, row in rows
+        row.claim
+        for account_id, row in rows
         for measure in row.measures
         for window in closed.get((account_id, measure.meter_id), ())
         if window.start <= row.happened_at < window.end

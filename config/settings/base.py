@@ -223,7 +223,7 @@ BILLING_CLOSE_DELAY = timedelta(hours=1)  # from the end of a period to its invo
 BILLING_OPEN_AHEAD = timedelta(days=1)  # the next period and its limits are there this long before it begins
 
 
-# Statements are prepared where the code asks for it (`metering.statements`); without a threshold the driver prepares none.
+# Statements are prepared where the code asks for it (`metering.statements`); without a threshold none ever is.
 NEVER_BY_ITSELF = 2**31
 
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from http import HTTPStatus
 
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError, connection
+from django.db import DatabaseError, InterfaceError
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
@@ -21,13 +21,12 @@ from metering.api.refusals import refuse_key
 from metering.decoding import BYTE_ORDER_MARK, MalformedBody, TooManyEvents, decode_events, decode_lines, find_splitter
 from metering.events import EventFate
 from metering.headers import decode_binary
-from metering.intake import SCOPE, Post, Row, Sent, ingest_sent, posts, take_posts
+from metering.intake import SCOPE, Post, Refusal, Row, Sent, Taken, take_request
 from metering.keys import InvalidKey, KeyRef, MissingScope, RateExceeded, authenticate
 from metering.outages import answer_outage
 from metering.problems import Problem
 
 SMALL_BODY = 64 * 1024
-SMALL_BATCH = 20  # rows: more than these are worth a commit of their own
 
 
 @csrf_exempt
@@ -63,19 +62,14 @@ def accept_any(request: HttpRequest) -> tuple[Mode, Sequence[EventFate]]:
     except Problem as problem:
         record_unreadable(body, problem, key=key, at=at)
         raise
-    [fates] = ingest_sent([Sent(rows, key, at)])
-    record_refusals(request, body, mode, fates, key=key, at=at)
-    return mode, fates
+    found = take_request(Sent(rows, key, at))
+    return mode, answer_taken(request, body, mode, found, at=at)
 
 
 def is_small(request: HttpRequest) -> bool:
-    """Whether a request is read before its key is looked up, so that it can be committed together with others.
-
-    Not within somebody's transaction: its commit is theirs.
-    """
+    """Whether a request is read before its key is looked up: one look-up then serves all that come at once."""
     return (
         settings.EVENT_GROUP_COMMIT
-        and not connection.in_atomic_block
         and 0 < int(request.META.get("CONTENT_LENGTH") or 0) <= SMALL_BODY
         and "HTTP_CONTENT_ENCODING" not in request.META
         and "HTTP_TRANSFER_ENCODING" not in request.META
@@ -91,12 +85,17 @@ def accept_small(request: HttpRequest) -> tuple[Mode, Sequence[EventFate]]:
     except Problem as problem:
         record_unreadable(body, problem, key=require_key(request, at=at), at=at)
         raise
-    post = Post(request.META.get("HTTP_AUTHORIZATION"), rows, at)
-    found = posts.submit(post) if len(rows) <= SMALL_BATCH else take_posts([post])[0]
+    found = take_request(Post(request.META.get("HTTP_AUTHORIZATION"), rows, at))
+    return mode, answer_taken(request, body, mode, found, at=at)
+
+
+def answer_taken(
+    request: HttpRequest, body: bytes, mode: Mode, found: Taken | Refusal, *, at: datetime
+) -> Sequence[EventFate]:
     if isinstance(found, PermissionError):
         raise refuse_key(request, found, at=at)
     record_refusals(request, body, mode, found.fates, key=found.key, at=at)
-    return mode, found.fates
+    return found.fates
 
 
 def require_key(request: HttpRequest, *, at: datetime) -> KeyRef:

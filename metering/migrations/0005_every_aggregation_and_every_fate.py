@@ -6,7 +6,6 @@ which they were received, so that a month can be dropped. What was stored is mov
 
 import re
 from collections.abc import Iterator
-from datetime import UTC
 from typing import Any
 
 import django.contrib.postgres.fields
@@ -253,7 +252,11 @@ def move_events(apps: Any, schema_editor: Any) -> None:
         cursor.executemany(
             "INSERT INTO metering_claim (claim, digest, received_at) VALUES (%s, %s, %s)",
             [
-                (claim, digest_content(type_, subject, happened_at.astimezone(UTC), data.encode()), received_at)
+                (
+                    claim,
+                    int.from_bytes(digest_content(type_, subject, happened_at, data.encode()), "big", signed=True),
+                    received_at,
+                )
                 for claim, type_, subject, happened_at, data, received_at in rows
             ],
         )

@@ -12,7 +12,7 @@ from django.utils import timezone
 from metering import intake
 from metering.events import Fate
 from metering.group_commit import GroupCommit
-from metering.intake import Post, take_posts
+from metering.intake import Post, take_requests
 from metering.invariants import check
 from metering.keys import InvalidKey
 from metering.models import Event, HourlyRollup
@@ -136,7 +136,7 @@ def test_every_event_of_many_threads_counts_once_and_is_committed_when_its_threa
     def send(thread: int) -> list[bool]:
         seen = []
         for number in range(15):
-            [fate] = intake.posts.submit(make_post(header, f"{thread}-{number}")).fates
+            [fate] = intake.requests.submit(make_post(header, f"{thread}-{number}")).fates
             assert fate.fate == Fate.ACCEPTED
             connection.close()
             seen.append(Event.objects.filter(event_id=f"{thread}-{number}").exists())
@@ -152,7 +152,7 @@ def test_every_event_of_many_threads_counts_once_and_is_committed_when_its_threa
 
 def test_the_same_event_from_many_threads_at_once_is_accepted_once(header):
     with open_threads(THREADS) as threads:
-        sent = [lambda: intake.posts.submit(make_post(header, "same")).fates[0].fate for _ in range(THREADS)]
+        sent = [lambda: intake.requests.submit(make_post(header, "same")).fates[0].fate for _ in range(THREADS)]
         fates = threads.run_all(*sent)
     assert sorted(fates) == [Fate.ACCEPTED, *[Fate.DUPLICATE] * (THREADS - 1)]
     assert HourlyRollup.objects.get().total == 1
@@ -161,17 +161,17 @@ def test_the_same_event_from_many_threads_at_once_is_accepted_once(header):
 def test_each_of_a_group_is_judged_by_its_own_key(header):
     bad = header[:-1] + ("a" if header[-1] != "a" else "b")
     posts = [make_post(header, "1"), make_post(bad, "2"), make_post("", "3"), make_post(header, "4", subject="nobody")]
-    first, second, third, fourth = take_posts(posts)
+    first, second, third, fourth = take_requests(posts)
     assert [each.fate for taken in (first, fourth) for each in taken.fates] == [Fate.ACCEPTED, Fate.UNMATCHED]
     assert (type(second), type(third)) == (InvalidKey, InvalidKey)
     assert set(Event.objects.values_list("event_id", flat=True)) == {"1", "4"}
 
 
 def test_a_group_costs_no_more_statements_than_one_request(header, django_assert_max_num_queries):
-    take_posts([make_post(header, "0")])
+    take_requests([make_post(header, "0")])
     posts = [make_post(header, str(number), subject=f"nobody-{number}") for number in range(1, 60)]
     with django_assert_max_num_queries(8):  # with BEGIN and COMMIT
-        assert len(take_posts(posts)) == 59
+        assert len(take_requests(posts)) == 59
 
 
 def test_a_fault_in_one_request_leaves_the_others_their_answers(header):
@@ -223,4 +223,4 @@ class HeldFirst:
         if not self.has_begun.is_set():
             self.has_begun.set()
             assert self.may_go_on.wait(PATIENCE)
-        return take_posts(posts)
+        return take_requests(posts)
