@@ -43,7 +43,6 @@ PLAIN: LiteralString = """
     ), rolled AS (
         INSERT INTO metering_hourlyrollup AS r (account_id, meter_id, hour, dimensions, event_count, total)
         SELECT account_id, meter_id, hour, dimensions, event_count, total FROM hourly
-        ORDER BY account_id, meter_id, hour, dimensions
         ON CONFLICT (account_id, meter_id, hour, dimensions) DO UPDATE
         SET event_count = r.event_count + excluded.event_count, total = r.total + excluded.total
     )
@@ -63,7 +62,7 @@ DETAILED: LiteralString = """
         INSERT INTO metering_hourlyrollup AS r (account_id, meter_id, hour, dimensions, event_count, total,
             moment, minimum, maximum, latest, latest_at)
         SELECT account_id, meter_id, hour, dimensions, event_count, total, moment, minimum, maximum, latest, latest_at
-        FROM hourly ORDER BY account_id, meter_id, hour, dimensions
+        FROM hourly
         ON CONFLICT (account_id, meter_id, hour, dimensions) DO UPDATE
         SET event_count = r.event_count + excluded.event_count, total = r.total + excluded.total,
             moment = r.moment + excluded.moment,
@@ -77,7 +76,6 @@ DETAILED: LiteralString = """
         FROM unnest(%s::bigint[], %s::bigint[], %s::timestamptz[], %s::text[], %s::text[], %s::bigint[])
             AS t (account_id, meter_id, hour, dimensions, value, event_count)
         WHERE (SELECT count(*) FROM locked) >= 0
-        ORDER BY 1, 2, 3, 4, 5
         ON CONFLICT (account_id, meter_id, hour, dimensions, value) DO UPDATE
         SET event_count = r.event_count + excluded.event_count
     )
