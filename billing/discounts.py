@@ -41,6 +41,16 @@ def share_discount(items_minor: Sequence[int], discount: Discount | None) -> tup
     return allocate(min(discount.amount_minor or 0, sum(items_minor)), items_minor)
 
 
+def share_discounts(items_minor: Sequence[int], discounts: Sequence[Discount]) -> tuple[tuple[int, ...], ...]:
+    """What each of several discounts takes off each of the amounts; each takes off what those before it have left."""
+    left, shares = tuple(items_minor), []
+    for discount in discounts:
+        share = share_discount(left, discount)
+        left = tuple(item - part for item, part in zip(left, share, strict=True))
+        shares.append(share)
+    return tuple(shares)
+
+
 def discount_items(items_minor: Sequence[int], discount: Discount | None) -> tuple[int, ...]:
     """What remains of each amount."""
     shares = share_discount(items_minor, discount)

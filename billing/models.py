@@ -6,6 +6,10 @@ from django.db import models
 from django.db.models import F, Func, Q
 from django.utils.translation import gettext_lazy as _
 
+from billing.add_on_models import AddOn as AddOn
+from billing.coupon_models import Coupon as Coupon
+from billing.coupon_models import CouponDuration as CouponDuration
+from billing.coupon_models import Discount as Discount
 from billing.credit_models import CreditEntry as CreditEntry
 from billing.credit_models import CreditGrant as CreditGrant
 from billing.credit_models import CreditKind as CreditKind
@@ -133,7 +137,10 @@ LONGEST_TRIAL_DAYS = 730
 
 
 class PlanVersion(models.Model):
-    """Prices, limits and periods as once published. Immutable by trigger from then on; subscribers stay on theirs."""
+    """Prices, limits and periods as once published. Immutable by trigger from then on; subscribers stay on theirs.
+
+    It can be had from `offered_from` until it is retired, which alone can still be said of it later.
+    """
 
     plan = models.ForeignKey(Plan, models.PROTECT, related_name="versions")
     number = models.PositiveIntegerField()
@@ -151,7 +158,17 @@ class PlanVersion(models.Model):
         help_text=_("How a fee is cut when a subscription changes within a period."),
     )
     trial_days = models.PositiveSmallIntegerField(default=0, help_text=_("Free days at the start; 0 for none."))
+    commitment_minor = models.BigIntegerField(
+        _("commitment"), default=0, help_text=_("What each period comes to at least, in the smallest unit.")
+    )
+    included_credit_minor = models.BigIntegerField(
+        _("included credit"), default=0, help_text=_("Credit granted for each period, in the smallest unit.")
+    )
     published_at = models.DateTimeField(null=True, blank=True)
+    offered_from = models.DateTimeField(
+        null=True, blank=True, help_text=_("Who subscribes from then on gets this version.")
+    )
+    retired_at = models.DateTimeField(null=True, blank=True, help_text=_("Not on offer from then on."))
 
     class Meta:
         verbose_name = _("plan version")
@@ -171,6 +188,19 @@ class PlanVersion(models.Model):
             models.CheckConstraint(
                 condition=Q(trial_days__gte=0, trial_days__lte=LONGEST_TRIAL_DAYS),
                 name="plan_version_trial_is_not_too_long",
+            ),
+            models.CheckConstraint(
+                condition=Q(commitment_minor__gte=0, included_credit_minor__gte=0),
+                name="plan_version_amounts_not_negative",
+            ),
+            models.CheckConstraint(
+                condition=Q(published_at__isnull=True, offered_from__isnull=True, retired_at__isnull=True)
+                | Q(published_at__isnull=False, offered_from__isnull=False, offered_from__gte=F("published_at")),
+                name="plan_version_offered_once_published",
+            ),
+            models.CheckConstraint(
+                condition=Q(retired_at__isnull=True) | Q(retired_at__gte=F("published_at")),
+                name="plan_version_retired_once_published",
             ),
         ]
 

@@ -4,35 +4,26 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import Max, Prefetch, QuerySet
+from django.db.models import F, Max, OuterRef, Prefetch, Q, QuerySet, Subquery
+from django.utils import timezone
 
-from billing.models import LONGEST_TRIAL_DAYS, Plan, PlanLimit, PlanVersion, Price, PriceRow, Tier
+from billing.models import LONGEST_TRIAL_DAYS, AddOn, Plan, PlanLimit, PlanVersion, Price
 from billing.money import find_exponent
 from billing.periods import Anchoring, Cycle, Interval
+from billing.price_rows import describe_price, store_prices
 from billing.proration import Proration
-from billing.rating import (
-    QUANTITY_DIGITS,
-    Conversion,
-    DimensionPrice,
-    InvalidPrice,
-    PercentageTerms,
-    PriceModel,
-    PriceTerms,
-    Rounding,
-    TierTerms,
-    check_digits,
-)
+from billing.rating import QUANTITY_DIGITS, UNIT_PRICE_DIGITS, InvalidPrice, PriceTerms, check_digits
 from metering import meters
 
 
 class UnknownPlan(LookupError):
-    """No plan of that name can be subscribed to; the message lists those that can."""
+    """No plan of that name can be subscribed to, or not in that currency; the message lists those that can."""
 
-    def __init__(self, slug: str, known: Iterable[str]) -> None:
-        super().__init__(f"There is no plan {slug!r} on offer. Known plans: {', '.join(known) or 'none yet'}.")
+    def __init__(self, slug: str, known: Iterable[str], currency: str | None = None) -> None:
+        asked = f"{slug!r} on offer in {currency}" if currency else f"{slug!r} on offer"
+        super().__init__(f"There is no plan {asked}. Known plans: {', '.join(known) or 'none yet'}.")
 
 
 class PlanExists(ValueError):
@@ -74,8 +65,21 @@ MONTHLY = PeriodTerms()
 
 
 @dataclass(frozen=True, slots=True)
+class AddOnTerms:
+    """What a subscriber may have beside the plan: so much for each unit and period, at most `max_quantity` of them."""
+
+    key: str
+    description: str
+    unit_amount: Decimal
+    max_quantity: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class PlanTerms:
-    """One version of a plan, whole. `published_at` is None for a draft."""
+    """One version of a plan, whole. `published_at` is None for a draft; on offer in [offered_from, retired_at).
+
+    A period comes to the commitment at least, and brings the included credit: both in smallest units.
+    """
 
     slug: str
     name: str
@@ -87,6 +91,11 @@ class PlanTerms:
     limits: tuple[PlanLimitTerms, ...]
     periods: PeriodTerms
     published_at: datetime | None
+    commitment_minor: int = 0
+    included_credit_minor: int = 0
+    add_ons: tuple[AddOnTerms, ...] = ()
+    offered_from: datetime | None = None
+    retired_at: datetime | None = None
 
 
 @transaction.atomic
@@ -99,6 +108,9 @@ def create_plan(
     prices: Iterable[PriceTerms],
     limits: Iterable[PlanLimitTerms] = (),
     periods: PeriodTerms = MONTHLY,
+    commitment_minor: int = 0,
+    included_credit_minor: int = 0,
+    add_ons: Iterable[AddOnTerms] = (),
     at: datetime,
 ) -> PlanTerms:
     """Put a new plan on offer: its first version is published at once. `rank` orders the plans, smallest first.
@@ -110,7 +122,16 @@ def create_plan(
             plan = Plan.objects.create(slug=slug, name=name, rank=rank)
     except IntegrityError as error:
         raise PlanExists(f"A plan with the slug {slug!r} or the rank {rank} is there already.") from error
-    version_id = add_version(plan_id=plan.pk, currency=currency, prices=prices, limits=limits, periods=periods)
+    version_id = add_version(
+        plan_id=plan.pk,
+        currency=currency,
+        prices=prices,
+        limits=limits,
+        periods=periods,
+        commitment_minor=commitment_minor,
+        included_credit_minor=included_credit_minor,
+        add_ons=add_ons,
+    )
     return publish_version(version_id, at=at)
 
 
@@ -122,6 +143,9 @@ def add_version(
     prices: Iterable[PriceTerms],
     limits: Iterable[PlanLimitTerms] = (),
     periods: PeriodTerms = MONTHLY,
+    commitment_minor: int = 0,
+    included_credit_minor: int = 0,
+    add_ons: Iterable[AddOnTerms] = (),
 ) -> int:
     """Draft the plan's next version and return its id. Lines of an invoice follow the order of the prices.
 
@@ -129,7 +153,10 @@ def add_version(
     """
     find_exponent(currency)
     if not 0 <= periods.trial_days <= LONGEST_TRIAL_DAYS:
-        raise InvalidPlan(f"A trial has at most {LONGEST_TRIAL_DAYS} days, not {periods.trial_days}.")
+        raise InvalidPlan(f"A trial has at most {LONGEST_TRIAL_DAYS} days, not {periods.trial_days}.", "trial_days")
+    for field, amount in (("commitment", commitment_minor), ("included_credit", included_credit_minor)):
+        if amount < 0:
+            raise InvalidPlan(f"The {field.replace('_', ' ')} may not be negative: {amount}.", field)
     Plan.objects.select_for_update().get(pk=plan_id)
     last = PlanVersion.objects.filter(plan_id=plan_id).aggregate(last=Max("number"))["last"] or 0
     version = PlanVersion.objects.create(
@@ -140,9 +167,12 @@ def add_version(
         anchoring=periods.anchoring.value,
         proration=periods.proration.value,
         trial_days=periods.trial_days,
+        commitment_minor=commitment_minor,
+        included_credit_minor=included_credit_minor,
     )
     store_prices(version, prices)
     store_limits(version, limits)
+    store_add_ons(version, add_ons)
     return version.pk
 
 
@@ -151,18 +181,61 @@ def copy_last_version(plan_id: int) -> int:
     last = load_versions().filter(plan_id=plan_id).latest("number")
     terms = describe_version(last)
     return add_version(
-        plan_id=plan_id, currency=terms.currency, prices=terms.prices, limits=terms.limits, periods=terms.periods
+        plan_id=plan_id,
+        currency=terms.currency,
+        prices=terms.prices,
+        limits=terms.limits,
+        periods=terms.periods,
+        commitment_minor=terms.commitment_minor,
+        included_credit_minor=terms.included_credit_minor,
+        add_ons=terms.add_ons,
     )
 
 
-@transaction.atomic
 def publish_version(version_id: int, *, at: datetime) -> PlanTerms:
     """Offer the version to new subscribers and freeze it for ever. A second call changes nothing.
 
     Raises InvalidPlan when it has no price or a price that cannot be charged.
     """
+    return schedule_version(version_id, offered_from=at, at=at)
+
+
+@transaction.atomic
+def schedule_version(version_id: int, *, offered_from: datetime, at: datetime) -> PlanTerms:
+    """Freeze the version for ever, and offer it to those who subscribe from a moment on. A second call changes nothing.
+
+    Raises InvalidPlan when it has no price, a price that cannot be charged, or would have been on offer before.
+    """
     PlanVersion.objects.select_for_update().get(pk=version_id)
     version = load_versions().get(pk=version_id)
+    check_version(version)
+    if version.published_at is None:
+        if offered_from < at:
+            raise InvalidPlan(f"{version} cannot be offered before it is published.", "offered_from")
+        version.published_at, version.offered_from = at, offered_from
+        version.save(update_fields=["published_at", "offered_from"])
+    return describe_version(version)
+
+
+@transaction.atomic
+def retire_version(version_id: int, *, at: datetime) -> PlanTerms:
+    """Offer the version to nobody from `at` on; who has it keeps it. A second call changes nothing.
+
+    The version that it replaced does not come back: with its last version the plan is off offer in that currency,
+    unless that one was still to come. Raises InvalidPlan for a draft.
+    """
+    PlanVersion.objects.select_for_update().get(pk=version_id)
+    version = load_versions().get(pk=version_id)
+    if version.published_at is None:
+        raise InvalidPlan(f"{version} is a draft and not on offer.", "published_at")
+    if version.retired_at is None:
+        version.retired_at = max(at, version.published_at)
+        version.save(update_fields=["retired_at"])
+    return describe_version(version)
+
+
+def check_version(version: PlanVersion) -> None:
+    """Raises InvalidPlan with the field."""
     try:
         terms = describe_version(version)
     except InvalidPrice as error:
@@ -171,30 +244,34 @@ def publish_version(version_id: int, *, at: datetime) -> PlanTerms:
         raise InvalidPlan(f"{version} has no price; a free plan has a fee of zero.", "prices")
     for number, price in enumerate(terms.prices):
         check_meter(price, f"prices[{number}]")
-    if version.published_at is None:
-        version.published_at = at
-        version.save(update_fields=["published_at"])
-    return describe_version(version)
 
 
-def find_plan(slug: str) -> PlanTerms:
-    """The latest published version of the plan. Raises UnknownPlan."""
-    version = load_versions().filter(plan__slug=slug, published_at__isnull=False).order_by("-number").first()
-    if version is None:
-        raise UnknownPlan(slug, list_slugs())
-    return describe_version(version)
+def find_plan(slug: str, *, currency: str | None = None, at: datetime | None = None) -> PlanTerms:
+    """The version of the plan that is on offer (now, unless told) in that currency, or in the plan's first one.
+
+    Raises UnknownPlan.
+    """
+    return read_version(find_offer(slug, currency=currency, at=at).pk)
 
 
-def list_plans() -> list[PlanTerms]:
-    """The latest published version of every plan, smallest rank first."""
-    latest = load_versions().filter(published_at__isnull=False).order_by("plan__rank", "-number").distinct("plan__rank")
-    return [describe_version(version) for version in latest]
+def find_offer(slug: str, *, currency: str | None = None, at: datetime | None = None) -> PlanVersion:
+    """The same as a row."""
+    versions = PlanVersion.objects.select_related("plan").filter(plan__slug=slug)
+    offers = list_offers(versions, currency=currency, at=at)
+    if not offers:
+        raise UnknownPlan(slug, list_slugs(at=at), currency)
+    return offers[0]
 
 
-def next_plan(slug: str) -> PlanTerms | None:
+def list_plans(*, currency: str | None = None, at: datetime | None = None) -> list[PlanTerms]:
+    """Of every plan on offer the version that find_plan finds, smallest rank first."""
+    return [describe_version(version) for version in list_offers(load_versions(), currency=currency, at=at)]
+
+
+def next_plan(slug: str, *, currency: str | None = None, at: datetime | None = None) -> PlanTerms | None:
     """The plan on offer that ranks next above this one; None when it is the largest. Raises UnknownPlan."""
-    rank = find_plan(slug).rank
-    return next((plan for plan in list_plans() if plan.rank > rank), None)
+    rank = find_plan(slug, currency=currency, at=at).rank
+    return next((plan for plan in list_plans(currency=currency, at=at) if plan.rank > rank), None)
 
 
 def read_version(version_id: int) -> PlanTerms:
@@ -202,18 +279,46 @@ def read_version(version_id: int) -> PlanTerms:
     return describe_version(load_versions().get(pk=version_id))
 
 
-def list_slugs() -> list[str]:
+def list_slugs(*, at: datetime | None = None) -> list[str]:
     """The plans that can be subscribed to, smallest first."""
-    on_offer = Plan.objects.filter(versions__published_at__isnull=False)
-    return list(on_offer.order_by("rank").values_list("slug", flat=True).distinct())
+    on_offer = select_offers(at or timezone.now())
+    return list(Plan.objects.filter(versions__in=on_offer).order_by("rank").values_list("slug", flat=True).distinct())
+
+
+def list_offers(versions: QuerySet[PlanVersion], *, currency: str | None, at: datetime | None) -> list[PlanVersion]:
+    """Of each plan the one of these versions that was last put on offer in the currency, unless it was retired since.
+
+    Without a currency it is that of the plan's first version, or, where that is off offer, one that is not.
+    """
+    offers = versions.filter(pk__in=select_offers(at or timezone.now()))
+    if currency is not None:
+        offers = offers.filter(currency=currency)
+    first = PlanVersion.objects.filter(plan=OuterRef("plan"), published_at__isnull=False).order_by("number")
+    # Of several currencies the first one's version comes first, because False sorts before True.
+    ordered = offers.annotate(is_foreign=~Q(currency=Subquery(first.values("currency")[:1])))
+    by_plan: dict[int, PlanVersion] = {}
+    for version in ordered.order_by("plan__rank", "is_foreign", "currency"):
+        by_plan.setdefault(version.plan_id, version)
+    return list(by_plan.values())
+
+
+def select_offers(at: datetime) -> QuerySet[PlanVersion]:
+    """The versions on offer: of each plan and currency the last one that came, unless it went."""
+    # One that was retired before it came has never been on offer.
+    came = Q(offered_from__lte=at) & (Q(retired_at__isnull=True) | Q(retired_at__gt=F("offered_from")))
+    last = PlanVersion.objects.filter(came, plan=OuterRef("plan"), currency=OuterRef("currency"))
+    latest = last.order_by("-offered_from", "-number").values("pk")[:1]
+    stays = Q(retired_at__isnull=True) | Q(retired_at__gt=at)
+    return PlanVersion.objects.filter(stays, pk=Subquery(latest))
 
 
 def load_versions() -> QuerySet[PlanVersion]:
-    """Versions with all that describe_version reads, in six queries for any number of them."""
+    """Versions with all that describe_version reads, in seven queries for any number of them."""
     return PlanVersion.objects.select_related("plan").prefetch_related(
         Prefetch("prices", Price.objects.select_related("meter")),
         "prices__tiers",
         "prices__rows",
+        "add_ons",
         Prefetch("limits", PlanLimit.objects.select_related("meter").order_by("meter__key")),
     )
 
@@ -230,6 +335,14 @@ def describe_version(version: PlanVersion) -> PlanTerms:
         limits=tuple(PlanLimitTerms(limit.meter.key, limit.quantity, limit.is_hard) for limit in version.limits.all()),
         periods=describe_periods(version),
         published_at=version.published_at,
+        commitment_minor=version.commitment_minor,
+        included_credit_minor=version.included_credit_minor,
+        add_ons=tuple(
+            AddOnTerms(each.key, each.description, each.unit_amount, each.max_quantity)
+            for each in version.add_ons.all()
+        ),
+        offered_from=version.offered_from,
+        retired_at=version.retired_at,
     )
 
 
@@ -240,127 +353,6 @@ def describe_periods(version: PlanVersion) -> PeriodTerms:
         proration=Proration(version.proration),
         trial_days=version.trial_days,
     )
-
-
-def describe_price(price: Price) -> PriceTerms:
-    """Raises InvalidPrice, which a draft may well be."""
-    return PriceTerms(
-        description=price.description,
-        model=PriceModel(price.model),
-        meter_key=price.meter.key if price.meter else None,
-        unit_amount=price.unit_amount,
-        included_units=price.included_units,
-        tiers=tuple(describe_tier(tier) for tier in price.tiers.all()),
-        conversion=describe_conversion(price),
-        package_size=price.package_size,
-        package_rounding=Rounding(price.package_rounding),
-        percentage=describe_percentage(price),
-        dimensions=tuple(price.dimensions),
-        table=tuple(DimensionPrice(tuple(row.values), row.unit_amount) for row in price.rows.all()),
-        first_tier_flat_at_zero=price.first_tier_flat_at_zero,
-        minimum=price.minimum,
-        cap=price.cap,
-    )
-
-
-def describe_tier(tier: Tier) -> TierTerms:
-    return TierTerms(tier.up_to, tier.unit_amount, tier.flat_amount, tier.rate_percent, tier.package_size)
-
-
-def describe_conversion(price: Price) -> Conversion | None:
-    if price.multiply_by is None or price.divide_by is None:
-        return None
-    return Conversion(
-        multiply_by=price.multiply_by,
-        divide_by=price.divide_by,
-        rounding=Rounding(price.conversion_rounding),
-        places=price.conversion_places,
-        unit=price.conversion_unit,
-    )
-
-
-def describe_percentage(price: Price) -> PercentageTerms | None:
-    if price.rate_percent is None:
-        return None
-    return PercentageTerms(
-        rate_percent=price.rate_percent,
-        fee=price.transaction_fee,
-        free_amount=price.free_amount,
-        free_transactions=price.free_transactions,
-        minimum=price.transaction_minimum,
-        maximum=price.transaction_maximum,
-    )
-
-
-def store_prices(version: PlanVersion, prices: Iterable[PriceTerms]) -> None:
-    for position, terms in enumerate(prices, start=1):
-        price = Price.objects.create(
-            version=version,
-            position=position,
-            description=terms.description,
-            model=terms.model.value,
-            meter_id=find_meter_id(terms.meter_key, f"prices[{position - 1}].meter") if terms.meter_key else None,
-            unit_amount=terms.unit_amount,
-            included_units=terms.included_units,
-            package_size=terms.package_size,
-            package_rounding=terms.package_rounding.value,
-            dimensions=list(terms.dimensions),
-            first_tier_flat_at_zero=terms.first_tier_flat_at_zero,
-            minimum=terms.minimum,
-            cap=terms.cap,
-            **list_conversion_fields(terms.conversion),
-            **list_percentage_fields(terms.percentage),
-        )
-        Tier.objects.bulk_create(
-            Tier(
-                price=price,
-                position=number,
-                up_to=tier.up_to,
-                unit_amount=tier.unit_amount,
-                flat_amount=tier.flat_amount,
-                rate_percent=tier.rate_percent,
-                package_size=tier.package_size,
-            )
-            for number, tier in enumerate(terms.tiers, start=1)
-        )
-        PriceRow.objects.bulk_create(
-            PriceRow(price=price, position=number, values=list(row.values), unit_amount=row.unit_amount)
-            for number, row in enumerate(terms.table, start=1)
-        )
-
-
-def find_meter_id(key: str, field: str) -> int:
-    """Raises metering's UnknownMeter, with the field that named it."""
-    try:
-        return meters.find_meter(key).id
-    except meters.UnknownMeter as error:
-        error.field = field
-        raise
-
-
-def list_conversion_fields(conversion: Conversion | None) -> dict[str, Any]:
-    if conversion is None:
-        return {}
-    return {
-        "multiply_by": conversion.multiply_by,
-        "divide_by": conversion.divide_by,
-        "conversion_rounding": conversion.rounding.value,
-        "conversion_places": conversion.places,
-        "conversion_unit": conversion.unit,
-    }
-
-
-def list_percentage_fields(terms: PercentageTerms | None) -> dict[str, Any]:
-    if terms is None:
-        return {}
-    return {
-        "rate_percent": terms.rate_percent,
-        "transaction_fee": terms.fee,
-        "free_amount": terms.free_amount,
-        "free_transactions": terms.free_transactions,
-        "transaction_minimum": terms.minimum,
-        "transaction_maximum": terms.maximum,
-    }
 
 
 def store_limits(version: PlanVersion, limits: Iterable[PlanLimitTerms]) -> None:
@@ -376,6 +368,37 @@ def store_limits(version: PlanVersion, limits: Iterable[PlanLimitTerms]) -> None
     if len({row.meter_id for row in rows}) < len(rows):
         raise InvalidPlan(f"{version} limits a meter twice.")
     PlanLimit.objects.bulk_create(rows)
+
+
+def store_add_ons(version: PlanVersion, add_ons: Iterable[AddOnTerms]) -> None:
+    rows = [
+        AddOn(
+            version=version,
+            position=position,
+            key=terms.key,
+            description=terms.description,
+            unit_amount=check_add_on(terms, f"add_ons[{position - 1}]").unit_amount,
+            max_quantity=terms.max_quantity,
+        )
+        for position, terms in enumerate(add_ons, start=1)
+    ]
+    keys = [row.key for row in rows]
+    for number, key in enumerate(keys):
+        if key in keys[:number]:
+            raise InvalidPlan(f"{version} has the add-on {key!r} twice.", f"add_ons[{number}].key")
+    AddOn.objects.bulk_create(rows)
+
+
+def check_add_on(terms: AddOnTerms, field: str) -> AddOnTerms:
+    """Raises InvalidPlan."""
+    try:
+        check_digits(terms.unit_amount, UNIT_PRICE_DIGITS, error=InvalidPlan, name=f"The add-on {terms.key}")
+    except InvalidPlan as error:
+        error.field = f"{field}.unit_amount"
+        raise
+    if terms.max_quantity is not None and terms.max_quantity < 1:
+        raise InvalidPlan(f"At least one of the add-on {terms.key} can be had.", f"{field}.max_quantity")
+    return terms
 
 
 def check_meter(price: PriceTerms, field: str) -> None:

@@ -15,7 +15,7 @@ from billing import profiles
 from billing.constraints import find_constraint
 from billing.models import Period, PlanLimit, PlanVersion, Price, Subscription, SubscriptionState
 from billing.periods import Cycle, follow_periods, list_periods
-from billing.plans import UnknownPlan, describe_periods, list_slugs
+from billing.plans import describe_periods, find_offer
 from metering import limits
 from metering.limits import LimitTerms
 
@@ -51,7 +51,9 @@ class SubscriptionFact:
 def create_subscription(
     *, account_id: int, plan_slug: str, started_at: datetime, at: datetime, anchor: datetime | None = None
 ) -> SubscriptionFact:
-    """Put the account on the plan's latest published version, billed by its periods in the account's own time zone.
+    """Put the account on the plan's version on offer, billed by its periods in the account's own time zone.
+
+    An account keeps its currency: once it has had a subscription, only offers in that currency are for it.
 
     Where these do not go with the calendar, the day and the time of day of `anchor` recur (`started_at` when left out).
     Opens every period from `started_at` (the first is partial) to the one that holds `at`, and hands the plan's limits
@@ -62,7 +64,7 @@ def create_subscription(
     require_start_in_past(started_at, at=at)
     try:
         with transaction.atomic():
-            version = find_offer(plan_slug)
+            version = find_offer(plan_slug, currency=read_currency(account_id), at=at)
             profile = profiles.read_or_set_profile(account_id)
             subscription = Subscription(
                 account_id=account_id, version=version, started_at=started_at, anchor=anchor or started_at
@@ -80,11 +82,12 @@ def create_subscription(
 def create_subscriptions(*, account_ids: Iterable[int], plan_slug: str, started_at: datetime, at: datetime) -> int:
     """create_subscription for many accounts, a hundred per transaction. Returns how many were made.
 
-    Accounts that have a subscription, and ids that no account has, are left alone: a second call makes none.
+    Accounts that have a subscription or another currency, and ids that no account has, are left alone: a second call
+    makes none.
     Raises UnknownPlan, StartsInFuture.
     """
     require_start_in_past(started_at, at=at)
-    version = find_offer(plan_slug)
+    version = find_offer(plan_slug, at=at)
     ids = list(dict.fromkeys(account_ids))
     return sum(
         subscribe_batch(ids[start : start + BATCH], version=version, started_at=started_at, at=at)
@@ -94,7 +97,9 @@ def create_subscriptions(*, account_ids: Iterable[int], plan_slug: str, started_
 
 @transaction.atomic
 def subscribe_batch(account_ids: list[int], *, version: PlanVersion, started_at: datetime, at: datetime) -> int:
-    zones = read_zones(account_ids)
+    foreign = Subscription.objects.filter(account_id__in=account_ids).exclude(version__currency=version.currency)
+    others = set(foreign.values_list("account_id", flat=True))
+    zones = read_zones([pk for pk in account_ids if pk not in others])
     Subscription.objects.bulk_create(
         (Subscription(account_id=pk, version=version, started_at=started_at, anchor=started_at) for pk in zones),
         ignore_conflicts=True,
@@ -107,6 +112,12 @@ def subscribe_batch(account_ids: list[int], *, version: PlanVersion, started_at:
     ]
     open_periods(chains, at=at)
     return len(new)
+
+
+def read_currency(account_id: int) -> str | None:
+    """In which currency the account is billed; None until it has had a subscription."""
+    subscriptions = Subscription.objects.filter(account_id=account_id).order_by("pk")
+    return subscriptions.values_list("version__currency", flat=True).first()
 
 
 def read_subscription(*, account_id: int, at: datetime) -> SubscriptionFact | None:
@@ -205,14 +216,6 @@ def list_limit_terms(version_id: int) -> Sequence[LimitTerms]:
     )
     unlimited = charged.order_by("meter_id").values_list("meter_id", flat=True).distinct()
     return [*limited, *(LimitTerms(meter_id=meter_id, quantity=None, is_hard=False) for meter_id in unlimited)]
-
-
-def find_offer(plan_slug: str) -> PlanVersion:
-    offers = PlanVersion.objects.filter(plan__slug=plan_slug, published_at__isnull=False)
-    version = offers.select_related("plan").order_by("-number").first()
-    if version is None:
-        raise UnknownPlan(plan_slug, list_slugs())
-    return version
 
 
 def require_start_in_past(started_at: datetime, *, at: datetime) -> None:

@@ -20,7 +20,8 @@ from django.utils.translation import gettext_lazy as _
 
 from billing.admin.reading import PlainDecimalField, ReadOnly, list_sentences
 from billing.models import Plan, PlanLimit, PlanVersion, Price, PriceRow, Tier
-from billing.plans import InvalidPlan, copy_last_version, describe_price, publish_version
+from billing.plans import InvalidPlan, copy_last_version, publish_version
+from billing.price_rows import describe_price
 from billing.rating import InvalidPrice
 from billing.wording import explain_price
 from metering.quantities import format_exact

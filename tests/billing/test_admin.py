@@ -10,6 +10,7 @@ from billing import invoicing, plans
 from billing.models import Invoice, Plan, PlanVersion, Price, Subscription, TaxRate
 from billing.periods import Anchoring, Interval
 from billing.plans import PeriodTerms
+from billing.price_rows import describe_price
 from billing.profiles import read_profile
 from billing.proration import Proration
 from billing.rating import flat_fee
@@ -226,7 +227,7 @@ def test_a_price_by_dimension_is_made_on_its_page(chief):
     url = reverse("admin:billing_price_change", args=[price.pk])
     assert chief.post(url, USUAL | fields | NO_ROWS | rows | {"position": "1"}).status_code == 200  # it is taken
     assert chief.post(url, USUAL | fields | NO_ROWS | rows).status_code == 302
-    assert plans.describe_price(Price.objects.get(pk=price.pk)) == BY_HOST
+    assert describe_price(Price.objects.get(pk=price.pk)) == BY_HOST
     assert "a: €0.02 for 1 byte<br>b: €0.03 for 1 byte<br>otherwise €0.01 for 1 byte" in show(
         chief, "planversion", draft.pk
     )

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing.discounts import Discount, InvalidDiscount, discount_items, discount_price, share_discount
+from billing.discounts import Discount, InvalidDiscount, discount_items, discount_price, share_discount, share_discounts
 
 
 def test_a_percentage_is_taken_off_each_item_and_rounded_there():
@@ -47,3 +47,11 @@ DISCOUNTS = st.builds(Discount, percent=st.decimals(0, 100, places=4)) | st.buil
 def test_no_item_falls_below_zero_or_rises(items, discount):
     remaining = discount_items(items, discount)
     assert all(0 <= after <= before for after, before in zip(remaining, items, strict=True))
+
+
+def test_each_of_several_discounts_takes_off_what_those_before_have_left():
+    half, five = Discount(percent=Decimal(50)), Discount(amount_minor=500)
+    assert share_discounts([1_000, 1_000], [half, five]) == ((500, 500), (250, 250))
+    assert share_discounts([1_000, 1_000], [five, half]) == ((250, 250), (375, 375))
+    assert share_discounts([300, 100], [half, five, half]) == ((150, 50), (150, 50), (0, 0))
+    assert share_discounts([300], []) == ()
