@@ -1,1 +1,1 @@
-"""The HTTP API below `/api/v1/`: one module for each thing that is asked for, and those that they share."""
+"""How usage comes in over HTTP, the short way, without DRF. All that is asked for is answered by `metering.rest`."""
