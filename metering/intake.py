@@ -7,17 +7,17 @@ import msgspec
 from django.conf import settings
 from django.db import connection
 
-from metering.events import MAX_LENGTHS, EventFate, Fate, UsageEvent
+from metering.checking import Refusal, refuse
+from metering.events import EventFate, UsageEvent
 from metering.figures import count_fates
 from metering.group_commit import GroupCommit
 from metering.ingest import Submission, ingest_submissions
-from metering.keys import InvalidKey, KeyRef, MissingScope, RateExceeded, authenticate_all, charge_key
+from metering.keys import KeyRef, KeyRefusal, authenticate_all, charge_key
 
 SCOPE = "events:write"
 GROUP_MAX = 2_000  # events that one commit takes along
 
 Row = UsageEvent | EventFate  # a row that is no event is a fate already
-Refusal = InvalidKey | MissingScope | RateExceeded
 
 
 class Sent(msgspec.Struct, frozen=True):
@@ -73,12 +73,11 @@ def keep_own(rows: Sequence[Row], key: KeyRef) -> Sequence[Row]:
 
 
 def refuse_foreign(event: UsageEvent) -> EventFate:
-    source, id_ = event.source[: MAX_LENGTHS["source"]], event.id[: MAX_LENGTHS["id"]]
     message = "This API key is one account's own, and the subject is no name of that account."
-    return EventFate(source, id_, Fate.REJECTED, "subject_not_yours", "subject", message)
+    return refuse(event, Refusal("subject_not_yours", "subject", message))
 
 
-def take_requests(requests: Sequence[Post | Sent]) -> list[Taken | Refusal]:
+def take_requests(requests: Sequence[Post | Sent]) -> list[Taken | KeyRefusal]:
     """What became of each, in their order: one look-up of all the keys, one transaction for all the events."""
     verdicts = iter(find_senders([request for request in requests if isinstance(request, Post)]))
     judged = [next(verdicts) if isinstance(request, Post) else request for request in requests]
@@ -87,7 +86,7 @@ def take_requests(requests: Sequence[Post | Sent]) -> list[Taken | Refusal]:
     return [Taken(request.key, next(stored)) if isinstance(request, Sent) else request for request in judged]
 
 
-def find_senders(posts: Sequence[Post]) -> list[Sent | Refusal]:
+def find_senders(posts: Sequence[Post]) -> list[Sent | KeyRefusal]:
     """In one statement, at no cost to requests whose sender is known."""
     if not posts:
         return []
@@ -99,11 +98,11 @@ def find_senders(posts: Sequence[Post]) -> list[Sent | Refusal]:
     ]
 
 
-requests = GroupCommit(take_requests, size=lambda request: len(request.rows), size_max=GROUP_MAX)
+queue = GroupCommit(take_requests, size=lambda request: len(request.rows), size_max=GROUP_MAX)
 
 
-def take_request(request: Post | Sent) -> Taken | Refusal:
+def take_request(request: Post | Sent) -> Taken | KeyRefusal:
     """Committed together with what others send at the same time, but for one within somebody's transaction."""
     if not settings.EVENT_GROUP_COMMIT or connection.in_atomic_block:
         return take_requests([request])[0]
-    return requests.submit(request)
+    return queue.submit(request)

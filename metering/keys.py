@@ -188,7 +188,8 @@ def authenticate(header: str | None, *, scope: str, at: datetime, is_rated: bool
     return found
 
 
-Verdict = KeyRef | InvalidKey | MissingScope | RateExceeded
+KeyRefusal = InvalidKey | MissingScope | RateExceeded
+Verdict = KeyRef | KeyRefusal
 
 
 def authenticate_all(

@@ -21,8 +21,8 @@ from metering.api.refusals import refuse_key
 from metering.decoding import BYTE_ORDER_MARK, MalformedBody, TooManyEvents, decode_events, decode_lines, find_splitter
 from metering.events import EventFate
 from metering.headers import decode_binary
-from metering.intake import SCOPE, Post, Refusal, Row, Sent, Taken, take_request
-from metering.keys import InvalidKey, KeyRef, MissingScope, RateExceeded, authenticate
+from metering.intake import SCOPE, Post, Row, Sent, Taken, take_request
+from metering.keys import InvalidKey, KeyRef, KeyRefusal, MissingScope, RateExceeded, authenticate
 from metering.outages import answer_outage
 from metering.problems import Problem
 
@@ -90,7 +90,7 @@ def accept_small(request: HttpRequest) -> tuple[Mode, Sequence[EventFate]]:
 
 
 def answer_taken(
-    request: HttpRequest, body: bytes, mode: Mode, found: Taken | Refusal, *, at: datetime
+    request: HttpRequest, body: bytes, mode: Mode, found: Taken | KeyRefusal, *, at: datetime
 ) -> Sequence[EventFate]:
     if isinstance(found, PermissionError):
         raise refuse_key(request, found, at=at)

@@ -136,7 +136,7 @@ def test_every_event_of_many_threads_counts_once_and_is_committed_when_its_threa
     def send(thread: int) -> list[bool]:
         seen = []
         for number in range(15):
-            [fate] = intake.requests.submit(make_post(header, f"{thread}-{number}")).fates
+            [fate] = intake.queue.submit(make_post(header, f"{thread}-{number}")).fates
             assert fate.fate == Fate.ACCEPTED
             connection.close()
             seen.append(Event.objects.filter(event_id=f"{thread}-{number}").exists())
@@ -152,7 +152,7 @@ def test_every_event_of_many_threads_counts_once_and_is_committed_when_its_threa
 
 def test_the_same_event_from_many_threads_at_once_is_accepted_once(header):
     with open_threads(THREADS) as threads:
-        sent = [lambda: intake.requests.submit(make_post(header, "same")).fates[0].fate for _ in range(THREADS)]
+        sent = [lambda: intake.queue.submit(make_post(header, "same")).fates[0].fate for _ in range(THREADS)]
         fates = threads.run_all(*sent)
     assert sorted(fates) == [Fate.ACCEPTED, *[Fate.DUPLICATE] * (THREADS - 1)]
     assert HourlyRollup.objects.get().total == 1
