@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bench.figures import Figure, at_least, at_most
+from bench.load import require_exact
 from bench.stack import run_web
 
 ROUNDS = 15
@@ -124,15 +125,3 @@ def answer_until(deadline: float, selector: selectors.BaseSelector) -> list[floa
             else:
                 waiting -= 1
     return times
-
-
-def require_exact(sent: int) -> None:
-    """What was timed must also be right: each event is stored once and counted by both meters."""
-    from django.db import connection
-
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT (SELECT count(*) FROM metering_event), (SELECT sum(event_count) FROM metering_hourlyrollup)"
-        )
-        if cursor.fetchone() != (sent, 2 * sent):
-            raise RuntimeError("what was counted is not what was sent")

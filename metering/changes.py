@@ -2,14 +2,14 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 
+from metering.calendars import HOUR
 from metering.models import Account, Limit, Meter
 from metering.recounting import RollupCell
 from metering.usage import Window, read_windows
 
-HOUR = timedelta(hours=1)
 SHOWN = 100
 
 

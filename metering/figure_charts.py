@@ -4,18 +4,18 @@ Colours come from CSS classes (`static/palier/charts.css`); the table beside the
 """
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.utils.formats import date_format
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.timezone import localtime
 
+from metering.calendars import HOUR
 from metering.events import floor_hour
 from metering.figures import HourFigures
 
 WIDTH, HEIGHT, FLOOR = 720, 160, 132
-HOUR = timedelta(hours=1)
 LABELS = 4  # one in so many hours is named
 LABEL_WIDTH = 66  # pixels, in the letters of a narrow screen
 

@@ -1,11 +1,10 @@
 """How far back raw events reach: what was pruned can be read from rollups, but no more by its events."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
+from metering.calendars import HOUR
 from metering.events import floor_hour
 from metering.models import Pruning
-
-HOUR = timedelta(hours=1)
 
 
 class HistoryPruned(ValueError):

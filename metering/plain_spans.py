@@ -11,8 +11,7 @@ from metering.calendars import HOUR
 from metering.fragments import find_split_hours
 from metering.spans import TERMS, FoundSpan, Part, read_every, state_terms
 from metering.statements import run_statement, time_array
-
-PLAIN = ("count", "sum", "avg")
+from metering.tallies import PLAIN
 
 # The first row says what the meter is, the others are buckets.
 STATEMENT: LiteralString = """

@@ -4,11 +4,8 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from decimal import Decimal
 
-from metering.aggregations import add_up, divide, find_seconds, multiply, round_quantity
+from metering.aggregations import NOTHING, add_up, divide, find_seconds, multiply, round_quantity
 from metering.spans import FoundSpan, Part, Terms
-
-NOTHING = Decimal(0)
-
 
 Measured = tuple[Decimal, int]  # a quantity as it is, not rounded, and how many events are in its bucket
 

@@ -4,13 +4,14 @@ What is compared was read by one statement, or under the lock of its limit, so i
 """
 
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, LiteralString
 
 from django.db import connection, transaction
 
 from metering.backfill import list_unfinished
+from metering.calendars import DAY, HOUR
 from metering.catalogue import Catalogue, read_catalogue
 from metering.events import EPOCH
 from metering.history import find_kept_from, is_readable
@@ -20,7 +21,6 @@ from metering.stored import measure_rows
 from metering.tallies import Tally, tally_events
 from metering.usage import Window, read_windows
 
-DAY = timedelta(days=1)
 LIMITS = 200  # locked at a time
 
 FIND_DAYS: LiteralString = """
@@ -82,7 +82,7 @@ def compare_day(catalogue: Catalogue, unfinished: Hours, *, start: datetime, end
     for kind, account_id, hour, dimensions, value, meter_id, *sums in rows:
         if kind == "event" or is_awaited(unfinished, meter_id, hour):
             continue
-        key = (account_id, meter_id, (hour - EPOCH) // timedelta(hours=1), dimensions)
+        key = (account_id, meter_id, (hour - EPOCH) // HOUR, dimensions)
         found = tuple(sums) if kind == "rollup" else (sums[0],)
         wanted = expected.pop(key if kind == "rollup" else (*key, value), None)
         if wanted != found:
@@ -95,7 +95,7 @@ def compare_day(catalogue: Catalogue, unfinished: Hours, *, start: datetime, end
 
 
 def hour_at(hours: object) -> datetime:
-    return EPOCH + timedelta(hours=int(str(hours)))
+    return EPOCH + int(str(hours)) * HOUR
 
 
 def is_awaited(unfinished: Hours, meter_id: object, hour: datetime) -> bool:

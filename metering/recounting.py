@@ -6,12 +6,13 @@ written is exact, and a second call changes nothing.
 """
 
 from collections.abc import Collection, Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import groupby
 from typing import LiteralString, NamedTuple
 
 from django.db import transaction
 
+from metering.calendars import HOUR
 from metering.catalogue import Catalogue, read_catalogue
 from metering.counting import add_rollups, read_totals_anew
 from metering.events import EPOCH, floor_hour
@@ -23,8 +24,6 @@ from metering.stored import read_chunks, read_countable
 from metering.tallies import MovedWindow, Tallies, tally_events
 
 __all__ = ["HistoryPruned", "RollupCell", "recount_cells", "recount_hours", "require_history"]
-
-HOUR = timedelta(hours=1)
 
 DELETE_ROLLUPS: LiteralString = """
     DELETE FROM metering_hourlyrollup r

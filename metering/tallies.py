@@ -8,7 +8,7 @@ from decimal import Decimal
 import msgspec
 
 from metering.events import CheckedEvent, Measure
-from metering.quantities import EXACT
+from metering.numbers import EXACT
 
 EPOCH_DAY = date(1970, 1, 1).toordinal()
 HOUR = 3_600_000_000  # microseconds

@@ -13,13 +13,13 @@ from typing import LiteralString, NamedTuple, TypeVar
 
 import msgspec
 
-from metering.aggregations import round_quantity
+from metering.aggregations import NOTHING, round_quantity
 from metering.calendars import DAY, HOUR, Bucket, UnknownTimeZone, find_time_zone, split_hours, split_window
 from metering.catalogue import ADDITIVE, UnknownMeter
 from metering.events import floor_hour
 from metering.history import HistoryPruned
 from metering.plain_spans import read_one
-from metering.readings import NOTHING, measure_buckets, round_reading
+from metering.readings import measure_buckets, round_reading
 from metering.spans import FoundSpan, Span, read_every, read_spans
 from metering.statements import run_statement
 

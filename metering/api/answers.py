@@ -16,10 +16,10 @@ from django.http import HttpResponse
 from metering.api.modes import Mode
 from metering.events import EventFate, Fate, tally_fates
 from metering.problems import Problem
+from metering.rejections import REFUSED
 
 REPRESENTATION, MINIMAL = "representation", "minimal"
 PREFERENCE = re.compile(r"""(?:^|[,;])\s*return\s*=\s*("?)(representation|minimal)\1\s*(?=$|[,;])""", re.IGNORECASE)
-REFUSED = (Fate.REJECTED, Fate.CONFLICT)
 
 
 def read_preference(header: str | None) -> str:
