@@ -123,16 +123,15 @@ def ingest_all(bodies: list[bytes], ground: Ground) -> None:
     """What the view does between reading a body and writing the answer."""
     from django.utils import timezone
 
-    from metering.decoding import RowSplitter, decode_events
+    from metering.decoding import decode_events
     from metering.events import Fate, UsageEvent
     from metering.ingest import ingest_events
     from metering.keys import authenticate
 
-    splitter = RowSplitter(SIZE)
     for body in bodies:
         at = timezone.now()
         key = authenticate(f"Bearer {ground.secret}", scope="events:write", at=at)
-        events = [row for row in decode_events(body, splitter=splitter) if isinstance(row, UsageEvent)]
+        events = [row for row in decode_events(body, maximum=SIZE) if isinstance(row, UsageEvent)]
         fates = ingest_events(events, at=at, api_key_id=key.id)
         if any(fate.fate is not Fate.ACCEPTED for fate in fates):
             raise RuntimeError("an event was not accepted")

@@ -61,15 +61,16 @@ class RowSplitter:
     def split(self, body: bytes) -> list[msgspec.Raw]:
         """Raises TooManyEvents; ValueError and RecursionError when the body is no JSON list."""
         rows = [row for row in msgspec.structs.astuple(self.decode(body)) if row]
-        self.check_length(len(rows))
+        if len(rows) > self.maximum:
+            raise refuse_many(self.maximum)
         return rows
 
-    def check_length(self, length: int) -> None:
-        if length > self.maximum:
-            raise TooManyEvents(f"One request may have at most {self.maximum} events.")
+
+def refuse_many(maximum: int) -> TooManyEvents:
+    return TooManyEvents(f"One request may have at most {maximum} events.")
 
 
-def decode_events(body: bytes, *, splitter: RowSplitter) -> Sequence[UsageEvent | EventFate]:
+def decode_events(body: bytes, *, maximum: int) -> Sequence[UsageEvent | EventFate]:
     """The events of a body, in order: one JSON object or a list of them. A row that is none is a fate already.
 
     Raises MalformedBody, TooManyEvents.
@@ -81,8 +82,9 @@ def decode_events(body: bytes, *, splitter: RowSplitter) -> Sequence[UsageEvent 
     try:
         events = decode_rows(text) if first == b"[" else [decode_row(text)]
     except (ValueError, RecursionError):  # something in it is wrong: look at each row
-        return [decode_event(raw) for raw in split_rows(text, is_list=first == b"[", splitter=splitter)]
-    splitter.check_length(len(events))
+        return [decode_event(raw) for raw in split_rows(text, is_list=first == b"[", maximum=maximum)]
+    if len(events) > maximum:
+        raise refuse_many(maximum)
     return events
 
 
@@ -94,7 +96,7 @@ def decode_lines(body: bytes, *, maximum: int) -> Sequence[UsageEvent | EventFat
     rows: list[UsageEvent | EventFate] = []
     for line in LINE.finditer(body.removeprefix(BYTE_ORDER_MARK)):
         if len(rows) == maximum:
-            raise TooManyEvents(f"One request may have at most {maximum} events.")
+            raise refuse_many(maximum)
         rows.append(decode_event(line[0]))
     return rows
 
@@ -105,7 +107,7 @@ def list_rows(body: bytes, *, is_lines: bool, maximum: int) -> list[bytes]:
     if is_lines:
         return [line[0] for line in LINE.finditer(text)]
     is_list = text.lstrip()[:1] == b"["
-    return [bytes(raw) for raw in split_rows(text, is_list=is_list, splitter=find_splitter(maximum))]
+    return [bytes(raw) for raw in split_rows(text, is_list=is_list, maximum=maximum)]
 
 
 @cache
@@ -113,9 +115,9 @@ def find_splitter(maximum: int) -> RowSplitter:
     return RowSplitter(maximum)
 
 
-def split_rows(text: bytes, *, is_list: bool, splitter: RowSplitter) -> Sequence[msgspec.Raw]:
+def split_rows(text: bytes, *, is_list: bool, maximum: int) -> Sequence[msgspec.Raw]:
     try:
-        return splitter.split(text) if is_list else [msgspec.json.decode(text, type=msgspec.Raw)]
+        return find_splitter(maximum).split(text) if is_list else [msgspec.json.decode(text, type=msgspec.Raw)]
     except TooManyEvents:
         raise
     except RecursionError:

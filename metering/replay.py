@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Q, QuerySet
 
-from metering.decoding import MalformedBody, TooManyEvents, decode_event, decode_events, decode_lines, find_splitter
+from metering.decoding import MalformedBody, TooManyEvents, decode_event, decode_events, decode_lines
 from metering.events import EventFate, Fate, UsageEvent
 from metering.figures import count_fates
 from metering.ingest import Submission, ingest_submissions
@@ -110,7 +110,7 @@ def decode_body(row: RejectedEvent) -> Sequence[UsageEvent | EventFate]:
     if not row.is_whole:
         return [decode_event(body)]
     try:
-        parts = decode_events(body, splitter=find_splitter(maximum))
+        parts = decode_events(body, maximum=maximum)
     except (MalformedBody, TooManyEvents):
         parts = decode_lines(body, maximum=maximum) if body.count(b"\n") < maximum else []
     if any(isinstance(part, UsageEvent) for part in parts):

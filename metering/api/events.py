@@ -18,7 +18,7 @@ from metering.api.bodies import read_body
 from metering.api.modes import BATCH, SINGLE, Mode, find_mode
 from metering.api.records import record_refusals, record_unreadable
 from metering.api.refusals import refuse_key
-from metering.decoding import BYTE_ORDER_MARK, MalformedBody, TooManyEvents, decode_events, decode_lines, find_splitter
+from metering.decoding import BYTE_ORDER_MARK, MalformedBody, TooManyEvents, decode_events, decode_lines
 from metering.events import EventFate
 from metering.headers import decode_binary
 from metering.intake import SCOPE, Post, Row, Sent, Taken, take_request
@@ -113,7 +113,7 @@ def read_events(request: HttpRequest, body: bytes, mode: Mode) -> Sequence[Row]:
         if mode is Mode.LINES:
             return decode_lines(body, maximum=maximum)
         require_shape(body, mode)
-        return decode_events(body, splitter=find_splitter(maximum))
+        return decode_events(body, maximum=maximum)
     except MalformedBody as error:
         raise Problem(HTTPStatus.BAD_REQUEST, "malformed", str(error)) from None
     except TooManyEvents as error:

@@ -14,7 +14,7 @@ from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from metering.decoding import MalformedBody, RowSplitter, TooManyEvents, decode_events
+from metering.decoding import MalformedBody, TooManyEvents, decode_events
 from metering.events import EventFate, UsageEvent, encode_data
 from metering.models import ReservationState
 from metering.problems import Problem
@@ -280,7 +280,7 @@ class SettleView(OneReservationView):
 def read_events(rows: list[dict[str, Any]]) -> list[UsageEvent | EventFate]:
     """As the ingestion of a plain list reads them."""
     try:
-        return list(decode_events(encode_data(rows), splitter=RowSplitter(settings.EVENT_BATCH_MAX)))
+        return list(decode_events(encode_data(rows), maximum=settings.EVENT_BATCH_MAX))
     except MalformedBody as error:
         raise ValidationError({"events": [str(error)]}, "malformed") from None
     except TooManyEvents as error:
