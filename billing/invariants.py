@@ -1,6 +1,7 @@
 """What must be true of plans, periods and invoices at any moment, checked over the whole database."""
 
 from collections.abc import Iterator
+from datetime import datetime
 from decimal import Decimal, localcontext
 from itertools import pairwise
 
@@ -20,6 +21,7 @@ from billing.models import (
     Period,
     PlanVersion,
     Subscription,
+    SubscriptionMove,
 )
 from billing.money import EXACT, round_money
 from billing.numbers import write_number
@@ -54,27 +56,40 @@ def check_plans() -> Iterator[Violation]:
 
 
 def check_periods() -> Iterator[Violation]:
-    subscriptions = Subscription.objects.prefetch_related(Prefetch("periods", Period.objects.order_by("starts_at")))
+    subscriptions = Subscription.objects.prefetch_related(
+        Prefetch("periods", Period.objects.order_by("starts_at")), "changes"
+    )
     for subscription in subscriptions.order_by("pk").iterator(chunk_size=500):
         yield from check_chain(subscription)
     billed = Period.objects.annotate(documents=Count("invoices", filter=NOT_VOID))
-    for period in billed.filter(Q(closed_at__isnull=False) & ~Q(documents=1)).order_by("pk"):
+    for period in billed.filter(Q(closed_at__isnull=False, is_free=False) & ~Q(documents=1)).order_by("pk"):
         yield Violation("a closed period has one invoice", f"period {period.pk}", f"it has {period.documents}")
+    for period in billed.filter(is_free=True, documents__gt=0).order_by("pk"):
+        yield Violation("a free period has no invoice", f"period {period.pk}", f"it has {period.documents}")
     for period in billed.filter(closed_at__isnull=True, documents__gt=0).order_by("pk"):
         yield Violation("an open period has no invoice", f"period {period.pk}", f"it has {period.documents}")
 
 
 def check_chain(subscription: Subscription) -> Iterator[Violation]:
-    """The periods cover the time from the subscription's start without a gap."""
+    """The periods cover the time from the subscription's start without a gap, but for pauses."""
     rule, subject = "periods follow one another from the start", f"subscription {subscription.pk}"
     periods = list(subscription.periods.all())
     if not periods:
-        yield Violation(rule, subject, "it has no period")
+        if subscription.ended_at != subscription.started_at:
+            yield Violation(rule, subject, "it has no period")
     elif periods[0].starts_at != subscription.started_at:
         yield Violation(rule, subject, f"it starts {subscription.started_at}, its first period {periods[0].starts_at}")
+    pauses = list_pauses(subscription)
     for before, after in pairwise(periods):
-        if before.ends_at != after.starts_at:
+        if before.ends_at != after.starts_at and (before.ends_at, after.starts_at) not in pauses:
             yield Violation(rule, subject, f"one period ends {before.ends_at}, the next starts {after.starts_at}")
+
+
+def list_pauses(subscription: Subscription) -> set[tuple[datetime, datetime]]:
+    """From when to when it was paused, by its history."""
+    moves = [SubscriptionMove.PAUSED, SubscriptionMove.RESUMED]
+    told = [change.at for change in subscription.changes.all() if change.move in moves]
+    return set(zip(told[::2], told[1::2], strict=False))
 
 
 def check_invoices() -> Iterator[Violation]:
@@ -89,7 +104,7 @@ def check_invoices() -> Iterator[Violation]:
     agrees = Q(
         account_id=F("subscription__account_id"),
         subscription_id=F("period__subscription_id"),
-        currency=F("subscription__version__currency"),
+        currency=F("period__version__currency"),
         period_start=F("period__starts_at"),
         period_end=F("period__ends_at"),
     )
@@ -102,9 +117,9 @@ def check_lines() -> Iterator[Violation]:
     """Every line is what its plan version makes of its quantity, rounded once."""
     versions = {version.pk: version for version in list_published()}
     known: dict[int, PlanTerms] = {}
-    lines = InvoiceLine.objects.select_related("invoice__subscription").order_by("invoice_id", "position")
+    lines = InvoiceLine.objects.select_related("invoice__period").order_by("invoice_id", "position")
     for line in lines.iterator(chunk_size=1_000):
-        version_id = line.invoice.subscription.version_id
+        version_id = line.invoice.period.version_id
         if version_id not in known:
             try:
                 known[version_id] = describe_version(versions[version_id])

@@ -16,6 +16,7 @@ from billing.models import Invoice, InvoiceLine, InvoiceState, Period
 from billing.money import EXACT
 from billing.numbers import take_number
 from billing.rating import write_steps
+from billing.subscriptions import list_meters
 from jobs import queue
 from metering import adjustments, history, limits, usage
 
@@ -68,8 +69,10 @@ class LateDifference:
 
 
 @transaction.atomic
-def close_period(period_id: int, *, at: datetime) -> InvoiceFact:
+def close_period(period_id: int, *, at: datetime) -> InvoiceFact | None:
     """Make the period final and issue its invoice, all or nothing. A second call returns the same invoice.
+
+    A free period has none: its usage is final all the same.
 
     Raises UnknownPeriod, and PeriodNotOver before the period's end.
     """
@@ -77,9 +80,14 @@ def close_period(period_id: int, *, at: datetime) -> InvoiceFact:
     if period.closed_at is None:
         if at < period.ends_at:
             raise PeriodNotOver(f"The period ends at {period.ends_at}; it cannot be closed at {at}.")
-        issue_invoice(draft_invoice(period, at=at), at=at)
+        if period.is_free:
+            close_windows(period, at=at)
+        else:
+            issue_invoice(draft_invoice(period, at=at), at=at)
         period.closed_at = at
         period.save(update_fields=["closed_at"])
+    if period.is_free:
+        return None
     return describe_invoice(load_invoices().filter(period_id=period_id).latest("pk"))
 
 
@@ -168,19 +176,30 @@ def compare_adjusted(invoices: list[InvoiceFact], *, start: datetime, end: datet
 
 
 def lock_period(period_id: int) -> Period:
-    locked = Period.objects.select_for_update(of=("self",)).select_related("subscription__version__plan")
+    locked = Period.objects.select_for_update(of=("self",)).select_related("subscription", "version__plan")
     try:
         return locked.get(pk=period_id)
     except Period.DoesNotExist:
         raise UnknownPeriod(f"There is no period {period_id}.") from None
 
 
+def close_windows(period: Period, *, at: datetime) -> None:
+    """Those of the period's own meters: another subscription of the account may have others of the same time."""
+    limits.close_window(
+        account_id=period.subscription.account_id,
+        start=period.starts_at,
+        end=period.ends_at,
+        at=at,
+        meter_ids=list_meters([period.version_id]),
+    )
+
+
 def draft_invoice(period: Period, *, at: datetime) -> Invoice:
     """Price what was used in the period. Metering's window is closed first: what is counted after that is late."""
     subscription = period.subscription
     account_id, start, end = subscription.account_id, period.starts_at, period.ends_at
-    limits.close_window(account_id=account_id, start=start, end=end, at=at)
-    terms = plans.read_version(subscription.version_id)
+    close_windows(period, at=at)
+    terms = plans.read_version(period.version_id)
     lines = rate_period(terms, account_id=account_id, start=start, end=end)
     profile = profiles.read_profile(account_id)
     invoice = Invoice.objects.create(

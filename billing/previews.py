@@ -32,6 +32,6 @@ def preview_period(*, account_id: int, at: datetime) -> InvoicePreview:
         raise NotSubscribed(f"Account {account_id} has no subscription at {at}.")
     start, end = subscription.period_start, subscription.period_end
     terms = plans.read_version(subscription.version_id)
-    lines = rate_period(terms, account_id=account_id, start=start, end=end)
+    lines = () if subscription.is_free else rate_period(terms, account_id=account_id, start=start, end=end)
     total = add_lines(lines, subscription.currency)
     return InvoicePreview(currency=subscription.currency, total_minor=total.minor, lines=lines, start=start, end=end)

@@ -86,6 +86,11 @@ def read_or_set_profiles(account_ids: Collection[int]) -> dict[int, ProfileFact]
     return {profile.account_id: describe_profile(profile) for profile in profiles}
 
 
+def lock_profile(account_id: int) -> None:
+    """Whoever decides by several subscriptions of an account holds this until the transaction ends."""
+    BillingProfile.objects.select_for_update(no_key=True).get(account_id=account_id)
+
+
 def name_account(account_id: int) -> str:
     account = accounts.read_accounts([account_id]).get(account_id)
     if account is None:

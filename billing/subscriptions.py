@@ -3,36 +3,52 @@
 A period is opened before it begins, together with the limits that metering watches in it.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
+from itertools import chain
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import Exists, Max, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q
 
 from billing import profiles
 from billing.constraints import find_constraint
-from billing.models import Period, PlanLimit, PlanVersion, Price, Subscription, SubscriptionState
-from billing.periods import Cycle, follow_periods, list_periods
+from billing.models import (
+    LIVE,
+    Period,
+    PlanLimit,
+    PlanVersion,
+    Price,
+    Subscription,
+    SubscriptionChange,
+    SubscriptionMove,
+    SubscriptionState,
+)
+from billing.periods import Cycle, find_period, find_zone, next_period
 from billing.plans import describe_periods, find_offer
 from metering import limits
 from metering.limits import LimitTerms
 
 BATCH = 100
+RUNNING = [SubscriptionState.TRIALING, SubscriptionState.ACTIVE]
 
 
 class AlreadySubscribed(ValueError):
-    """The account has an active subscription; it can have only one."""
+    """The account has a subscription to this plan that has not ended; it can have only one of each plan."""
 
 
 class StartsInFuture(ValueError):
     """A subscription begins now or in the past."""
 
 
+class MeterTaken(ValueError):
+    """Another subscription of the account charges or limits the same meter; what is used would be billed twice."""
+
+
 @dataclass(frozen=True, slots=True)
 class SubscriptionFact:
-    """A subscription, with the period [period_start, period_end) that it is in."""
+    """A subscription, with the period [period_start, period_end) that it is in; a free one is billed to nobody."""
 
     id: int
     account_id: int
@@ -46,37 +62,45 @@ class SubscriptionFact:
     period_id: int
     period_start: datetime
     period_end: datetime
+    state: str = SubscriptionState.ACTIVE.value
+    is_free: bool = False
 
 
 def create_subscription(
-    *, account_id: int, plan_slug: str, started_at: datetime, at: datetime, anchor: datetime | None = None
+    *,
+    account_id: int,
+    plan_slug: str,
+    started_at: datetime,
+    at: datetime,
+    anchor: datetime | None = None,
+    by: int | None = None,
 ) -> SubscriptionFact:
     """Put the account on the plan's version on offer, billed by its periods in the account's own time zone.
 
     An account keeps its currency: once it has had a subscription, only offers in that currency are for it.
 
-    Where these do not go with the calendar, the day and the time of day of `anchor` recur (`started_at` when left out).
+    Where these do not go with the calendar, the day and the time of day of `anchor` recur (when left out, those of
+    `started_at`, or of the end of the version's trial). A trial is one free period, and the next begins with its end.
     Opens every period from `started_at` (the first is partial) to the one that holds `at`, and hands the plan's limits
     to metering for the periods that have not ended. An account without a billing profile gets one in its own name.
     Ingestion waits until the caller's transaction ends, so keep that short.
-    Raises UnknownPlan, StartsInFuture, AlreadySubscribed, metering's UnknownAccount; then nothing changed.
+    Raises UnknownPlan, StartsInFuture, AlreadySubscribed, MeterTaken, metering's UnknownAccount; then nothing changed.
     """
     require_start_in_past(started_at, at=at)
     try:
         with transaction.atomic():
             version = find_offer(plan_slug, currency=read_currency(account_id), at=at)
-            profile = profiles.read_or_set_profile(account_id)
-            subscription = Subscription(
-                account_id=account_id, version=version, started_at=started_at, anchor=anchor or started_at
-            )
+            zone = profiles.read_or_set_profile(account_id).time_zone
+            subscription = begin_subscription(account_id, version, started_at, anchor=anchor, zone=zone, at=at)
             subscription.save(force_insert=True)
-            bounds = list_periods(started_at, find_cycle(subscription), until=at, time_zone=profile.time_zone)
-            periods = open_periods([(subscription, bounds)], at=at)
+            require_free_meters(subscription, version)
+            periods = open_periods(list_first_periods(subscription, until=at, zone=zone), at=at)
+            log_creations([subscription], at=at, by=by)
     except IntegrityError as error:
-        if find_constraint(error) != "subscription_one_active_per_account":
+        if find_constraint(error) != "subscription_one_active_per_account_and_plan":
             raise
-        raise AlreadySubscribed(f"Account {account_id} has an active subscription already.") from error
-    return describe_subscription(periods[-1], time_zone=profile.time_zone)
+        raise AlreadySubscribed(f"Account {account_id} is subscribed to {plan_slug} already.") from error
+    return describe_subscription(periods[-1], time_zone=zone)
 
 
 def create_subscriptions(*, account_ids: Iterable[int], plan_slug: str, started_at: datetime, at: datetime) -> int:
@@ -100,17 +124,23 @@ def subscribe_batch(account_ids: list[int], *, version: PlanVersion, started_at:
     foreign = Subscription.objects.filter(account_id__in=account_ids).exclude(version__currency=version.currency)
     others = set(foreign.values_list("account_id", flat=True))
     zones = read_zones([pk for pk in account_ids if pk not in others])
+    subscribed = set(
+        Subscription.objects.filter(account_id__in=zones, state__in=LIVE).values_list("account_id", flat=True)
+    )
     Subscription.objects.bulk_create(
-        (Subscription(account_id=pk, version=version, started_at=started_at, anchor=started_at) for pk in zones),
+        (
+            begin_subscription(pk, version, started_at, anchor=None, zone=zone, at=at)
+            for pk, zone in zones.items()
+            if pk not in subscribed
+        ),
         ignore_conflicts=True,
     )
     # Those of an earlier call have their periods; ours have none yet.
     ours = Subscription.objects.filter(account_id__in=zones, version=version, periods=None)
-    new = list(ours.select_related("version").order_by("pk"))
-    chains = [
-        (each, list_periods(started_at, find_cycle(each), until=at, time_zone=zones[each.account_id])) for each in new
-    ]
-    open_periods(chains, at=at)
+    new = list(ours.select_related("version__plan").order_by("pk"))
+    firsts = [list_first_periods(each, until=at, zone=zones[each.account_id]) for each in new]
+    open_periods(chain.from_iterable(firsts), at=at)
+    log_creations(new, at=at)
     return len(new)
 
 
@@ -120,25 +150,76 @@ def read_currency(account_id: int) -> str | None:
     return subscriptions.values_list("version__currency", flat=True).first()
 
 
+def begin_subscription(
+    account_id: int,
+    version: PlanVersion,
+    started_at: datetime,
+    *,
+    anchor: datetime | None,
+    zone: str,
+    at: datetime,
+) -> Subscription:
+    trial_ends_at = find_trial_end(version, started_at, zone)
+    is_on_trial = trial_ends_at is not None and trial_ends_at > at
+    return Subscription(
+        account_id=account_id,
+        version=version,
+        plan_id=version.plan_id,
+        state=SubscriptionState.TRIALING if is_on_trial else SubscriptionState.ACTIVE,
+        started_at=started_at,
+        trial_ends_at=trial_ends_at,
+        anchor=anchor or trial_ends_at or started_at,
+    )
+
+
+def find_trial_end(version: PlanVersion, started_at: datetime, zone: str) -> datetime | None:
+    """So many days later, at the same time of day on the account's clocks."""
+    if not version.trial_days:
+        return None
+    return (started_at.astimezone(find_zone(zone)) + timedelta(days=version.trial_days)).astimezone(UTC)
+
+
+def log_creations(subscriptions: Iterable[Subscription], *, at: datetime, by: int | None = None) -> None:
+    SubscriptionChange.objects.bulk_create(
+        SubscriptionChange(
+            subscription=each,
+            move=SubscriptionMove.CREATED,
+            after=f"{each.version}, {each.state}",
+            at=at,
+            made_by_id=by,
+        )
+        for each in subscriptions
+    )
+
+
 def read_subscription(*, account_id: int, at: datetime) -> SubscriptionFact | None:
-    """The subscription the account has at that time; None when it has none.
+    """The main subscription the account has at that time; None when it has none.
 
     When the period that holds `at` is not open yet, the one before it stands in.
     """
     running = Q(subscription__ended_at__isnull=True) | Q(subscription__ended_at__gt=at)
-    period = (
+    latest = (
         Period.objects.filter(running, subscription__account_id=account_id, starts_at__lte=at)
-        .select_related("subscription__version__plan")
-        .order_by("-starts_at")
-        .first()
+        .select_related("subscription", "version__plan")
+        .order_by("subscription_id", "-starts_at")
+        .distinct("subscription_id")
     )
+    period = choose_main(latest, at=at)
     if period is None:
         return None
     return describe_subscription(period, time_zone=profiles.read_profile(account_id).time_zone)
 
 
+def choose_main(periods: Iterable[Period], *, at: datetime) -> Period | None:
+    """Of the periods that an account's subscriptions are in: the main one's, the one whose plan has the highest rank.
+
+    What runs comes before what is paused; here alone this is decided.
+    """
+    return max(periods, key=lambda each: (each.ends_at > at, each.version.plan.rank), default=None)
+
+
 def open_next_periods(at: datetime) -> int:
-    """Open the next period of every active subscription whose last one ends soon (settings.BILLING_OPEN_AHEAD).
+    """Open the next period of every running subscription whose last one ends soon (settings.BILLING_OPEN_AHEAD).
 
     Several may run at once. Returns how many periods were opened; a second call opens none.
     """
@@ -152,30 +233,76 @@ def open_next_periods(at: datetime) -> int:
 def extend_batch(*, until: datetime, at: datetime) -> int | None:
     """Open periods of some subscriptions up to the one that holds `until`; returns how many, None when all are there.
 
-    Subscriptions that somebody else is extending are left to them.
+    Subscriptions that somebody else is extending or changing are left to them.
     """
-    covered = Period.objects.filter(subscription=OuterRef("pk"), closed_at__isnull=True, ends_at__gt=until)
+    runs_on = Q(closed_at__isnull=True, ends_at__gt=until) | Q(ends_at__gte=OuterRef("cancels_at"))
+    covered = Period.objects.filter(runs_on, subscription=OuterRef("pk"))
     # no_key: closing a period points a new invoice at this row, and must not wait for us while we wait for limits.
     free = Subscription.objects.select_for_update(skip_locked=True, no_key=True, of=("self",))
     batch = (
-        free.select_related("version").filter(~Exists(covered), state=SubscriptionState.ACTIVE).order_by("pk")[:BATCH]
+        free.select_related("version", "next_version")
+        .filter(~Exists(covered), state__in=RUNNING)
+        .order_by("pk")[:BATCH]
     )
     subscriptions = {subscription.pk: subscription for subscription in batch}
     if not subscriptions:
         return None
     zones = read_zones(subscription.account_id for subscription in subscriptions.values())
     # Read under the lock: another run may have gone ahead while we chose.
-    ends = Period.objects.filter(subscription__in=subscriptions).values_list("subscription").annotate(Max("ends_at"))
-    chains = []
-    for pk, end in ends:
-        subscription = subscriptions[pk]
-        zone = zones[subscription.account_id]
-        chains.append((subscription, follow_periods(end, find_cycle(subscription), until=until, time_zone=zone)))
+    latest = (
+        Period.objects.filter(subscription__in=subscriptions)
+        .order_by("subscription_id", "-ends_at")
+        .distinct("subscription_id")
+    )
+    chains: list[Period] = []
+    for last in latest:
+        subscription = subscriptions[last.subscription_id]
+        chains += follow_period(subscription, last, until=until, zone=zones[subscription.account_id])
     return len(open_periods(chains, at=at))
+
+
+def list_first_periods(subscription: Subscription, *, until: datetime, zone: str) -> list[Period]:
+    """From the subscription's start, the trial first where there is one, to the period that holds `until`."""
+    start, trial_end = subscription.started_at.astimezone(UTC), subscription.trial_ends_at
+    end = trial_end or find_period(start, find_cycle(subscription), zone)[1]
+    first = make_period(subscription, subscription.version, start, end)
+    first.is_free = trial_end is not None
+    return [first, *follow_period(subscription, first, until=until, zone=zone)]
+
+
+def follow_period(subscription: Subscription, last: Period, *, until: datetime, zone: str) -> Iterator[Period]:
+    """The periods after the last one, up to the one that holds `until`, or to the subscription's end."""
+    cancels_at = subscription.cancels_at
+    while last.ends_at <= until and (cancels_at is None or last.ends_at < cancels_at):
+        version, cycle = find_terms(subscription, last.ends_at)
+        if last.is_free or version.pk != last.version_id:
+            bounds = last.ends_at, find_period(last.ends_at, cycle, zone)[1]
+        else:
+            bounds = next_period(last.ends_at, cycle, zone)
+        last = make_period(subscription, version, *bounds)
+        yield last
+
+
+def make_period(subscription: Subscription, version: PlanVersion, start: datetime, end: datetime) -> Period:
+    return Period(subscription=subscription, version=version, starts_at=start, ends_at=end)
 
 
 def find_cycle(subscription: Subscription) -> Cycle:
     return describe_periods(subscription.version).cycle(subscription.anchor)
+
+
+def find_terms(subscription: Subscription, at: datetime) -> tuple[PlanVersion, Cycle]:
+    """The version that bills a period which begins at `at`, and where its periods begin: with a planned change anew."""
+    version, changes_at = subscription.next_version, subscription.changes_at
+    if version is None or changes_at is None or at < changes_at:
+        return subscription.version, find_cycle(subscription)
+    return version, describe_periods(version).cycle(move_anchor(subscription, version, changes_at))
+
+
+def move_anchor(subscription: Subscription, version: PlanVersion, at: datetime) -> datetime:
+    """A subscription keeps its anchor, unless periods of another kind begin."""
+    old, new = subscription.version, version
+    return subscription.anchor if (old.interval, old.anchoring) == (new.interval, new.anchoring) else at
 
 
 def read_zones(account_ids: Iterable[int]) -> dict[int, str]:
@@ -184,19 +311,13 @@ def read_zones(account_ids: Iterable[int]) -> dict[int, str]:
     return {account_id: profile.time_zone for account_id, profile in found.items()}
 
 
-def open_periods(
-    chains: Iterable[tuple[Subscription, Iterable[tuple[datetime, datetime]]]], *, at: datetime
-) -> list[Period]:
+def open_periods(new: Iterable[Period], *, at: datetime) -> list[Period]:
     """Store the periods, then hand over the limits of those that go on: last, because it makes ingestion wait."""
-    periods = Period.objects.bulk_create(
-        Period(subscription=subscription, starts_at=start, ends_at=end)
-        for subscription, bounds in chains
-        for start, end in bounds
-    )
+    periods = Period.objects.bulk_create(new)
     windows: dict[tuple[int, datetime, datetime], list[int]] = {}
     for period in periods:
         if period.ends_at > at:
-            window = (period.subscription.version_id, period.starts_at, period.ends_at)
+            window = (period.version_id, period.starts_at, period.ends_at)
             windows.setdefault(window, []).append(period.subscription.account_id)
     for (version_id, start, end), account_ids in windows.items():
         limits.hand_over_limits(
@@ -218,14 +339,33 @@ def list_limit_terms(version_id: int) -> Sequence[LimitTerms]:
     return [*limited, *(LimitTerms(meter_id=meter_id, quantity=None, is_hard=False) for meter_id in unlimited)]
 
 
+def list_meters(version_ids: Iterable[int]) -> set[int]:
+    """The meters that these versions charge or limit."""
+    ids = list(version_ids)
+    charged = Price.objects.filter(version_id__in=ids, meter__isnull=False).values_list("meter_id", flat=True)
+    limited = PlanLimit.objects.filter(version_id__in=ids).values_list("meter_id", flat=True)
+    return {meter_id for meter_id in charged.union(limited) if meter_id is not None}
+
+
+def require_free_meters(subscription: Subscription, version: PlanVersion) -> None:
+    """Whether no other subscription of the account bills what this version would. Raises MeterTaken.
+
+    The account's profile is locked first, so that of two subscriptions made at once the second sees the other.
+    """
+    profiles.lock_profile(subscription.account_id)
+    others = Subscription.objects.filter(account_id=subscription.account_id, state__in=LIVE).exclude(pk=subscription.pk)
+    versions = {pk for pair in others.values_list("version_id", "next_version_id") for pk in pair if pk is not None}
+    if versions and list_meters(versions) & list_meters([version.pk]):
+        raise MeterTaken(f"Account {subscription.account_id} has another subscription that bills a meter of {version}.")
+
+
 def require_start_in_past(started_at: datetime, *, at: datetime) -> None:
     if started_at > at:
         raise StartsInFuture(f"A subscription cannot begin at {started_at}, which is after {at}.")
 
 
 def describe_subscription(period: Period, *, time_zone: str) -> SubscriptionFact:
-    subscription = period.subscription
-    version = subscription.version
+    subscription, version = period.subscription, period.version
     return SubscriptionFact(
         id=subscription.pk,
         account_id=subscription.account_id,
@@ -239,4 +379,6 @@ def describe_subscription(period: Period, *, time_zone: str) -> SubscriptionFact
         period_id=period.pk,
         period_start=period.starts_at,
         period_end=period.ends_at,
+        state=str(subscription.state),
+        is_free=period.is_free,
     )

@@ -69,7 +69,8 @@ RULES: dict[str, LiteralString] = {
     "a reservation is of its limit's account and meter": """
         SELECT 'reservation ' || r.id, 'limit ' || l.id || ' is another account or meter, or ends before it'
         FROM metering_reservation r JOIN metering_limit l ON l.id = r.limit_id
-        WHERE (r.account_id, r.meter_id) <> (l.account_id, l.meter_id) OR r.expires_at > l.ends_at
+        WHERE (r.account_id, r.meter_id) <> (l.account_id, l.meter_id)
+            OR (r.state = 'held' AND r.expires_at > l.ends_at)
     """,
     "an account goes by its own key": """
         SELECT 'account ' || c.key, coalesce('its key names account ' || a.account_id, 'its key is no name of it')

@@ -12,7 +12,7 @@ from django.db.models import F
 from metering.accounts import AccountRef, UnknownAccount
 from metering.alerts import find_next_crossing, keep_raised_limit_quiet, record_crossings
 from metering.locks import hold_accounts, hold_limits_for_change, hold_limits_for_opening
-from metering.models import Limit
+from metering.models import Alert, Limit, Reservation, ReservationState
 from metering.quantities import EXACT
 from metering.statements import run_statement
 from metering.usage import Window, read_windows
@@ -205,13 +205,53 @@ def find_percent(used: Decimal, quantity: Decimal) -> Decimal:
 
 
 @transaction.atomic
-def close_window(*, account_id: int, start: datetime, end: datetime, at: datetime) -> None:
+def end_windows(*, account_id: int, meter_ids: Collection[int], at: datetime) -> None:
+    """End the account's windows of these meters at `at`: those that hold it are cut there, later ones taken back.
+
+    What they count is counted anew, up to `at`. What is held of them is given back; it can be settled all the same.
+    Ingestion waits until the caller's transaction ends. A second call changes nothing. Raises LimitWindowClosed.
+    """
+    hold_limits_for_opening()
+    found = Limit.objects.filter(account_id=account_id, meter_id__in=meter_ids, ends_at__gt=at)
+    windows = {limit.pk: limit for limit in found.order_by("pk").select_for_update(of=("self",))}
+    for limit in windows.values():
+        if limit.closed_at is not None:
+            raise LimitWindowClosed(f"the window of limit {limit.pk} was closed {limit.closed_at}")
+    held = {pk: EXACT.subtract(limit.held, give_back_holds(pk, at=at)) for pk, limit in windows.items()}
+    later = [pk for pk, limit in windows.items() if limit.starts_at >= at]
+    Reservation.objects.filter(limit__in=later).delete()
+    Alert.objects.filter(limit__in=later).delete()
+    Limit.objects.filter(pk__in=later).delete()
+    cut = {pk: limit for pk, limit in windows.items() if limit.starts_at < at}
+    used = read_windows({pk: Window(account_id, limit.meter_id, limit.starts_at, at) for pk, limit in cut.items()})
+    for pk, limit in cut.items():
+        limit.ends_at, limit.used, limit.held, limit.needs_check = at, used[pk], held[pk], True
+        limit.save(update_fields=["ends_at", "used", "held", "needs_check"])
+    Alert.objects.filter(limit__in=cut).update(ends_at=at)
+
+
+def give_back_holds(limit_id: int, *, at: datetime) -> Decimal:
+    """Expire what is held of a limit; returns how much. What another caller is ending, who waits for us, is left."""
+    held = Reservation.objects.filter(limit_id=limit_id, state=ReservationState.HELD).select_for_update(
+        of=("self",), skip_locked=True
+    )
+    quantities = dict(held.order_by("pk").values_list("pk", "quantity"))
+    Reservation.objects.filter(pk__in=quantities).update(state=ReservationState.EXPIRED, ended_at=at)
+    return sum(quantities.values(), start=Decimal(0))
+
+
+@transaction.atomic
+def close_window(
+    *, account_id: int, start: datetime, end: datetime, at: datetime, meter_ids: Collection[int] | None = None
+) -> None:
     """The period is final: what arrives from now on is late, and alerts nobody. A second call is quiet.
 
-    What a changed limit still had to say is recorded first.
+    What a changed limit still had to say is recorded first. `meter_ids`, when given, are the only ones it is about.
     """
     hold_limits_for_change()
     hold_accounts([account_id])
     windows = Limit.objects.filter(account_id=account_id, starts_at=start, ends_at=end, closed_at=None)
+    if meter_ids is not None:
+        windows = windows.filter(meter_id__in=meter_ids)
     record_crossings(windows.values_list("pk", flat=True), at=at)
     windows.update(closed_at=at, needs_check=False, used_at_close=F("used"))

@@ -93,13 +93,14 @@ def price_unbilled(*, account_id: int, currency: str, at: datetime) -> int:
     """
     periods = Period.objects.filter(
         subscription__account_id=account_id,
-        subscription__version__currency=currency,
+        version__currency=currency,
         closed_at__isnull=True,
         starts_at__lte=at,
+        is_free=False,
     ).exclude(invoices__state=InvoiceState.DRAFT)
     total = 0
-    for period in periods.select_related("subscription"):
-        terms = plans.read_version(period.subscription.version_id)
+    for period in periods:
+        terms = plans.read_version(period.version_id)
         lines = rate_period(terms, account_id=account_id, start=period.starts_at, end=period.ends_at)
         total += sum(line.amount_minor for line in lines if line.meter_id is not None or period.ends_at <= at)
     return total

@@ -312,7 +312,7 @@ def test_an_invoice_begins_as_a_draft():
 
 def test_closing_a_period_costs_a_fixed_number_of_queries(django_assert_max_num_queries):
     subscription = make_used_period()
-    with django_assert_max_num_queries(29):
+    with django_assert_max_num_queries(30):
         invoicing.close_period(subscription.period_id, at=FEB)
 
 

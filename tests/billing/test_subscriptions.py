@@ -4,14 +4,25 @@ from decimal import Decimal
 import pytest
 from django.db import IntegrityError, transaction
 
-from billing import invariants, plans, profiles, subscriptions
-from billing.models import Period, Plan, Subscription
+from billing import invariants, invoicing, plans, previews, profiles, subscriptions
+from billing.models import Invoice, Period, Plan, Subscription, SubscriptionChange
 from billing.periods import Anchoring, Interval
 from billing.plans import PeriodTerms, PlanLimitTerms, UnknownPlan
 from billing.rating import flat_fee
-from billing.subscriptions import AlreadySubscribed, StartsInFuture, SubscriptionFact
+from billing.subscriptions import AlreadySubscribed, MeterTaken, StartsInFuture, SubscriptionFact
 from metering.limits import read_limits
-from tests.billing.makers import FEB, HOUR, JAN, MAR, MID_JAN, make_account, make_plan, make_subscription, use
+from tests.billing.makers import (
+    BANDWIDTH,
+    FEB,
+    HOUR,
+    JAN,
+    MAR,
+    MID_JAN,
+    make_account,
+    make_plan,
+    make_subscription,
+    use,
+)
 from tests.billing.threads import run_together
 
 pytestmark = pytest.mark.django_db
@@ -140,6 +151,61 @@ def test_an_account_has_one_active_subscription():
     assert Subscription.objects.count() == 1
 
 
+def subscribe(account_id, slug):
+    return subscriptions.create_subscription(account_id=account_id, plan_slug=slug, started_at=JAN, at=JAN)
+
+
+def test_an_account_has_several_subscriptions_and_the_highest_plan_is_its_main_one():
+    large = make_subscription(plan=make_plan("scale", rank=9_001))
+    support = make_plan("support", rank=9_000, prices=[flat_fee("Support", Decimal(20))], limits=[])
+    small = subscribe(large.account_id, support.slug)
+    assert subscriptions.read_subscription(account_id=large.account_id, at=MID_JAN) == large
+    assert [limit.meter_key for limit in read_limits(account_id=large.account_id, at=MID_JAN)] == [
+        "bandwidth",
+        "requests",
+    ]
+    totals = {each.subscription_id: invoicing.close_period(each.pk, at=FEB).total_minor for each in list_periods()}
+    assert totals == {large.id: 4_900, small.id: 2_000}
+    assert list(invariants.check()) == []
+
+
+def list_periods():
+    return Period.objects.order_by("pk")
+
+
+def test_two_subscriptions_of_an_account_may_not_bill_the_same_meter():
+    first = make_subscription()
+    other = make_plan("storage", prices=[BANDWIDTH], limits=[])
+    with pytest.raises(MeterTaken):
+        subscribe(first.account_id, other.slug)
+    assert Subscription.objects.count() == 1
+
+
+def test_a_trial_is_a_free_period_and_billing_begins_with_its_end():
+    plan = make_plan(periods=PeriodTerms(trial_days=14))
+    subscription = make_subscription(plan=plan)
+    use("acme", sizes=[100], time=MID_JAN - 2 * DAY)
+    trial_end = datetime(2026, 1, 15, tzinfo=UTC)
+    assert (subscription.state, subscription.is_free) == ("trialing", True)
+    assert list_bounds(subscription) == [(JAN, trial_end)]
+    subscriptions.open_next_periods(trial_end)
+    assert list_bounds(subscription) == [(JAN, trial_end), (trial_end, FEB)]
+    assert previews.preview_period(account_id=subscription.account_id, at=JAN).total_minor == 0
+    assert invoicing.close_period(subscription.period_id, at=trial_end) is None
+    assert invoicing.close_period(subscription.period_id, at=trial_end) is None
+    assert not Invoice.objects.exists()
+    assert list(invariants.check()) == []
+
+
+def test_the_history_says_who_made_a_subscription_and_cannot_be_changed():
+    make_subscription()
+    change = SubscriptionChange.objects.get()
+    assert (change.move, change.after, change.at, change.made_by) == ("created", "Growth v1, active", JAN, None)
+    for spoil in (lambda: SubscriptionChange.objects.update(after="x"), SubscriptionChange.objects.all().delete):
+        with pytest.raises(IntegrityError, match="is history"), transaction.atomic():
+            spoil()
+
+
 def test_a_refused_subscription_leaves_nothing():
     make_plan()
     account = make_account("acme")
@@ -204,7 +270,9 @@ def test_a_customer_who_moves_keeps_periods_without_gap_or_overlap():
 def test_periods_of_a_subscription_cannot_overlap():
     subscription = make_subscription(started_at=MID_JAN)
     with pytest.raises(IntegrityError, match="periods_do_not_overlap"), transaction.atomic():
-        Period.objects.create(subscription_id=subscription.id, starts_at=FEB - HOUR, ends_at=MAR)
+        Period.objects.create(
+            subscription_id=subscription.id, version_id=subscription.version_id, starts_at=FEB - HOUR, ends_at=MAR
+        )
 
 
 def test_many_accounts_are_subscribed_at_once():
@@ -243,7 +311,7 @@ def test_many_beats_open_each_next_period_once():
 def test_control_without_the_lock_two_beats_collide_and_the_constraint_stops_one():
     subscription = make_subscription(started_at=MID_JAN)
     add_period = lambda: Period.objects.create(  # noqa: E731
-        subscription_id=subscription.id, starts_at=FEB, ends_at=MAR
+        subscription_id=subscription.id, version_id=subscription.version_id, starts_at=FEB, ends_at=MAR
     )
     results = run_together(add_period, add_period)
     assert sorted(type(result).__name__ for result in results) == ["IntegrityError", "Period"]
