@@ -6,7 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from django.db import IntegrityError, transaction
-from django.db.models import F, Max, OuterRef, Prefetch, Q, QuerySet, Subquery
+from django.db.models import F, Max, Min, OuterRef, Prefetch, Q, QuerySet, Subquery
 from django.utils import timezone
 
 from billing.models import LONGEST_TRIAL_DAYS, AddOn, Plan, PlanLimit, PlanVersion, Price
@@ -255,9 +255,13 @@ def find_plan(slug: str, *, currency: str | None = None, at: datetime | None = N
 
 
 def find_offer(slug: str, *, currency: str | None = None, at: datetime | None = None) -> PlanVersion:
-    """The same as a row."""
+    """The same as a row. A time before the plan had any version finds its first one: so the past can be entered."""
     versions = PlanVersion.objects.select_related("plan").filter(plan__slug=slug)
     offers = list_offers(versions, currency=currency, at=at)
+    if not offers and at is not None:
+        begun = versions.aggregate(published=Min("published_at"), offered=Min("offered_from"))
+        if begun["published"] is not None and at < begun["published"]:
+            offers = list_offers(versions, currency=currency, at=begun["offered"])
     if not offers:
         raise UnknownPlan(slug, list_slugs(at=at), currency)
     return offers[0]

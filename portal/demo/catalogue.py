@@ -60,7 +60,7 @@ OFFERS = [
 def seed_catalogue(*, at: datetime) -> list[PlanTerms]:
     """Put the demo's meters and plans in place, and return the plans. A second call changes nothing."""
     create_missing_meters(at=at)
-    known = {plan.slug for plan in list_plans()}
+    known = {plan.slug for plan in list_plans(at=at)}
     for rank, offer in enumerate(OFFERS, start=1):
         slug = offer.name.lower()
         if slug not in known:
@@ -73,7 +73,7 @@ def seed_catalogue(*, at: datetime) -> list[PlanTerms]:
                 limits=offer.limits,
                 at=at,
             )
-    return list_plans()
+    return list_plans(at=at)
 
 
 def fit_plan(plans: Sequence[PlanTerms], requests: int) -> PlanTerms:

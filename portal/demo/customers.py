@@ -64,7 +64,7 @@ def create_customers(cast: Cast, *, at: datetime) -> int:
     They subscribe at the time of the log's first request, so that their limits are watched from then on; the busiest
     were customers the month before already, and will get an invoice for it.
     """
-    fitting = cast.fit_plans(list_plans())
+    fitting = cast.fit_plans(list_plans(at=at))
     ids = create_accounts([(client, "") for client in fitting], at=cast.start)
     month_before, this_month = cast.month_before
     old_customers = cast.old_customers

@@ -186,7 +186,7 @@ class Story:
 
     def expect_levels(self) -> dict[tuple[str, str, datetime], int]:
         """Highest level per client, meter and month, from the log and the plans alone."""
-        plans = self.cast.fit_plans(list_plans())
+        plans = self.cast.fit_plans(list_plans(at=self.at))
         highest = {}
         for (client, meter, month), used in self.cast.sum_by_window().items():
             allowed = next(limit.quantity for limit in plans[client].limits if limit.meter_key == meter)

@@ -212,3 +212,20 @@ def test_many_at_once_leave_accounts_of_another_currency_alone():
     )
     assert made == 1
     assert read_currency(fresh.id) == "USD"
+
+
+def test_a_subscription_of_the_past_is_on_the_first_version_that_there_was():
+    first = make_plan(at=FEB)
+    plans.publish_version(add_version(), at=MAR)
+    made = subscriptions.create_subscription(account_id=make_account().id, plan_slug="growth", started_at=JAN, at=JAN)
+    assert made.version_id == first.version_id
+
+
+def test_a_plan_that_is_still_to_come_is_not_on_offer():
+    make_plan("growth")
+    plan = Plan.objects.create(slug="scale", name="Scale", rank=1_000)
+    draft = plans.add_version(plan_id=plan.pk, currency="EUR", prices=[BASE_FEE])
+    plans.schedule_version(draft, offered_from=MAR, at=JAN)
+    with pytest.raises(UnknownPlan):
+        plans.find_offer("scale", at=FEB)
+    assert plans.find_offer("scale", at=MAR).pk == draft

@@ -66,4 +66,4 @@ def test_customers_are_created_once():
     seed_catalogue(at=MIDDLE_OF_A_MONTH)
     assert create_customers(cast, at=MIDDLE_OF_A_MONTH) == 1_753
     assert create_customers(cast, at=MIDDLE_OF_A_MONTH) == 0
-    assert len(list_plans()) == 6
+    assert len(list_plans(at=MIDDLE_OF_A_MONTH)) == 6
