@@ -1,7 +1,8 @@
 """The nine ways in which events become one quantity: pure, exact, the meaning that every reading has. No Django here.
 
-A window is `[start, end)`. `fold` says it over raw samples; `read_cells` says the same from hourly cells, so that the
-cost is bound by hours. An empty window reads 0.
+A window is `[start, end)`. `fold` says it over raw samples, `read_cells` the same from hourly cells. Readings ask the
+database (`spans`, `readings`, `progress`) with the arithmetic below; these two are what they are held against in tests. An
+empty window reads 0.
 
 | aggregation    | quantity |
 | -------------- | --- |

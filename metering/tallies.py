@@ -63,7 +63,7 @@ class DetailedTally(Tally, gc=False):
 
 @dataclass(frozen=True, slots=True)
 class Tallies:
-    """By key, in the order in which rows are locked."""
+    """By key, in its order: the rows of one account and meter lie beside each other."""
 
     plain: dict[Key, Tally]
     detailed: dict[Key, DetailedTally]
