@@ -8,10 +8,10 @@ import sys
 import textwrap
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from django.conf import settings
-from django.db import connection
+
+from tests.metering.servers import find_database_url
 
 KILLED_IMPORT = """
     import json, os, signal, sys
@@ -54,12 +54,11 @@ def kill_import(path: Path, format: str, *, where: str, batches: int, **options:
 
 def run_child(code: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
     """Run code in a process of its own, on the database of the tests."""
-    database = connection.settings_dict
     environment = {
         **os.environ,
         "DJANGO_SETTINGS_MODULE": "config.settings.test",
         "PALIER_TEST_DIR": str(settings.TEST_DIR),
-        "DATABASE_URL": f"postgres://{database['USER']}@{quote(database['HOST'], safe='')}/{database['NAME']}",
+        "DATABASE_URL": find_database_url(),
     }
     prelude = "import django; django.setup()\n"
     return subprocess.run(
