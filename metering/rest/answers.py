@@ -14,7 +14,7 @@ EXAMPLES: dict[int, tuple[str, str]] = {
     404: ("unknown_account", "This key sees no account of that name."),
     406: ("not_acceptable", "Could not satisfy the request Accept header."),
     409: ("conflict", "What is stored says otherwise."),
-    413: ("body_too_large", "A body may have at most 5,242,880 bytes."),
+    413: ("body_too_large", "A body may have at most 5,242,880 bytes, inflated."),
     415: ("unsupported_media", 'Unsupported media type "text/plain" in request.'),
     429: ("rate_exceeded", "This API key sends faster than it may. Wait for 2 s."),
     503: ("database_unavailable", "The database is not available. Send the same again in a while."),

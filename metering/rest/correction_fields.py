@@ -6,10 +6,11 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from metering.checking import MAX_DEPTH, is_deeper
+from metering.corrections import REASON_MAX
 from metering.events import MAX_LENGTHS, UsageEvent, encode_data
+from metering.ledger import PAGE_MAX
+from metering.matching import MATCHED_MAX
 from metering.rest.fields import QuantityField, TimeField
-
-REASON_MAX = 400
 
 
 def text_field(name: str, **options: Any) -> serializers.CharField:
@@ -85,7 +86,10 @@ class RetractMatchingSerializer(serializers.Serializer[Any]):
     reason = reason_field()
     dry_run = serializers.BooleanField(default=True, help_text="Look at what it would do, and do nothing.")
     expected_count = serializers.IntegerField(
-        required=False, min_value=0, max_value=10_000, help_text="What the dry run said; needed unless this is one."
+        required=False,
+        min_value=0,
+        max_value=MATCHED_MAX,
+        help_text="What the dry run said; needed unless this is one.",
     )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
@@ -134,7 +138,7 @@ class LedgerQuerySerializer(serializers.Serializer[Any]):
     before = serializers.IntegerField(
         required=False, min_value=1, max_value=2**63 - 1, help_text="The `next` of the page before."
     )
-    limit = serializers.IntegerField(default=50, min_value=1, max_value=100)
+    limit = serializers.IntegerField(default=50, min_value=1, max_value=PAGE_MAX)
 
 
 class CorrectionSerializer(serializers.Serializer[Any]):

@@ -26,7 +26,6 @@ from metering.rest.correction_fields import (
     RetractMatchingSerializer,
     RetractSerializer,
 )
-from metering.rest.permissions import own_account_id
 from metering.rest.views import KeyedView
 
 REFUSALS: dict[type[Exception], tuple[HTTPStatus, str]] = {
@@ -68,7 +67,7 @@ class CorrectionsView(KeyedView):
         query = LedgerQuerySerializer(data=request.query_params)
         query.is_valid(raise_exception=True)
         values = query.validated_data
-        account_id = own_account_id(self.key)
+        account_id = self.key.account_id
         if "account" in values:
             account_id = self.find_account(values["account"]).id
         found = list_corrections(
@@ -146,7 +145,7 @@ class CorrectionsView(KeyedView):
             "reason": values["reason"],
             "made_by": f"key {self.key.name}",
             "at": self.at,
-            "account_id": own_account_id(self.key),
+            "account_id": self.key.account_id,
         }
 
     def build_filter(self, values: dict[str, Any]) -> EventFilter:

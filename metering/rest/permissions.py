@@ -15,13 +15,9 @@ class IsKeyed(BasePermission):
         return isinstance(request.auth, KeyRef)
 
 
-def own_account_id(key: KeyRef) -> int | None:
-    """The one account that the key may see; None for a vendor's key, which may see them all."""
-    return key.account_id
-
-
 def may_see(key: KeyRef, account_id: int) -> bool:
-    return own_account_id(key) in (None, account_id)
+    """Its own account; any, when it is the vendor's."""
+    return key.account_id in (None, account_id)
 
 
 def find_visible_account(key: KeyRef, account_key: str) -> AccountRef:

@@ -32,7 +32,7 @@ from metering.reservations import (
 )
 from metering.rest.answers import refusals
 from metering.rest.fields import QuantityField, TimeField, write_quantity, write_time
-from metering.rest.permissions import may_see, own_account_id
+from metering.rest.permissions import may_see
 from metering.rest.views import KeyedView
 from metering.settling import NotAQuantity, RefusedUsage, settle_by_events, settle_by_quantity
 
@@ -164,7 +164,7 @@ class ReservationsView(KeyedView):
                 at=self.at,
                 api_key_id=self.key.id,
                 idempotency_key=read_idempotency_key(request),
-                only_account_id=own_account_id(self.key),
+                only_account_id=self.key.account_id,
             )
         except NothingToHold as error:
             raise refuse_nothing(error) from None

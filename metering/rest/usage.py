@@ -18,7 +18,7 @@ from metering.history import HistoryPruned
 from metering.problems import Problem
 from metering.rest.answers import refusals
 from metering.rest.fields import write_quantity
-from metering.rest.permissions import may_see, own_account_id, refuse_account
+from metering.rest.permissions import may_see, refuse_account
 from metering.rest.usage_query import UsageQuerySerializer, read_query
 from metering.rest.views import KeyedView
 from metering.series import MAX_POINTS, Question, QuestionTooWide, SeriesPoint, UsageSeries, answer_question
@@ -149,9 +149,8 @@ class UsageView(KeyedView):
             if len(found) < len(set(names)) or not all(may_see(self.key, account.id) for account in found.values()):
                 raise refuse_account()
             return list({account.id: account for account in found.values()}.values())
-        own = own_account_id(self.key)
-        if own is not None:
-            return list(read_accounts([own]).values())
+        if self.key.account_id is not None:
+            return list(read_accounts([self.key.account_id]).values())
         return list_accounts(limit=MAX_POINTS + 1)
 
 
