@@ -9,12 +9,15 @@ from django.db.models import Count, F, OuterRef, Prefetch, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
 from billing.invoicing import list_late_differences
-from billing.lines import read_line_usage
+from billing.lines import read_line_usage, read_taxes
 from billing.models import (
+    LINE_OF_PRICE,
     CreditEntry,
     CreditGrant,
     CreditKind,
     Invoice,
+    InvoiceItem,
+    InvoiceKind,
     InvoiceLine,
     InvoiceSeries,
     InvoiceState,
@@ -27,10 +30,13 @@ from billing.money import EXACT, round_money
 from billing.numbers import write_number
 from billing.plans import PlanTerms, describe_version, load_versions
 from billing.rating import InvalidPrice, rate, read_steps
+from billing.taxes import TaxTerms, tax_line
 from jobs.invariants import Violation
 from metering import adjustments
 
-NOT_VOID = ~Q(invoices__state=InvoiceState.VOID)
+OF_PERIOD = Q(invoices__kind=InvoiceKind.PERIOD)
+NOT_VOID = OF_PERIOD & ~Q(invoices__state=InvoiceState.VOID)
+ISSUED = NOT_VOID & ~Q(invoices__state=InvoiceState.DRAFT)
 
 
 def check() -> Iterator[Violation]:
@@ -39,6 +45,7 @@ def check() -> Iterator[Violation]:
     yield from check_periods()
     yield from check_invoices()
     yield from check_lines()
+    yield from check_items()
     yield from check_numbers()
     yield from check_billed_usage()
     yield from check_credits()
@@ -66,7 +73,8 @@ def check_periods() -> Iterator[Violation]:
         yield Violation("a closed period has one invoice", f"period {period.pk}", f"it has {period.documents}")
     for period in billed.filter(is_free=True, documents__gt=0).order_by("pk"):
         yield Violation("a free period has no invoice", f"period {period.pk}", f"it has {period.documents}")
-    for period in billed.filter(closed_at__isnull=True, documents__gt=0).order_by("pk"):
+    issued = Period.objects.annotate(documents=Count("invoices", filter=ISSUED))
+    for period in issued.filter(closed_at__isnull=True, documents__gt=0).order_by("pk"):
         yield Violation("an open period has no invoice", f"period {period.pk}", f"it has {period.documents}")
 
 
@@ -93,14 +101,10 @@ def list_pauses(subscription: Subscription) -> set[tuple[datetime, datetime]]:
 
 
 def check_invoices() -> Iterator[Violation]:
-    line_sum = InvoiceLine.objects.filter(invoice=OuterRef("pk")).order_by().values("invoice")
-    total = Coalesce(Subquery(line_sum.annotate(total=Sum("amount_minor")).values("total")), 0)
+    yield from check_sums()
     invoices = Invoice.objects.order_by("pk")
-    for summed in invoices.annotate(line_total=total).exclude(total_minor=F("line_total")):
-        detail = f"the total is {summed.total_minor}, its lines add up to {summed.line_total}"
-        yield Violation("an invoice's total is the sum of its lines", name_invoice(summed), detail)
-    for invoice in invoices.filter(state=InvoiceState.DRAFT):
-        yield Violation("a draft does not outlive its transaction", name_invoice(invoice), "it was not issued")
+    for invoice in invoices.filter(state=InvoiceState.DRAFT, period__closed_at__isnull=False):
+        yield Violation("a closed period has no draft", name_invoice(invoice), "it was not issued")
     agrees = Q(
         account_id=F("subscription__account_id"),
         subscription_id=F("period__subscription_id"),
@@ -108,9 +112,32 @@ def check_invoices() -> Iterator[Violation]:
         period_start=F("period__starts_at"),
         period_end=F("period__ends_at"),
     )
-    for invoice in invoices.exclude(agrees):
+    for invoice in invoices.filter(kind=InvoiceKind.PERIOD).exclude(agrees):
         detail = "account, subscription, currency or dates are not those of its period"
         yield Violation("an invoice agrees with its period", name_invoice(invoice), detail)
+
+
+def check_sums() -> Iterator[Violation]:
+    """The sums of an invoice are those of its lines. What is due of the total is a matter of constraints."""
+    summed = Invoice.objects.annotate(
+        total_of_lines=sum_lines("total_minor"),
+        tax_of_lines=sum_lines("tax_minor"),
+        discount_of_lines=sum_lines("discount_minor"),
+    )
+    for invoice in summed.order_by("pk"):
+        subject = name_invoice(invoice)
+        if invoice.total_minor != invoice.total_of_lines:
+            detail = f"the total is {invoice.total_minor}, its lines add up to {invoice.total_of_lines}"
+            yield Violation("an invoice's total is the sum of its lines", subject, detail)
+        stated, found = (invoice.tax_minor, invoice.discount_minor), (invoice.tax_of_lines, invoice.discount_of_lines)
+        if stated != found:
+            detail = f"tax and discount are {stated}, those of its lines {found}"
+            yield Violation("an invoice's tax and discount are those of its lines", subject, detail)
+
+
+def sum_lines(column: str) -> Coalesce:
+    lines = InvoiceLine.objects.filter(invoice=OuterRef("pk")).order_by().values("invoice")
+    return Coalesce(Subquery(lines.annotate(sum=Sum(column)).values("sum")), 0)
 
 
 def check_lines() -> Iterator[Violation]:
@@ -119,6 +146,10 @@ def check_lines() -> Iterator[Violation]:
     known: dict[int, PlanTerms] = {}
     lines = InvoiceLine.objects.select_related("invoice__period").order_by("invoice_id", "position")
     for line in lines.iterator(chunk_size=1_000):
+        yield from check_taxes(line)
+        if line.kind != LINE_OF_PRICE or line.invoice.period is None:
+            yield from check_amount(line)
+            continue
         version_id = line.invoice.period.version_id
         if version_id not in known:
             try:
@@ -129,7 +160,27 @@ def check_lines() -> Iterator[Violation]:
 
 
 def check_line(line: InvoiceLine, terms: PlanTerms) -> Iterator[Violation]:
-    subject = f"line {line.position} of {name_invoice(line.invoice)}"
+    yield from check_amount(line)
+    price = dict(enumerate(terms.prices, start=1)).get(line.position)
+    priced = rate(price, read_line_usage(line)).amount_exact if price else None
+    if priced != line.amount_exact:
+        detail = f"the plan makes {priced} of {line.quantity}, the line says {line.amount_exact}"
+        yield Violation("a line is what its plan version asks", name_line(line), detail)
+
+
+def check_taxes(line: InvoiceLine) -> Iterator[Violation]:
+    """The taxes it names, asked of what the discount left, are the line's own."""
+    named = [TaxTerms(tax.name, tax.percent, tax.is_inclusive) for tax in read_taxes(line)]
+    taxed = tax_line(line.amount_minor - line.discount_minor, named)
+    parts = [tax.minor for tax in read_taxes(line)]
+    stated = (line.subtotal_minor, line.tax_minor, line.total_minor)
+    if stated != (taxed.net_minor, taxed.tax_minor, taxed.gross_minor) or parts != [tax.minor for tax in taxed.taxes]:
+        detail = f"net, tax and total are {stated}; its taxes make it {taxed.net_minor} and {taxed.tax_minor}"
+        yield Violation("a line is taxed as it says", name_line(line), detail)
+
+
+def check_amount(line: InvoiceLine) -> Iterator[Violation]:
+    subject = name_line(line)
     with localcontext(EXACT):
         steps = sum((step.amount for step in read_steps(line.steps)), start=Decimal(0))
     if steps != line.amount_exact:
@@ -138,11 +189,24 @@ def check_line(line: InvoiceLine, terms: PlanTerms) -> Iterator[Violation]:
     if rounded != line.amount_minor:
         detail = f"{line.amount_exact} rounds to {rounded}, the line says {line.amount_minor}"
         yield Violation("a line is rounded once", subject, detail)
-    price = dict(enumerate(terms.prices, start=1)).get(line.position)
-    priced = rate(price, read_line_usage(line)).amount_exact if price else None
-    if priced != line.amount_exact:
-        detail = f"the plan makes {priced} of {line.quantity}, the line says {line.amount_exact}"
-        yield Violation("a line is what its plan version asks", subject, detail)
+
+
+def check_items() -> Iterator[Violation]:
+    """What is billed of an item is the item, once; and each line that is not of a price bills one."""
+    billed = InvoiceItem.objects.filter(invoice_line__isnull=False)
+    agrees = Q(
+        account_id=F("invoice_line__invoice__account_id"),
+        currency=F("invoice_line__invoice__currency"),
+        kind=F("invoice_line__kind"),
+        amount_minor=F("invoice_line__amount_minor"),
+    )
+    for item in billed.exclude(agrees).order_by("pk"):
+        yield Violation("an item is billed as it is", f"invoice item {item.pk}", "its line says something else")
+    # A draft of a period takes its items when it is issued, and a void invoice may have given its own back.
+    issued = ~Q(invoice__state__in=[InvoiceState.DRAFT, InvoiceState.VOID])
+    of_items = InvoiceLine.objects.filter(issued).exclude(kind=LINE_OF_PRICE).select_related("invoice")
+    for line in of_items.filter(item=None).order_by("pk"):
+        yield Violation("a line bills its item", name_line(line), "there is none")
 
 
 def check_numbers() -> Iterator[Violation]:
@@ -205,14 +269,19 @@ def check_credit_documents() -> Iterator[Violation]:
         detail = "account or currency are not those of its grant"
         yield Violation("credit pays for its own account", f"credit entry {entry.pk}", detail)
     paid = Invoice.objects.annotate(paid=-Coalesce(Sum("credit_entries__amount_minor"), 0))
-    for invoice in paid.exclude(paid__range=(0, 0)).order_by("pk"):
+    for invoice in paid.exclude(paid=F("credited_minor")).filter(Q(credited_minor__gte=0) | ~Q(paid=0)).order_by("pk"):
+        detail = f"credit pays {invoice.paid} of {invoice.total_minor}, it says {invoice.credited_minor}"
+        yield Violation("an invoice says what credit paid", name_invoice(invoice), detail)
         if not 0 <= invoice.paid <= invoice.total_minor:
-            detail = f"credit pays {invoice.paid} of {invoice.total_minor}"
             yield Violation("credit pays no more than is asked", name_invoice(invoice), detail)
 
 
 def list_published() -> QuerySet[PlanVersion]:
     return load_versions().filter(published_at__isnull=False).order_by("pk")
+
+
+def name_line(line: InvoiceLine) -> str:
+    return f"line {line.position} of {name_invoice(line.invoice)}"
 
 
 def name_invoice(invoice: Invoice) -> str:

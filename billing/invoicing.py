@@ -10,17 +10,16 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Prefetch, QuerySet
 
-from billing import plans, profiles
-from billing.lines import LineFact, add_lines, describe_line, rate_period, write_detail
-from billing.models import Invoice, InvoiceLine, InvoiceState, Period
+from billing.drafting import close_windows, draft_period
+from billing.issuing import issue_invoice
+from billing.lines import LineFact, describe_line
+from billing.models import Invoice, InvoiceKind, InvoiceLine, InvoiceState, Period
 from billing.money import EXACT
-from billing.numbers import take_number
-from billing.rating import write_steps
-from billing.subscriptions import list_meters
 from jobs import queue
-from metering import adjustments, history, limits, usage
+from metering import adjustments, history, usage
 
 CLOSE_PERIOD = "billing.close_period"
+DRAFT_PERIOD = "billing.draft_period"
 BATCH = 500
 
 
@@ -38,7 +37,11 @@ class UnknownInvoice(LookupError):
 
 @dataclass(frozen=True, slots=True)
 class InvoiceFact:
-    """An issued invoice for [period_start, period_end). Lists of invoices come without their lines."""
+    """An issued invoice for [period_start, period_end). Lists of invoices come without their lines.
+
+    Amounts are in the currency's smallest unit: net of tax and discounts, tax, both together, what credit paid of it
+    (below zero: what it gave as credit), and what remained to be paid when it was issued.
+    """
 
     id: int
     account_id: int
@@ -53,6 +56,12 @@ class InvoiceFact:
     time_zone: str
     issued_at: datetime
     lines: tuple[LineFact, ...] = ()
+    kind: str = InvoiceKind.PERIOD.value
+    subtotal_minor: int = 0
+    discount_minor: int = 0
+    tax_minor: int = 0
+    credited_minor: int = 0
+    due_minor: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,18 +92,42 @@ def close_period(period_id: int, *, at: datetime) -> InvoiceFact | None:
         if period.is_free:
             close_windows(period, at=at)
         else:
-            issue_invoice(draft_invoice(period, at=at), at=at)
+            issue_invoice(draft_period(period, at=at, is_final=True), at=at)
         period.closed_at = at
         period.save(update_fields=["closed_at"])
     if period.is_free:
         return None
-    return describe_invoice(load_invoices().filter(period_id=period_id).latest("pk"))
+    return describe_invoice(load_invoices().filter(period_id=period_id, kind=InvoiceKind.PERIOD).latest("pk"))
+
+
+@transaction.atomic
+def draft_ended_period(period_id: int, *, at: datetime) -> int | None:
+    """Draft the invoice of a period that is over, or draft it anew; its id. None when it is closed already, or free.
+
+    Until the period is closed usage goes on counting for it, and closing it drafts the invoice once more. Raises
+    UnknownPeriod, and PeriodNotOver before the period's end.
+    """
+    period = lock_period(period_id)
+    if at < period.ends_at:
+        raise PeriodNotOver(f"The period ends at {period.ends_at}; it cannot be drafted at {at}.")
+    if period.closed_at is not None or period.is_free:
+        return None
+    return draft_period(period, at=at).pk
+
+
+def enqueue_drafts(at: datetime) -> int:
+    """Promise a draft for every period that ended, and whose grace is not over. Returns how many are new."""
+    grace = settings.BILLING_CLOSE_DELAY
+    ended = Period.objects.filter(closed_at__isnull=True, is_free=False, ends_at__lte=at, ends_at__gt=at - grace)
+    ids = ended.order_by("ends_at", "pk").values_list("pk", flat=True)
+    return sum(queue.enqueue(DRAFT_PERIOD, str(period_id), at=at) for period_id in ids)
 
 
 def enqueue_due_periods(at: datetime) -> int:
-    """Promise a job for every open period that ended at least settings.BILLING_CLOSE_DELAY ago.
+    """Promise a job for every open period that ended at least settings.BILLING_CLOSE_DELAY ago: the grace.
 
-    The delay lets events in flight arrive. Returns how many jobs are new; a second call promises nothing more.
+    It lets events in flight arrive, and people look at the draft. Returns how many jobs are new; a second
+    call promises nothing more.
     """
     due = Period.objects.filter(closed_at__isnull=True, ends_at__lte=at - settings.BILLING_CLOSE_DELAY)
     ids = due.order_by("ends_at", "pk").values_list("pk", flat=True)
@@ -120,7 +153,12 @@ def list_late_differences(*, account_id: int | None = None, number: str | None =
 
     Usage that arrives after its period was closed moves no invoice; here it stays visible until it is billed.
     """
-    invoices = load_invoices().exclude(state=InvoiceState.VOID).order_by("period_start", "period_end", "pk")
+    invoices = (
+        load_invoices()
+        .filter(kind=InvoiceKind.PERIOD)
+        .exclude(state=InvoiceState.VOID)
+        .order_by("period_start", "period_end", "pk")
+    )
     if account_id is not None:
         invoices = invoices.filter(account_id=account_id)
     if number is not None:
@@ -183,66 +221,6 @@ def lock_period(period_id: int) -> Period:
         raise UnknownPeriod(f"There is no period {period_id}.") from None
 
 
-def close_windows(period: Period, *, at: datetime) -> None:
-    """Those of the period's own meters: another subscription of the account may have others of the same time."""
-    limits.close_window(
-        account_id=period.subscription.account_id,
-        start=period.starts_at,
-        end=period.ends_at,
-        at=at,
-        meter_ids=list_meters([period.version_id]),
-    )
-
-
-def draft_invoice(period: Period, *, at: datetime) -> Invoice:
-    """Price what was used in the period. Metering's window is closed first: what is counted after that is late."""
-    subscription = period.subscription
-    account_id, start, end = subscription.account_id, period.starts_at, period.ends_at
-    close_windows(period, at=at)
-    terms = plans.read_version(period.version_id)
-    lines = rate_period(terms, account_id=account_id, start=start, end=end)
-    profile = profiles.read_profile(account_id)
-    invoice = Invoice.objects.create(
-        account_id=account_id,
-        subscription=subscription,
-        period=period,
-        currency=terms.currency,
-        total_minor=add_lines(lines, terms.currency).minor,
-        period_start=start,
-        period_end=end,
-        customer_name=profile.legal_name,
-        plan_name=terms.name,
-        time_zone=profile.time_zone,
-    )
-    InvoiceLine.objects.bulk_create(make_lines(invoice, lines))
-    return invoice
-
-
-def make_lines(invoice: Invoice, lines: tuple[LineFact, ...]) -> Iterator[InvoiceLine]:
-    for line in lines:
-        yield InvoiceLine(
-            invoice=invoice,
-            position=line.position,
-            description=line.description,
-            meter_id=line.meter_id,
-            quantity=line.quantity,
-            unit=line.unit,
-            event_count=line.event_count,
-            detail=write_detail(line),
-            steps=write_steps(line.steps),
-            amount_exact=line.amount_exact,
-            amount_minor=line.amount_minor,
-        )
-
-
-def issue_invoice(invoice: Invoice, *, at: datetime) -> None:
-    """Give a draft its number; from here on the database refuses any change."""
-    taken = take_number(at)
-    invoice.state, invoice.issued_at = InvoiceState.ISSUED, at
-    invoice.series_id, invoice.sequence, invoice.number = taken.series_id, taken.sequence, taken.number
-    invoice.save(update_fields=["state", "issued_at", "series", "sequence", "number"])
-
-
 def load_invoices() -> QuerySet[Invoice]:
     """Issued invoices with all that describe_invoice reads, in two queries."""
     lines = Prefetch("lines", InvoiceLine.objects.select_related("meter"))
@@ -266,4 +244,10 @@ def describe_invoice(invoice: Invoice, *, with_lines: bool = True) -> InvoiceFac
         time_zone=invoice.time_zone,
         issued_at=invoice.issued_at,
         lines=tuple(describe_line(line) for line in invoice.lines.all()) if with_lines else (),
+        kind=str(invoice.kind),
+        subtotal_minor=invoice.subtotal_minor,
+        discount_minor=invoice.discount_minor,
+        tax_minor=invoice.tax_minor,
+        credited_minor=invoice.credited_minor,
+        due_minor=invoice.due_minor,
     )

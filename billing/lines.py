@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from billing.details import PLAIN, Details, read_details
-from billing.models import InvoiceLine, InvoiceState
+from billing.models import LINE_OF_PRICE, InvoiceKind, InvoiceLine, InvoiceState
 from billing.money import Money, add_money
 from billing.plans import PlanTerms
 from billing.rating import ONE, PriceTerms, Step, Usage, rate, read_steps
@@ -17,11 +17,22 @@ from metering.usage import Reading
 
 
 @dataclass(frozen=True, slots=True)
+class LineTax:
+    """What one tax comes to on a line, in smallest units; the line's amount holds it already where it is inclusive."""
+
+    name: str
+    percent: Decimal
+    is_inclusive: bool
+    minor: int
+
+
+@dataclass(frozen=True, slots=True)
 class LineFact:
     """One rounded amount, and the steps that led to it.
 
     A flat fee has quantity 1 and neither meter, unit nor event count. `amount_exact` is in whole units of the currency,
-    `amount_minor` in its smallest. `usage` is the quantity with what else the price looked at.
+    `amount_minor` in its smallest. `usage` is the quantity with what else the price looked at. `kind` is `price`, or
+    that of the item which the line bills; then `period` says what it is for, where that is not the invoice's period.
     """
 
     position: int
@@ -36,6 +47,25 @@ class LineFact:
     amount_exact: Decimal
     amount_minor: int
     usage: Usage | None = None
+    kind: str = LINE_OF_PRICE
+    discount_minor: int = 0
+    taxes: tuple[LineTax, ...] = ()
+    period: tuple[datetime, datetime] | None = None
+
+    @property
+    def tax_minor(self) -> int:
+        return sum(tax.minor for tax in self.taxes)
+
+    @property
+    def total_minor(self) -> int:
+        """With tax, in the smallest unit: what the line asks."""
+        added = sum(tax.minor for tax in self.taxes if not tax.is_inclusive)
+        return self.amount_minor - self.discount_minor + added
+
+    @property
+    def subtotal_minor(self) -> int:
+        """Without tax."""
+        return self.total_minor - self.tax_minor
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +138,23 @@ def describe_line(line: InvoiceLine) -> LineFact:
         steps=read_steps(line.steps),
         amount_exact=line.amount_exact,
         amount_minor=line.amount_minor,
-        usage=read_line_usage(line),
+        usage=read_line_usage(line) if line.kind == LINE_OF_PRICE else None,
+        kind=line.kind,
+        discount_minor=line.discount_minor,
+        taxes=read_taxes(line),
+        period=(line.period_start, line.period_end) if line.period_start and line.period_end else None,
     )
+
+
+def read_taxes(line: InvoiceLine) -> tuple[LineTax, ...]:
+    return tuple(LineTax(tax["name"], Decimal(tax["percent"]), tax["is_inclusive"], tax["minor"]) for tax in line.taxes)
+
+
+def write_taxes(taxes: Iterable[LineTax]) -> list[dict[str, Any]]:
+    return [
+        {"name": tax.name, "percent": f"{tax.percent:f}", "is_inclusive": tax.is_inclusive, "minor": tax.minor}
+        for tax in taxes
+    ]
 
 
 def read_line_usage(line: InvoiceLine) -> Usage:
@@ -138,6 +183,7 @@ def find_lines(*, account_id: int, moment: datetime) -> dict[int, LineRef]:
         invoice__number__isnull=False,
         invoice__period_start__lte=moment,
         invoice__period_end__gt=moment,
+        invoice__kind=InvoiceKind.PERIOD,
         meter__isnull=False,
     ).exclude(invoice__state=InvoiceState.VOID)
     found = {}

@@ -12,10 +12,17 @@ from jobs.queue import JobContext, handler
 
 @shared_task
 def enqueue_due_periods() -> None:
-    """Beat's task: open the periods that come next, then promise the closing of those that ended."""
+    """Beat's task: open the periods that come next, then promise the drafting of those that ended, and the closing."""
     at = timezone.now()
     subscriptions.open_next_periods(at)
+    invoicing.enqueue_drafts(at)
     invoicing.enqueue_due_periods(at)
+
+
+@handler(invoicing.DRAFT_PERIOD, lease=timedelta(minutes=5), max_attempts=10)
+def draft_one(job: JobContext) -> None:
+    """The job's key is the period's id."""
+    invoicing.draft_ended_period(int(job.key), at=job.at)
 
 
 @handler(invoicing.CLOSE_PERIOD, lease=timedelta(minutes=5), max_attempts=10)

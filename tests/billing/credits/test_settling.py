@@ -43,7 +43,7 @@ def test_a_grant_that_was_used_up_or_voided_has_nothing_that_could_expire():
 
 def test_credit_waits_for_the_invoice_of_the_period_that_it_outlived():
     subscription = make_subscription(started_at=MID_JAN)
-    give(1_000, account_id=subscription.account_id, at=MID_JAN, expires_at=FEB)
+    give(10_000, account_id=subscription.account_id, at=MID_JAN, expires_at=FEB)
     assert settling.expire_due(FEB + HOUR) == 0
     invoicing.close_period(subscription.period_id, at=FEB + HOUR)
     assert settling.expire_due(FEB + HOUR) == 1
@@ -146,13 +146,18 @@ def test_what_comes_back_after_its_month_expires_and_does_not_roll_over_again():
 def test_credit_included_in_january_pays_for_january_and_then_expires():
     subscription = make_subscription(started_at=JAN)
     terms = RecurrenceTerms(Interval.MONTH)
-    grant = give(1_000, account_id=subscription.account_id, at=JAN, recurrence=terms, source="included")
+    grant = give(10_000, account_id=subscription.account_id, at=JAN, recurrence=terms, source="included")
     settle(FEB + HOUR)
     paid = burn(grant.account_id, 400, moment=FEB - timedelta(microseconds=1), at=FEB + HOUR)
     assert paid == {grant.id: 400}
     invoicing.close_period(subscription.period_id, at=FEB + HOUR)
     settle(FEB + HOUR)
-    assert list_entries(grant.id) == [("granted", 1_000), ("burned", -400), ("expired", -600)]
+    assert list_entries(grant.id) == [
+        ("granted", 10_000),
+        ("burned", -400),
+        ("burned", -4_900),
+        ("expired", -4_700),
+    ]
 
 
 @time_machine.travel(NOON + DAY, tick=False)

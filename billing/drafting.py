@@ -1,0 +1,167 @@
+"""Drafts: what an invoice will say, written anew as often as it is asked, until it is issued."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime, timedelta
+
+from django.db import transaction
+
+from billing import coupons, plans, profiles
+from billing.documents import add_up, compose_lines
+from billing.items import ItemFact, list_waiting, release_items, take_items
+from billing.lines import LineFact, rate_period, write_detail, write_taxes
+from billing.models import Invoice, InvoiceKind, InvoiceLine, InvoiceState, Period
+from billing.periods import Cycle, Interval, find_period
+from billing.rating import Step, StepKind, write_steps
+from billing.subscriptions import list_meters
+from billing.tax_rates import read_taxes
+from metering import limits
+
+
+class NothingToBill(ValueError):
+    """No item waits for an invoice."""
+
+
+class UnknownDraft(LookupError):
+    """There is no draft with this id."""
+
+
+def draft_period(period: Period, *, at: datetime, is_final: bool = False) -> Invoice:
+    """Price what was used in the period, and what else waits for its subscription's invoice. Its row is locked.
+
+    The last time metering's window is closed first: what is counted after that is late. The items are taken only then,
+    so that what is withdrawn during the grace is not on the invoice.
+    """
+    subscription = period.subscription
+    account_id, start, end = subscription.account_id, period.starts_at, period.ends_at
+    if is_final:
+        close_windows(period, at=at)
+    terms = plans.read_version(period.version_id)
+    waiting = list_waiting(
+        account_id=account_id, currency=terms.currency, subscription_id=subscription.pk, is_locked=is_final
+    )
+    priced = rate_period(terms, account_id=account_id, start=start, end=end)
+    given_off = coupons.read_discounts(account_id=account_id, subscription_id=subscription.pk, at=start)
+    lines = compose_lines(
+        [*priced, *map(make_item_line, waiting)],
+        taxes=read_taxes([account_id])[account_id],
+        discounts=[each.terms for each in given_off],
+    )
+    draft = Invoice.objects.filter(period=period, kind=InvoiceKind.PERIOD, state=InvoiceState.DRAFT).first()
+    invoice = draft or Invoice(kind=InvoiceKind.PERIOD, account_id=account_id, subscription=subscription, period=period)
+    invoice.currency, invoice.plan_name = terms.currency, terms.name
+    invoice.period_start, invoice.period_end = start, end
+    write_draft(invoice, lines)
+    if is_final and waiting:
+        take_items([item.id for item in waiting], invoice)
+    return invoice
+
+
+def close_windows(period: Period, *, at: datetime) -> None:
+    """Those of the period's own meters: another subscription of the account may have others of the same time."""
+    limits.close_window(
+        account_id=period.subscription.account_id,
+        start=period.starts_at,
+        end=period.ends_at,
+        at=at,
+        meter_ids=list_meters([period.version_id]),
+    )
+
+
+@transaction.atomic
+def draft_items(*, account_id: int, currency: str, at: datetime, subscription_id: int | None = None) -> Invoice:
+    """A one-off invoice over what waits: of a subscription, or of none. The items are on it from now on.
+
+    It is for the time of its items; where they have none, for the day it is made. Raises NothingToBill.
+    """
+    waiting = list_waiting(account_id=account_id, currency=currency, subscription_id=subscription_id, is_locked=True)
+    if not waiting:
+        raise NothingToBill(f"Nothing in {currency} waits to be billed to account {account_id}.")
+    profile = profiles.read_or_set_profile(account_id)
+    day = find_period(at, Cycle(Interval.DAY), profile.time_zone)
+    starts = [item.period_start or day[0] for item in waiting]
+    ends = [item.period_end or day[1] for item in waiting]
+    invoice = Invoice(
+        kind=InvoiceKind.ONE_OFF,
+        account_id=account_id,
+        subscription_id=subscription_id,
+        currency=currency,
+        period_start=min(starts),
+        period_end=max(ends),
+    )
+    write_draft(invoice, compose_lines(map(make_item_line, waiting), taxes=read_taxes([account_id])[account_id]))
+    take_items([item.id for item in waiting], invoice)
+    return invoice
+
+
+@transaction.atomic
+def drop_draft(invoice_id: int) -> None:
+    """Take back a draft that was not issued; what is on it waits again. Raises UnknownDraft."""
+    draft = Invoice.objects.select_for_update(of=("self",)).filter(pk=invoice_id, state=InvoiceState.DRAFT).first()
+    if draft is None:
+        raise UnknownDraft(f"There is no draft {invoice_id}.")
+    release_items(draft)
+    draft.lines.all().delete()
+    draft.delete()
+
+
+def write_draft(invoice: Invoice, lines: Sequence[LineFact]) -> None:
+    """Store the draft with these lines in place of those it had, addressed to whom the profile names today."""
+    profile, sums = profiles.read_profile(invoice.account_id), add_up(lines)
+    invoice.customer_name, invoice.time_zone = profile.legal_name, profile.time_zone
+    invoice.discount_minor, invoice.subtotal_minor = sums.discount_minor, sums.subtotal_minor
+    invoice.tax_minor, invoice.total_minor = sums.tax_minor, sums.total_minor
+    invoice.credited_minor, invoice.due_minor = 0, sums.total_minor
+    if invoice.pk is not None:
+        invoice.lines.all().delete()
+    invoice.save()
+    InvoiceLine.objects.bulk_create(make_lines(invoice, lines))
+
+
+def make_lines(invoice: Invoice, lines: Iterable[LineFact]) -> Iterator[InvoiceLine]:
+    for line in lines:
+        yield InvoiceLine(
+            invoice=invoice,
+            position=line.position,
+            kind=line.kind,
+            description=line.description,
+            meter_id=line.meter_id,
+            quantity=line.quantity,
+            unit=line.unit,
+            event_count=line.event_count,
+            detail=write_detail(line),
+            steps=write_steps(line.steps),
+            amount_exact=line.amount_exact,
+            amount_minor=line.amount_minor,
+            discount_minor=line.discount_minor,
+            taxes=write_taxes(line.taxes),
+            subtotal_minor=line.subtotal_minor,
+            tax_minor=line.tax_minor,
+            total_minor=line.total_minor,
+            period_start=line.period[0] if line.period else None,
+            period_end=line.period[1] if line.period else None,
+        )
+
+
+def make_item_line(item: ItemFact) -> LineFact:
+    """The line that bills an item; compose_lines gives it its place."""
+    step = Step(StepKind.UNITS, item.quantity, item.unit_amount, item.amount_exact)
+    return LineFact(
+        position=0,
+        description=item.description,
+        meter_id=None,
+        meter_key=None,
+        meter_name="",
+        unit="",
+        quantity=item.quantity,
+        event_count=None,
+        steps=(step,),
+        amount_exact=item.amount_exact,
+        amount_minor=item.amount_minor,
+        kind=item.kind,
+        period=(item.period_start, item.period_end) if item.period_start and item.period_end else None,
+    )
+
+
+def find_last_moment(invoice: Invoice, *, at: datetime) -> datetime:
+    """When credit has to be in effect to pay it: at the period's last moment, or now where it is for no period."""
+    return invoice.period_end - timedelta(microseconds=1) if invoice.kind == InvoiceKind.PERIOD else at

@@ -1,0 +1,129 @@
+"""What is to be billed outside of a plan's prices: written once by its cause, taken up by the next invoice."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal, localcontext
+
+from django.db.models import Q
+
+from billing.models import Invoice, InvoiceItem, InvoiceLine
+from billing.money import EXACT, round_money
+
+ONE = Decimal(1)
+
+
+@dataclass(frozen=True, slots=True)
+class ItemFact:
+    """One amount that waits for an invoice, or that one has billed; below zero it gives back."""
+
+    id: int
+    account_id: int
+    subscription_id: int | None
+    currency: str
+    kind: str
+    description: str
+    quantity: Decimal
+    unit_amount: Decimal
+    amount_exact: Decimal
+    amount_minor: int
+    period_start: datetime | None
+    period_end: datetime | None
+    key: str
+    is_billed: bool
+
+
+def add_item(
+    *,
+    account_id: int,
+    currency: str,
+    kind: str,
+    description: str,
+    unit_amount: Decimal,
+    key: str,
+    at: datetime,
+    quantity: Decimal = ONE,
+    subscription_id: int | None = None,
+    period_start: datetime | None = None,
+    period_end: datetime | None = None,
+    by: int | None = None,
+) -> ItemFact:
+    """Write down what is to be billed, in the caller's transaction. A second call with its key returns the first's.
+
+    The amount is `quantity` × `unit_amount` in whole units of the currency, rounded once; a part of a period is rounded
+    before it comes here, so its `unit_amount` is the money itself. `kind` is an ItemKind. `key` names the cause within
+    the account. With a subscription it goes on that one's next invoice, else on a one-off invoice.
+    """
+    with localcontext(EXACT):
+        amount_exact = quantity * unit_amount
+    item, _ = InvoiceItem.objects.get_or_create(
+        account_id=account_id,
+        key=key,
+        defaults={
+            "subscription_id": subscription_id,
+            "currency": currency,
+            "kind": kind,
+            "description": description,
+            "quantity": quantity,
+            "unit_amount": unit_amount,
+            "amount_exact": amount_exact,
+            "amount_minor": round_money(amount_exact, currency).minor,
+            "period_start": period_start,
+            "period_end": period_end,
+            "made_at": at,
+            "made_by_id": by,
+        },
+    )
+    return describe_item(item)
+
+
+def list_waiting(
+    *, account_id: int, currency: str, subscription_id: int | None = None, is_locked: bool = False
+) -> list[ItemFact]:
+    """What no invoice has billed yet, oldest first: of the subscription, or of none when that is None.
+
+    Locked, they stay so until the caller's transaction ends: no other invoice takes them meanwhile.
+    """
+    owner = Q(subscription=None) if subscription_id is None else Q(subscription_id=subscription_id)
+    waiting = InvoiceItem.objects.filter(owner, account_id=account_id, currency=currency, invoice_line=None).order_by(
+        "pk"
+    )
+    if is_locked:
+        waiting = waiting.select_for_update(of=("self",), no_key=True)
+    return [describe_item(item) for item in waiting]
+
+
+def take_items(item_ids: Iterable[int], invoice: Invoice) -> None:
+    """Say which lines of an invoice bill these items, which the caller has locked and put on its lines in this order.
+
+    The invoice's lines of items come after those of prices, in the order of the items.
+    """
+    lines = InvoiceLine.objects.filter(invoice=invoice).exclude(kind="price").order_by("position")
+    items = InvoiceItem.objects.in_bulk(list(item_ids))
+    for item_id, line in zip(item_ids, lines, strict=True):
+        items[item_id].invoice_line = line
+    InvoiceItem.objects.bulk_update(items.values(), ["invoice_line"])
+
+
+def release_items(invoice: Invoice) -> int:
+    """Let the items of a void invoice be billed again, by another. Returns how many there were."""
+    return InvoiceItem.objects.filter(Q(invoice_line__invoice=invoice)).update(invoice_line=None)
+
+
+def describe_item(item: InvoiceItem) -> ItemFact:
+    return ItemFact(
+        id=item.pk,
+        account_id=item.account_id,
+        subscription_id=item.subscription_id,
+        currency=item.currency,
+        kind=str(item.kind),
+        description=item.description,
+        quantity=item.quantity,
+        unit_amount=item.unit_amount,
+        amount_exact=item.amount_exact,
+        amount_minor=item.amount_minor,
+        period_start=item.period_start,
+        period_end=item.period_end,
+        key=item.key,
+        is_billed=item.invoice_line_id is not None,
+    )
