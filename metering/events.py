@@ -156,11 +156,16 @@ def parse_number(text: str) -> int | Decimal:
         number = Decimal(text)
     except InvalidOperation:  # an exponent of twenty digits
         number = None
-    if number is None or abs(number.adjusted()) > MAX_EXPONENT or len(text) > MAX_DIGITS:
+    if number is None or abs(number.adjusted()) > MAX_EXPONENT or is_long(text, number):
         raise ValueError(
             f"a number is beyond 1e{MAX_EXPONENT}, below 1e-{MAX_EXPONENT} or over {MAX_DIGITS} digits long"
         )
     return int(number) if number == number.to_integral_value(context=WIDE) else number.normalize(WIDE)
+
+
+def is_long(text: str, number: Decimal) -> bool:
+    """Also written out, as it is read back: the database keeps no exponent, so `1.2e-300` is 303 characters there."""
+    return len(text) > MAX_DIGITS or (len(text) > MAX_DIGITS - MAX_EXPONENT - 3 and len(f"{number:f}") > MAX_DIGITS)
 
 
 decode_data = msgspec.json.Decoder(dict[str, Any], float_hook=parse_number).decode

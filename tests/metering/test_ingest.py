@@ -99,3 +99,24 @@ def test_one_bad_row_is_found_in_a_batch_whatever_its_neighbours_are():
 def test_no_events_are_no_work(django_assert_max_num_queries):
     with django_assert_max_num_queries(3):
         assert ingest_events([], at=NOON) == []
+
+
+@pytest.mark.parametrize(
+    ("number", "fate"),
+    [
+        ("1." + "2" * 690 + "e-307", Fate.ACCEPTED),  # "0." and 997 digits, written out
+        ("1." + "2" * 691 + "e-307", Fate.ACCEPTED),
+        ("1." + "2" * 692 + "e-307", Fate.REJECTED),
+        ("1." + "2" * 900 + "e-300", Fate.REJECTED),
+        ("0." + "2" * 998, Fate.ACCEPTED),
+        ("0." + "2" * 999, Fate.REJECTED),
+        ("1e-308", Fate.ACCEPTED),
+        ("-1e308", Fate.ACCEPTED),
+    ],
+    ids=lambda value: value[-8:],
+)
+def test_a_number_that_is_accepted_can_be_read_back_as_the_database_writes_it(number, fate):
+    make_account(), make_meter(), make_meter("bytes", event_type="request", value="bytes")
+    event = UsageEvent("test", "1", "request", "acme", NOON, data=b'{"bytes": 1, "n": %b}' % number.encode())
+    assert fates(ingest_events([event], at=NOON)) == [fate]
+    assert list(check()) == []
