@@ -14,6 +14,7 @@ from metering.numbers import BOUND, number_text
 from metering.paths import MISSING, Path, compile_reader, parse_path, write_path
 
 DIMENSION_MAX = 200  # characters of one dimension's value
+DIMENSIONS_MAX_BYTES = 1_800  # of all of them: an index of PostgreSQL takes 2,704, among them UNIQUE_MAX characters
 UNIQUE_MAX = 200  # characters of a value that is counted once; longer ones go by their hash
 
 Properties = dict[str, Any]
@@ -102,7 +103,7 @@ class Gauge:
         return (self.starts_at is None or moment >= self.starts_at) and (self.ends_at is None or moment < self.ends_at)
 
     def read_dimensions(self, properties: Properties) -> str:
-        """A missing one is null. Raises ValueRefused when one is too long to break a quantity down by."""
+        """A missing one is null. Raises ValueRefused when they are too long to break a quantity down by."""
         values = []
         for path, read in self.dimensions:
             value = read(properties)
@@ -112,7 +113,11 @@ class Gauge:
                 message = f"{name} may have at most {DIMENSION_MAX} characters."
                 raise ValueRefused("dimension_too_long", f"data.{name}", message)
             values.append(text)
-        return f"[{','.join(values)}]"
+        dimensions = f"[{','.join(values)}]"
+        if 4 * len(dimensions) > DIMENSIONS_MAX_BYTES < len(dimensions.encode()):
+            message = f"The dimensions of {self.meter_key} may have at most {DIMENSIONS_MAX_BYTES} bytes together."
+            raise ValueRefused("dimension_too_long", "data", message)
+        return dimensions
 
 
 def build_reader(terms: VersionTerms) -> ReadValue:

@@ -1,5 +1,6 @@
 """A quantity broken down by dimensions, or of some of their values alone."""
 
+import random
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -10,7 +11,9 @@ import pytest
 from metering.accounts import find_account
 from metering.breakdowns import UnknownDimension, plan_breakdown, read_dimensions
 from metering.ingest import ingest_events
+from metering.invariants import check
 from metering.meters import change_meter, create_meter
+from metering.models import HourlyRollup
 from metering.readings import list_groups
 from metering.spans import read_every
 from tests.metering.makers import make_account, make_event
@@ -158,3 +161,28 @@ def test_a_dimension_that_no_version_has_is_named():
         read_groups("host")
     with pytest.raises(UnknownDimension, match="Meter gauge has no dimension 'host'"):
         read_groups("region", filters={"host": ["x"]})
+
+
+@pytest.mark.parametrize("aggregation", ["sum", "unique"])
+def test_the_longest_names_in_any_script_are_counted_or_skipped_with_a_reason(aggregation, account_id):
+    """What an index of the database cannot take would be refused for ever, and with it all that is sent beside it."""
+    make_gauge(aggregation, dimensions=["a", "b", "c", "d", "e"])
+    lengths = {"a": 89, "b": 89, "c": 89, "d": 89, "e": 90}  # 446 letters of four bytes, and 16 of JSON: 1,800
+    fits = {name: make_letters(count, first=ord(name)) for name, count in lengths.items()}
+    over = fits | {"e": make_letters(91, first=5)}
+    level = make_letters(198, first=6) if aggregation == "unique" else 1
+    events = [
+        make_event(str(number), type="reading", time=START, level=level, **data)
+        for number, data in enumerate([fits, over])
+    ]
+    counted, skipped = ingest_events(events, at=END)
+    assert (counted.fate, skipped.fate) == ("accepted", "accepted")
+    assert (counted.skipped, [each.code for each in skipped.skipped]) == ((), ["dimension_too_long"])
+    assert HourlyRollup.objects.get().event_count == 1
+    assert list(check()) == []
+
+
+def make_letters(count: int, *, first: int) -> str:
+    """Of four bytes each, in an order that does not compress."""
+    chance = random.Random(first)  # noqa: S311 (the same in every run)
+    return "".join(chr(chance.randrange(0x20000, 0x2A6D0)) for _ in range(count))
