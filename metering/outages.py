@@ -31,6 +31,7 @@ BY_STATE = {
     "57014": TIMEOUT,
 }
 BY_CLASS = {"53": RESOURCES, "58": RESOURCES}  # insufficient resources; errors of the system below
+LIMIT_EXCEEDED = "54"  # something is greater than the server can ever take, whoever waits
 
 
 def find_outage(error: BaseException) -> Outage | None:
@@ -41,7 +42,7 @@ def find_outage(error: BaseException) -> Outage | None:
         return BUSY
     if state in BY_STATE:
         return BY_STATE[state]
-    if not isinstance(error, OperationalError | InterfaceError):
+    if not isinstance(error, OperationalError | InterfaceError) or state.startswith(LIMIT_EXCEEDED):
         return None
     return BY_CLASS.get(state[:2], UNAVAILABLE)
 

@@ -223,6 +223,14 @@ def test_a_disk_that_is_full_is_a_503_until_there_is_room(send):
     require_recovery(send)
 
 
+def test_what_the_database_can_never_take_is_not_called_an_outage(send, client):
+    """Waiting does not mend it, and those who were committed together with it must not wait."""
+    client.raise_request_exception = False
+    with fail_inserts("metering_hourlyrollup", "54000"):
+        assert send().status_code == 500
+    require_recovery(send)
+
+
 def test_a_fault_of_ours_is_not_called_an_outage(send, client):
     run("ALTER TABLE metering_event RENAME COLUMN subject TO object")
     client.raise_request_exception = False
