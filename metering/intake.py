@@ -28,12 +28,16 @@ class Sent(msgspec.Struct, frozen=True):
     at: datetime
 
 
-class Post(msgspec.Struct, frozen=True):
-    """A small request as it came: its `Authorization`, not yet looked at, and its rows."""
+class Post(msgspec.Struct):
+    """A small request as it came: its `Authorization`, not yet looked at, and its rows.
+
+    `verdict` is what the look found. Who is tried again, for the fault of another, keeps it, and the token it took.
+    """
 
     header: str | None
     rows: Sequence[Row]
     at: datetime
+    verdict: "Sent | KeyRefusal | None" = None
 
 
 class Taken(msgspec.Struct, frozen=True):
@@ -50,11 +54,10 @@ def ingest_sent(requests: Sequence[Sent]) -> list[list[EventFate]]:
         Submission([row for row in rows if isinstance(row, UsageEvent)], request.at, request.key.id)
         for request, rows in zip(requests, owned, strict=True)
     ]
-    for request in requests:
-        charge_key(request.key, len(request.rows))
     stored = ingest_submissions(submissions)
     answers = [fill_in(rows, fates) for rows, fates in zip(owned, stored, strict=True)]
     for request, answer in zip(requests, answers, strict=True):
+        charge_key(request.key, len(answer))
         count_fates(answer, api_key_id=request.key.id, at=request.at)
     return answers
 
@@ -88,14 +91,12 @@ def take_requests(requests: Sequence[Post | Sent]) -> list[Taken | KeyRefusal]:
 
 def find_senders(posts: Sequence[Post]) -> list[Sent | KeyRefusal]:
     """In one statement, at no cost to requests whose sender is known."""
-    if not posts:
-        return []
-    at = max(post.at for post in posts)
-    verdicts = authenticate_all([post.header for post in posts], scope=SCOPE, at=at, is_rated=True)
-    return [
-        Sent(post.rows, verdict, post.at) if isinstance(verdict, KeyRef) else verdict
-        for post, verdict in zip(posts, verdicts, strict=True)
-    ]
+    if unknown := [post for post in posts if post.verdict is None]:
+        at = max(post.at for post in unknown)
+        found = authenticate_all([post.header for post in unknown], scope=SCOPE, at=at, is_rated=True)
+        for post, verdict in zip(unknown, found, strict=True):
+            post.verdict = Sent(post.rows, verdict, post.at) if isinstance(verdict, KeyRef) else verdict
+    return [post.verdict for post in posts if post.verdict is not None]
 
 
 queue = GroupCommit(take_requests, size=lambda request: len(request.rows), size_max=GROUP_MAX)

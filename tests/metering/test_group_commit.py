@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -11,11 +11,12 @@ from django.utils import timezone
 
 from metering import intake
 from metering.events import Fate
+from metering.figures import flush_figures
 from metering.group_commit import GroupCommit
 from metering.intake import Post, take_requests
 from metering.invariants import check
-from metering.keys import InvalidKey
-from metering.models import Event, HourlyRollup
+from metering.keys import InvalidKey, debts, issue_key
+from metering.models import Event, HourlyRollup, IngestionFigure
 from tests.metering.makers import make_account, make_event, make_key, make_meter
 from tests.metering.threads import PATIENCE, open_threads
 
@@ -174,7 +175,8 @@ def test_a_group_costs_no_more_statements_than_one_request(header, django_assert
         assert len(take_requests(posts)) == 59
 
 
-def test_a_fault_in_one_request_leaves_the_others_their_answers(header):
+@pytest.fixture
+def refuse_seven(header: str) -> Iterator[None]:
     """By a trigger that refuses one event alone: the whole group falls, and each is tried by itself."""
     with connection.cursor() as cursor:
         cursor.execute("""
@@ -183,15 +185,34 @@ def test_a_fault_in_one_request_leaves_the_others_their_answers(header):
                 RETURN NEW; END $$;
             CREATE TRIGGER refuses BEFORE INSERT ON metering_event FOR EACH ROW EXECUTE FUNCTION refuse_seven();
         """)
-    try:
-        outcomes = send_together(header, [str(number) for number in range(10)])
-    finally:
-        with connection.cursor() as cursor:
-            cursor.execute("DROP TRIGGER refuses ON metering_event; DROP FUNCTION refuse_seven()")
+    yield
+    with connection.cursor() as cursor:
+        cursor.execute("DROP TRIGGER refuses ON metering_event; DROP FUNCTION refuse_seven()")
+
+
+def test_a_fault_in_one_request_leaves_the_others_their_answers(header, refuse_seven):
+    outcomes = send_together(header, [str(number) for number in range(10)])
     assert isinstance(outcomes.pop(7), DataError)
     assert [fate.fate for taken in outcomes for fate in taken.fates] == [Fate.ACCEPTED] * 9
     assert HourlyRollup.objects.get().total == 9
     assert list(check()) == []
+
+
+def test_who_is_tried_again_for_the_fault_of_another_pays_once(refuse_seven):
+    rated = issue_key(name="slow", scopes=["events:write"], at=timezone.now(), rate_per_second=1)  # ten at once
+    outcomes = send_together(f"Bearer {rated.secret}", [str(number) for number in range(8)])
+    assert isinstance(outcomes.pop(), DataError)
+    assert [fate.fate for taken in outcomes for fate in taken.fates] == [Fate.ACCEPTED] * 7
+    flush_figures()
+    assert IngestionFigure.objects.get().accepted == 7
+
+
+def test_events_that_were_not_stored_are_owed_nothing_for(refuse_seven):
+    rated = issue_key(name="slow", scopes=["events:write"], at=timezone.now(), rate_per_second=1)
+    post = make_post(f"Bearer {rated.secret}", "6", "7", "8")
+    with pytest.raises(DataError):
+        take_requests([post])
+    assert not debts.tokens
 
 
 def send_together(header: str, ids: Sequence[str]) -> list[Any]:
