@@ -4,7 +4,9 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from fractions import Fraction
 
+from billing.projections import project_quantity, project_values
 from billing.rating import Part, PriceTerms, Usage
 from metering import parts
 from metering.usage import Reading
@@ -25,6 +27,20 @@ class Details:
             transactions=self.transactions.get(reading.meter_key) if price.needs_transactions else None,
             parts=self.parts.get((reading.meter_key, price.dimensions)) if price.dimensions else None,
         )
+
+    def project(self, growth: Fraction, *, levels: Collection[str]) -> "Details":
+        """At the end of a period that grows so; the meters of these keys are levels and stay as they are."""
+        return Details(
+            parts={
+                (meter_key, dimensions): rows if meter_key in levels else project_parts(rows, growth)
+                for (meter_key, dimensions), rows in self.parts.items()
+            },
+            transactions={key: project_values(values, growth) for key, values in self.transactions.items()},
+        )
+
+
+def project_parts(parts: Collection[Part], growth: Fraction) -> tuple[Part, ...]:
+    return tuple(Part(part.values, project_quantity(part.quantity, growth)) for part in parts)
 
 
 PLAIN = Details()

@@ -9,10 +9,9 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from billing.lines import add_lines, rate_period
 from billing.plans import PlanTerms, next_plan
-from billing.previews import NotSubscribed, preview_period
-from billing.rating import AmountTooLarge, InvalidQuantity, PriceTerms
+from billing.previews import TOO_MUCH, NotSubscribed, preview_period, preview_plan
+from billing.rating import PriceTerms
 from billing.subscriptions import SubscriptionFact, read_subscription
 from metering.alerts import AlertFact
 from metering.events import floor_hour
@@ -22,7 +21,6 @@ from metering.usage import HOUR, Point, read_series, split_hours
 FindNext = Callable[[str], PlanTerms | None]
 
 ZERO = Decimal(0)
-TOO_MUCH = (AmountTooLarge, InvalidQuantity)  # absurd usage must not keep its account, or others, from a lead
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,10 +197,9 @@ def price_usage(plan: PlanTerms, subscription: SubscriptionFact) -> int | None:
     """What the period's usage so far would cost on the plan, each line rounded as an invoice does it."""
     start, end = subscription.period_start, subscription.period_end
     try:
-        lines = rate_period(plan, account_id=subscription.account_id, start=start, end=end)
-    except TOO_MUCH:
+        return preview_plan(plan, account_id=subscription.account_id, start=start, end=end).total_minor
+    except TOO_MUCH:  # absurd usage must not keep its account, or others, from a lead
         return None
-    return add_lines(lines, plan.currency).minor
 
 
 def fill_hours(used: dict[datetime, Point], *, start: datetime, end: datetime) -> tuple[Point, ...]:

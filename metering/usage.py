@@ -9,6 +9,7 @@ from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from itertools import pairwise
 from typing import LiteralString, NamedTuple, TypeVar
 
 import msgspec
@@ -20,8 +21,8 @@ from metering.events import floor_hour
 from metering.history import HistoryPruned
 from metering.plain_spans import read_one
 from metering.readings import measure_buckets, round_reading
-from metering.spans import FoundSpan, Span, read_every, read_spans
-from metering.statements import run_statement
+from metering.spans import FoundSpan, Span, Terms, read_every, read_spans
+from metering.statements import run_statement, text_array
 
 __all__ = [
     "DAY",
@@ -38,6 +39,7 @@ __all__ = [
     "read_current",
     "read_series",
     "read_totals",
+    "read_totals_between",
     "read_totals_of",
     "read_usage",
     "read_windows",
@@ -49,6 +51,8 @@ READ_CURRENT: LiteralString = """
     FROM metering_meter m JOIN metering_limit l ON l.meter_id = m.id
     WHERE l.account_id = %s AND m.key = %s AND l.starts_at <= %s AND l.ends_at > %s
 """
+
+FIND_METERS: LiteralString = "SELECT id FROM metering_meter WHERE key = ANY(%s::text[]) ORDER BY key"
 
 Key = TypeVar("Key", bound=Hashable)
 
@@ -66,6 +70,7 @@ class Reading:
     start: datetime
     end: datetime
     aggregation: str = "sum"
+    is_level: bool = False  # a mean, a maximum, what carries over: it does not grow by being used longer
 
 
 class Point(msgspec.Struct, frozen=True, gc=False):
@@ -132,20 +137,55 @@ def read_totals_of(account_ids: Collection[int], *, start: datetime, end: dateti
     return readings
 
 
+def read_totals_between(
+    asked: Mapping[Key, tuple[int, Sequence[datetime]]], *, meter_keys: Collection[str]
+) -> dict[Key, list[list[Reading]]]:
+    """key → for each bound of an account and the next one, its readings of these meters by key.
+
+    Every key has an account and ascending bounds of its own: two statements for any number of them, and one or two more
+    where bounds split hours. Meters that are not there are left out. Raises HistoryPruned.
+    """
+    meter_ids = [meter_id for (meter_id,) in run_statement(FIND_METERS, [text_array(sorted(set(meter_keys)))])]
+    keys = [key for key in asked for _ in meter_ids]
+    spans = [Span(account_id, meter_id, bounds) for account_id, bounds in asked.values() for meter_id in meter_ids]
+    readings: dict[Key, list[list[Reading]]] = {key: [[] for _ in bounds[1:]] for key, (_, bounds) in asked.items()}
+    for span in read_spans(spans):
+        buckets = state_readings(span, spans[span.position - 1].bounds)
+        for bucket, reading in zip(readings[keys[span.position - 1]], buckets, strict=True):
+            bucket.append(reading)
+    return readings
+
+
 def state_reading(span: FoundSpan, *, start: datetime, end: datetime) -> Reading:
+    [reading] = state_readings(span, [start, end])
+    return reading
+
+
+def state_readings(span: FoundSpan, bounds: Sequence[datetime]) -> list[Reading]:
+    """Of one span, a reading for each bound and the next."""
     terms = span.terms
-    [(quantity, event_count)] = measure_buckets(terms, span.parts, [start, end])
-    return Reading(
-        meter_id=terms.meter_id,
-        meter_key=terms.key,
-        meter_name=terms.name,
-        unit=terms.unit,
-        quantity=round_reading(terms, quantity),
-        event_count=event_count,
-        start=start,
-        end=end,
-        aggregation=terms.aggregation,
-    )
+    is_level = find_is_level(terms)
+    return [
+        Reading(
+            meter_id=terms.meter_id,
+            meter_key=terms.key,
+            meter_name=terms.name,
+            unit=terms.unit,
+            quantity=round_reading(terms, quantity),
+            event_count=event_count,
+            start=start,
+            end=end,
+            aggregation=terms.aggregation,
+            is_level=is_level,
+        )
+        for (start, end), (quantity, event_count) in zip(
+            pairwise(bounds), measure_buckets(terms, span.parts, bounds), strict=True
+        )
+    ]
+
+
+def find_is_level(terms: Terms) -> bool:
+    return terms.carries_over or terms.aggregation not in ADDITIVE
 
 
 def read_series(
@@ -172,7 +212,7 @@ def find_span(account_id: int, meter_key: str, bounds: Sequence[datetime]) -> Fo
 def list_points(span: FoundSpan, bounds: Sequence[datetime]) -> list[Point]:
     terms = span.terms
     measured = measure_buckets(terms, span.parts, bounds)
-    is_level = terms.carries_over or terms.aggregation not in ADDITIVE
+    is_level = find_is_level(terms)
     return [
         Point(moment, round_reading(terms, quantity), is_level)
         for moment, (quantity, _) in zip(bounds, measured, strict=False)  # the last bound begins nothing

@@ -1,13 +1,14 @@
 import random
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from itertools import pairwise
 
 import pytest
 from django.db import connection
 
 from metering.ingest import ingest_events
 from metering.meters import UnknownMeter
-from metering.usage import Point, UnknownTimeZone, read_series, read_totals, read_usage
+from metering.usage import Point, UnknownTimeZone, read_series, read_totals, read_totals_between, read_usage
 from tests.metering.makers import make_account, make_event, make_events, make_meter
 
 pytestmark = pytest.mark.django_db
@@ -57,6 +58,30 @@ def test_totals_name_every_meter_also_those_that_counted_nothing(account_id):
         ("requests", Decimal(1), 1),
         ("seats", Decimal(0), 0),
     ]
+
+
+def test_each_account_is_read_between_bounds_of_its_own(account_id):
+    other_id = make_account("other").id
+    send_at(utc(1, 10), utc(1, 10, 20), utc(2, 10), utc(3, 10))
+    send_at(utc(2, 11), subject="other")
+    asked = {
+        "whole": (account_id, [utc(1), utc(2), utc(4)]),
+        "split": (account_id, [utc(1, 10, 15), utc(2, 10, 1), utc(3)]),
+        "other": (other_id, [utc(1), utc(3)]),
+        "empty": (other_id, []),
+    }
+    found = read_totals_between(asked, meter_keys=["requests", "unheard-of"])
+    quantities = {key: [[reading.quantity for reading in bucket] for bucket in found[key]] for key in asked}
+    assert quantities == {"whole": [[2], [2]], "split": [[2], [0]], "other": [[1]], "empty": []}
+    whole = found["whole"]
+    assert [(each.meter_key, each.start, each.end) for bucket in whole for each in bucket] == [
+        ("requests", utc(1), utc(2)),
+        ("requests", utc(2), utc(4)),
+    ]
+    for key, (id_, bounds) in asked.items():
+        for bucket, (start, end) in zip(found[key], pairwise(bounds), strict=True):
+            alone = read_totals(account_id=id_, start=start, end=end)
+            assert bucket == [reading for reading in alone if reading.meter_key == "requests"]
 
 
 def test_another_account_is_not_counted(account_id):

@@ -44,6 +44,7 @@ def test_the_cost_so_far_is_that_of_the_invoice_with_its_reasons(account, owner)
     assert "100 requests included" in text
     assert "257 requests at €0.02 = €5.14" in text
     assert "Total so far €54.14" in text
+    assert "At the pace so far: €69.54 when the period ends." in text  # 30 days of usage where 9.5 are over
 
 
 def test_a_french_reader_has_french_numbers_and_money(account, owner):
