@@ -39,7 +39,7 @@ def every_day(data):
 def test_a_month_on_amazons_terms():
     """The examples of aws.amazon.com/s3/faqs: storage $1,215.00, requests $1.80, egress $5,263.27.
 
-    The first was read in a copy of the page on 2026-11-26; the others are as the page has long had them, not read again.
+    The first was read in a copy of the page on 2026-11-26; the others are as it has long had them, not read again.
     Storage is 100 GB for 15 days and 100 TB for 16: 52,900 GB-months. Requests are 310,000 PUT and 620,000 GET, which
     the page adds before it rounds; here each line is rounded. Traffic is 2 TB a day: 63,488 GB, the first of them free.
     Instance hours are those of s3.amazonaws.com/calculator/calc5.html (read the same day): three instances day and
