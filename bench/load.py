@@ -39,7 +39,7 @@ class Ground:
     end: datetime
 
 
-def make_ground(*, limits: bool = True) -> Ground:
+def make_ground() -> Ground:
     """Accounts, meters, a key, and the floor's table: one table with the columns and the indexes of ours."""
     from django.db import connection
 
@@ -55,8 +55,7 @@ def make_ground(*, limits: bool = True) -> Ground:
             key=f"{type_}-sum", name=type_, event_type=type_, aggregation="sum", value="value", unit="unit", at=end
         )
     with connection.cursor() as cursor:
-        if limits:
-            cursor.execute(FILL_LIMITS, [end - timedelta(days=30), end + timedelta(days=1)])
+        cursor.execute(FILL_LIMITS, [end - timedelta(days=30), end + timedelta(days=1)])
         cursor.execute(
             "CREATE TABLE bench_floor"
             " (LIKE metering_event INCLUDING ALL, claim uuid PRIMARY KEY, digest bigint NOT NULL)"
@@ -110,13 +109,13 @@ def copy_floor(connection: "psycopg.Connection[Any]", texts: Sequence[str]) -> N
             copy.write(text)
 
 
-def require_exact(expected: int, *, meters: int = 2) -> None:
-    """What was timed must also be right: every event is stored, and in the rollups of each of its meters, once."""
+def require_exact(expected: int) -> None:
+    """What was timed must also be right: every event is stored, and in the rollups of both of its meters, once."""
     from django.db import connection
 
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT (SELECT count(*) FROM metering_event), (SELECT sum(event_count) FROM metering_hourlyrollup)"
         )
-        if cursor.fetchone() != (expected, meters * expected):
+        if cursor.fetchone() != (expected, 2 * expected):
             raise RuntimeError("the rollups do not add up to the events that were sent")

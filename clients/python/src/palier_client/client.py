@@ -197,13 +197,13 @@ class Client:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def note(self, kind: Kind, message: str, *, count: int = 1, id: str = "", tracked: int = 0) -> None:
+    def note(self, kind: Kind, message: str, *, id: str = "", tracked: int = 0) -> None:
         """Count what went wrong and tell of it."""
         with self.changed:
             self.counts["tracked"] += tracked
             if kind in COUNTED:
-                self.counts[COUNTED[kind]] += count
-        self.reporter.report(Problem(kind, message, count, id))
+                self.counts[COUNTED[kind]] += 1
+        self.reporter.report(Problem(kind, message, id=id))
 
     def start(self) -> None:
         """With the lock held. Where no thread can be had, as at the very end of a program, what was put waits."""
