@@ -3,22 +3,25 @@
 from collections.abc import Iterator
 from datetime import datetime
 from decimal import Decimal, localcontext
-from itertools import pairwise
+from itertools import chain, pairwise
 
-from django.db.models import Count, F, OuterRef, Prefetch, Q, QuerySet, Subquery, Sum, Window
+from django.db.models import Count, Exists, F, OuterRef, Prefetch, Q, QuerySet, Subquery, Sum, Window
 from django.db.models.functions import Coalesce
 
 from billing.invoicing import list_late_differences
 from billing.lines import read_line_usage, read_taxes
 from billing.models import (
     LINE_OF_PRICE,
+    CreditDestination,
     CreditEntry,
     CreditGrant,
     CreditKind,
+    CreditNote,
     Invoice,
     InvoiceItem,
     InvoiceKind,
     InvoiceLine,
+    InvoiceMove,
     InvoiceSeries,
     InvoiceState,
     Period,
@@ -35,6 +38,7 @@ from jobs.invariants import Violation
 from metering import adjustments
 
 OF_PERIOD = Q(invoices__kind=InvoiceKind.PERIOD)
+NUMBERED = (Invoice, CreditNote)
 NOT_VOID = OF_PERIOD & ~Q(invoices__state=InvoiceState.VOID)
 ISSUED = NOT_VOID & ~Q(invoices__state=InvoiceState.DRAFT)
 
@@ -49,6 +53,7 @@ def check() -> Iterator[Violation]:
     yield from check_numbers()
     yield from check_billed_usage()
     yield from check_credits()
+    yield from check_moves()
 
 
 def check_plans() -> Iterator[Violation]:
@@ -69,7 +74,9 @@ def check_periods() -> Iterator[Violation]:
     for subscription in subscriptions.order_by("pk").iterator(chunk_size=500):
         yield from check_chain(subscription)
     billed = Period.objects.annotate(documents=Count("invoices", filter=NOT_VOID))
-    for period in billed.filter(Q(closed_at__isnull=False, is_free=False) & ~Q(documents=1)).order_by("pk"):
+    unbilled = Q(closed_at__isnull=False, is_free=False) & ~Q(documents=1)
+    was_voided = Exists(InvoiceMove.objects.filter(invoice__period=OuterRef("pk"), state=InvoiceState.VOID))
+    for period in billed.filter(unbilled).exclude(Q(was_voided, documents=0)).order_by("pk"):
         yield Violation("a closed period has one invoice", f"period {period.pk}", f"it has {period.documents}")
     for period in billed.filter(is_free=True, documents__gt=0).order_by("pk"):
         yield Violation("a free period has no invoice", f"period {period.pk}", f"it has {period.documents}")
@@ -212,9 +219,10 @@ def check_items() -> Iterator[Violation]:
 def check_numbers() -> Iterator[Violation]:
     rule = "numbers have no gap"
     for series in InvoiceSeries.objects.order_by("prefix"):
-        issued = Invoice.objects.filter(series=series).order_by("sequence").values_list("sequence", "number")
+        found = [model.objects.filter(series=series).values_list("sequence", "number") for model in NUMBERED]
+        issued = sorted(chain.from_iterable(found))
         expected = [(each, write_number(series.prefix, each)) for each in range(1, series.last_number + 1)]
-        if list(issued) != expected:
+        if issued != expected:
             odd = sorted(set(issued) ^ set(expected), key=str)
             yield Violation(rule, f"series {series.prefix}", f"counted to {series.last_number}; amiss: {odd[:5]}")
 
@@ -259,6 +267,25 @@ def check_credits() -> Iterator[Violation]:
         detail = f"after entry {entry.pk} it held {entry.running}"
         yield Violation("a grant pays no more than it has", f"credit grant {entry.grant_id}", detail)
     yield from check_credit_documents()
+
+
+def check_moves() -> Iterator[Violation]:
+    """What came in and what was given back is within what was asked; what is paid owes nothing."""
+    for invoice in (
+        Invoice.objects.annotate(noted=Sum("credit_notes__total_minor"))
+        .filter(noted__gt=F("total_minor"))
+        .order_by("pk")
+    ):
+        detail = f"{invoice.noted} of {invoice.total_minor} is credited"
+        yield Violation("no more is credited than was billed", name_invoice(invoice), detail)
+    off = CreditNote.objects.filter(invoice=OuterRef("pk"), destination=CreditDestination.DUE).order_by()
+    paid = Coalesce(Sum("payments__amount_minor"), 0)
+    taken_off = Coalesce(Subquery(off.values("invoice").annotate(sum=Sum("total_minor")).values("sum")), 0)
+    settled = Invoice.objects.annotate(settled=paid + taken_off)
+    is_odd = Q(settled__gt=F("due_minor")) | Q(state=InvoiceState.PAID) & ~Q(settled=F("due_minor"))
+    for invoice in settled.filter(is_odd, due_minor__gte=0).order_by("pk"):
+        detail = f"{invoice.settled} of {invoice.due_minor} is settled, and it is {invoice.state}"
+        yield Violation("a paid invoice owes nothing", name_invoice(invoice), detail)
 
 
 def check_credit_documents() -> Iterator[Violation]:

@@ -15,6 +15,11 @@ from billing.credit_models import CreditKind as CreditKind
 from billing.credit_models import CreditSource as CreditSource
 from billing.credit_models import TopUp as TopUp
 from billing.credit_models import TopUpRule as TopUpRule
+from billing.document_models import CreditDestination as CreditDestination
+from billing.document_models import CreditNote as CreditNote
+from billing.document_models import CreditNoteLine as CreditNoteLine
+from billing.document_models import InvoiceMove as InvoiceMove
+from billing.document_models import Payment as Payment
 from billing.item_models import InvoiceItem as InvoiceItem
 from billing.item_models import ItemKind as ItemKind
 from billing.periods import Anchoring, Interval
@@ -604,6 +609,12 @@ class Invoice(models.Model):
     class Meta:
         verbose_name = _("invoice")
         verbose_name_plural = _("invoices")
+        permissions = [
+            ("issue_invoice", "Can issue drafts"),
+            ("void_invoice", "Can make invoices void"),
+            ("settle_invoice", "Can say that invoices are paid or given up"),
+            ("credit_invoice", "Can issue credit notes"),
+        ]
         constraints = [
             models.UniqueConstraint(
                 fields=["period"], condition=~Q(state="void") & Q(kind="period"), name="invoice_one_per_period"

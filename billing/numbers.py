@@ -1,4 +1,4 @@
-"""Invoice numbers without gaps: one series a year, one row that counts."""
+"""Numbers of documents without gaps: one series a kind and year, one row that counts."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,9 +21,15 @@ class TakenNumber:
     number: str
 
 
-def take_number(at: datetime) -> TakenNumber:
-    """The next number of the UTC year of issue, such as 2026-000001. Take it last: others wait for the transaction."""
-    prefix = f"{at.astimezone(UTC).year}-"
+CREDIT_NOTES = "CN-"
+
+
+def take_number(at: datetime, kind: str = "") -> TakenNumber:
+    """The next number of the UTC year of issue, such as 2026-000001. Take it last: others wait for the transaction.
+
+    `kind` begins the number of documents that are not invoices: CREDIT_NOTES makes it CN-2026-000001.
+    """
+    prefix = f"{kind}{at.astimezone(UTC).year}-"
     with connection.cursor() as cursor:
         cursor.execute(COUNT_ON, [prefix])
         series_id, sequence = cursor.fetchone()

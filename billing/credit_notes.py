@@ -1,0 +1,191 @@
+"""Credit notes: the one way to take back what an issued invoice asks, in full, in part or by line."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import transaction
+from django.db.models import Sum
+
+from billing.credits.grants import grant_credit
+from billing.lines import LineTax, read_taxes, write_taxes
+from billing.models import (
+    CreditDestination,
+    CreditNote,
+    CreditNoteLine,
+    CreditSource,
+    Invoice,
+    InvoiceLine,
+    InvoiceState,
+)
+from billing.money import allocate
+from billing.moves import lock_invoice, read_standing, settle
+from billing.numbers import CREDIT_NOTES, take_number
+
+CREDITABLE = [InvoiceState.ISSUED, InvoiceState.PAID, InvoiceState.UNCOLLECTIBLE]
+
+
+class CreditRefused(ValueError):
+    """More than was billed, or than there is to give back, or of an invoice that asks nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class LineLeft:
+    """What of a line no note has given back yet, in smallest units: net, and each of its taxes."""
+
+    line_id: int
+    position: int
+    net_minor: int
+    taxes: tuple[LineTax, ...]
+
+    @property
+    def parts(self) -> tuple[int, ...]:
+        return (self.net_minor, *(tax.minor for tax in self.taxes))
+
+    @property
+    def total_minor(self) -> int:
+        return sum(self.parts)
+
+
+@transaction.atomic
+def issue_credit_note(
+    invoice_id: int,
+    *,
+    destination: str,
+    reason: str,
+    key: str,
+    at: datetime,
+    amount_minor: int | None = None,
+    lines: Mapping[int, int] | None = None,
+    by: int | None = None,
+) -> CreditNote:
+    """Give back, tax included and in smallest units, `lines` (position → amount), an amount shared between the lines in
+    proportion, or all that is left. A second call with its key returns the first's.
+
+    `destination` says how: taken off what is still due, granted as credit, or refunded (which is noted here and paid
+    elsewhere). What was not paid, by money or credit, cannot come back as either. Raises CreditRefused, UnknownInvoice.
+    """
+    invoice = lock_invoice(invoice_id)
+    known = invoice.credit_notes.filter(key=key).first()
+    if known is not None:
+        return known
+    if invoice.state not in CREDITABLE:
+        raise CreditRefused(f"Invoice {invoice} is {invoice.state}; nothing is credited of it.")
+    left = list_left(invoice)
+    shares = {line: share for line, share in share_credit(invoice, left, amount_minor, lines) if share}
+    total = sum(shares.values())
+    require_room(invoice, total, destination)
+    note = write_note(invoice, shares, destination=destination, reason=reason, key=key, at=at, by=by)
+    if destination == CreditDestination.BALANCE:
+        grant_credit(
+            account_id=invoice.account_id,
+            currency=invoice.currency,
+            amount_minor=total,
+            source=CreditSource.CREDIT_NOTE,
+            key=f"credit note {note.number}",
+            at=at,
+            by=by,
+        )
+    settle(invoice, at=at, by=by)
+    return note
+
+
+def read_left(invoice: Invoice) -> int:
+    """What of the invoice's total no credit note has given back."""
+    return invoice.total_minor - (invoice.credit_notes.aggregate(total=Sum("total_minor"))["total"] or 0)
+
+
+def list_left(invoice: Invoice) -> list[LineLeft]:
+    """Lines of which there is something to give back; one below zero has nothing."""
+    found = []
+    for line in invoice.lines.prefetch_related("credited").order_by("position"):
+        left = describe_left(line)
+        if left.total_minor > 0:
+            found.append(left)
+    return found
+
+
+def describe_left(line: InvoiceLine) -> LineLeft:
+    given = list(line.credited.all())
+    taxes = [
+        LineTax(tax.name, tax.percent, tax.is_inclusive, tax.minor - sum(each.taxes[place]["minor"] for each in given))
+        for place, tax in enumerate(read_taxes(line))
+    ]
+    net = line.subtotal_minor - sum(each.subtotal_minor for each in given)
+    return LineLeft(line.pk, line.position, net, tuple(taxes))
+
+
+def share_credit(
+    invoice: Invoice, left: list[LineLeft], amount_minor: int | None, lines: Mapping[int, int] | None
+) -> Iterable[tuple[LineLeft, int]]:
+    """How much of each line. Raises CreditRefused."""
+    if lines is not None:
+        by_position = {line.position: line for line in left}
+        for position, asked in lines.items():
+            line = by_position.get(position)
+            if line is None or not 0 < asked <= line.total_minor:
+                raise CreditRefused(f"Of line {position} of invoice {invoice} there is no {asked} to give back.")
+        return [(by_position[position], asked) for position, asked in lines.items()]
+    asked = read_left(invoice) if amount_minor is None else amount_minor
+    if not 0 < asked <= sum(line.total_minor for line in left):
+        raise CreditRefused(f"Of invoice {invoice} there is no {asked} to give back.")
+    return zip(left, allocate(asked, [line.total_minor for line in left]), strict=True)
+
+
+def require_room(invoice: Invoice, total_minor: int, destination: str) -> None:
+    """No more than was billed; off what is due no more than is; and back no more than was paid."""
+    standing, left = read_standing(invoice), read_left(invoice)
+    if destination == CreditDestination.DUE:
+        room = standing.open_minor
+    else:
+        back = invoice.credit_notes.exclude(destination=CreditDestination.DUE).aggregate(total=Sum("total_minor"))
+        room = standing.paid_minor + invoice.credited_minor - (back["total"] or 0)
+    if total_minor > min(left, room):
+        raise CreditRefused(f"Of invoice {invoice} {min(left, room)} can be given back so, not {total_minor}.")
+
+
+def write_note(
+    invoice: Invoice,
+    shares: Mapping[LineLeft, int],
+    *,
+    destination: str,
+    reason: str,
+    key: str,
+    at: datetime,
+    by: int | None,
+) -> CreditNote:
+    lines = [make_line(line, share) for line, share in shares.items()]
+    taken = take_number(at, CREDIT_NOTES)
+    note = CreditNote.objects.create(
+        invoice=invoice,
+        series_id=taken.series_id,
+        sequence=taken.sequence,
+        number=taken.number,
+        destination=destination,
+        reason=reason,
+        subtotal_minor=sum(line.subtotal_minor for line in lines),
+        tax_minor=sum(line.tax_minor for line in lines),
+        total_minor=sum(line.total_minor for line in lines),
+        key=key,
+        issued_at=at,
+        made_by_id=by,
+    )
+    for line in lines:
+        line.note = note
+    CreditNoteLine.objects.bulk_create(lines)
+    return note
+
+
+def make_line(left: LineLeft, total_minor: int) -> CreditNoteLine:
+    """Net and taxes in proportion to what is left of them: notes over the whole line give back each exactly."""
+    net, *parts = allocate(total_minor, left.parts)
+    taxes = [
+        LineTax(tax.name, tax.percent, tax.is_inclusive, part) for tax, part in zip(left.taxes, parts, strict=True)
+    ]
+    return CreditNoteLine(
+        invoice_line_id=left.line_id,
+        subtotal_minor=net,
+        taxes=write_taxes(taxes),
+        tax_minor=sum(parts),
+        total_minor=total_minor,
+    )

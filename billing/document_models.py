@@ -1,0 +1,111 @@
+"""What becomes of an issued invoice: its moves, payments and credit notes. Rows are only added, by trigger."""
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
+
+
+class InvoiceMove(models.Model):
+    """That an invoice was paid, given up or made void: when, why, and by whom, if not by a payment."""
+
+    invoice = models.ForeignKey("billing.Invoice", models.PROTECT, related_name="moves")
+    state = models.CharField(max_length=14)
+    at = models.DateTimeField()
+    reason = models.CharField(max_length=200, blank=True)
+    made_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+")
+
+    class Meta:
+        verbose_name = _("invoice move")
+        verbose_name_plural = _("invoice moves")
+        constraints = [models.UniqueConstraint(fields=["invoice", "state"], name="invoice_move_once")]
+
+    def __str__(self) -> str:
+        return self.state
+
+
+class Payment(models.Model):
+    """Money that came in for an invoice; never more than is due, by trigger. `key` names it, so that it counts once."""
+
+    invoice = models.ForeignKey("billing.Invoice", models.PROTECT, related_name="payments")
+    amount_minor = models.BigIntegerField()
+    method = models.CharField(max_length=40)
+    reference = models.CharField(max_length=120, blank=True)
+    key = models.CharField(max_length=120)
+    paid_at = models.DateTimeField()
+    made_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+")
+
+    class Meta:
+        verbose_name = _("payment")
+        verbose_name_plural = _("payments")
+        constraints = [
+            models.UniqueConstraint(fields=["invoice", "key"], name="payment_counts_once"),
+            models.CheckConstraint(condition=Q(amount_minor__gt=0), name="payment_is_positive"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.reference}".strip()
+
+
+class CreditDestination(models.TextChoices):
+    DUE = "due", _("taken off what is due")
+    BALANCE = "balance", _("credit")
+    REFUND = "refund", _("refund")
+
+
+class CreditNote(models.Model):
+    """What of an issued invoice is given back. All notes of one come to no more than it, by trigger."""
+
+    invoice = models.ForeignKey("billing.Invoice", models.PROTECT, related_name="credit_notes")
+    series = models.ForeignKey("billing.InvoiceSeries", models.PROTECT)
+    sequence = models.PositiveIntegerField()
+    number = models.CharField(max_length=40, unique=True)
+    destination = models.CharField(max_length=10, choices=CreditDestination.choices)
+    reason = models.CharField(max_length=200)
+    subtotal_minor = models.BigIntegerField()
+    tax_minor = models.BigIntegerField()
+    total_minor = models.BigIntegerField()
+    key = models.CharField(max_length=120)
+    issued_at = models.DateTimeField()
+    made_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+")
+
+    class Meta:
+        verbose_name = _("credit note")
+        verbose_name_plural = _("credit notes")
+        constraints = [
+            models.UniqueConstraint(fields=["series", "sequence"], name="credit_note_sequence_once_per_series"),
+            models.UniqueConstraint(fields=["invoice", "key"], name="credit_note_written_once"),
+            models.CheckConstraint(
+                condition=Q(total_minor=F("subtotal_minor") + F("tax_minor")), name="credit_note_total_is_net_and_tax"
+            ),
+            models.CheckConstraint(condition=Q(total_minor__gt=0), name="credit_note_is_positive"),
+        ]
+
+    def __str__(self) -> str:
+        return self.number
+
+
+class CreditNoteLine(models.Model):
+    """How much of a line is given back, with the taxes on it."""
+
+    note = models.ForeignKey(CreditNote, models.PROTECT, related_name="lines")
+    invoice_line = models.ForeignKey("billing.InvoiceLine", models.PROTECT, related_name="credited")
+    subtotal_minor = models.BigIntegerField()
+    taxes = models.JSONField(default=list)
+    tax_minor = models.BigIntegerField()
+    total_minor = models.BigIntegerField()
+
+    class Meta:
+        verbose_name = _("credit note line")
+        verbose_name_plural = _("credit note lines")
+        constraints = [
+            models.UniqueConstraint(fields=["note", "invoice_line"], name="credit_note_line_once"),
+            models.CheckConstraint(
+                condition=Q(total_minor=F("subtotal_minor") + F("tax_minor")),
+                name="credit_note_line_total_is_net_and_tax",
+            ),
+            models.CheckConstraint(condition=Q(total_minor__gt=0), name="credit_note_line_is_positive"),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.invoice_line)

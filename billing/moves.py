@@ -1,0 +1,171 @@
+"""What becomes of an issued invoice: one table of moves, and one function for each, which is safe to call twice."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import transaction
+from django.db.models import Sum
+
+from billing.credits.spending import refund_burns
+from billing.drafting import draft_period
+from billing.issuing import issue_invoice, name_invoice_key
+from billing.items import release_items
+from billing.models import CreditDestination, Invoice, InvoiceKind, InvoiceMove, InvoiceState, Payment, Period
+
+MOVES: dict[str, set[str]] = {
+    InvoiceState.DRAFT: {InvoiceState.ISSUED},
+    InvoiceState.ISSUED: {InvoiceState.PAID, InvoiceState.UNCOLLECTIBLE, InvoiceState.VOID},
+    InvoiceState.UNCOLLECTIBLE: {InvoiceState.PAID, InvoiceState.VOID},
+    InvoiceState.PAID: set(),
+    InvoiceState.VOID: set(),
+}
+
+
+class MoveRefused(ValueError):
+    """The invoice cannot go to that state; the message says why."""
+
+
+class UnknownInvoice(LookupError):
+    """There is no invoice with this id."""
+
+
+class PaidTooMuch(ValueError):
+    """A payment is above zero, and no more than what is still due."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What of an invoice is paid by money, what credit notes took off it, and what is still due; in smallest units."""
+
+    due_minor: int
+    paid_minor: int
+    taken_off_minor: int
+
+    @property
+    def open_minor(self) -> int:
+        return self.due_minor - self.paid_minor - self.taken_off_minor
+
+
+def lock_invoice(invoice_id: int) -> Invoice:
+    """Its row, after that of its period, in the order in which closing takes them. Raises UnknownInvoice."""
+    invoice = Invoice.objects.filter(pk=invoice_id).first()
+    if invoice is None:
+        raise UnknownInvoice(f"There is no invoice {invoice_id}.")
+    if invoice.period_id is not None:
+        Period.objects.select_for_update().get(pk=invoice.period_id)
+    return Invoice.objects.select_for_update(of=("self",)).get(pk=invoice_id)
+
+
+def read_standing(invoice: Invoice) -> Standing:
+    paid = invoice.payments.aggregate(total=Sum("amount_minor"))["total"] or 0
+    notes = invoice.credit_notes.filter(destination=CreditDestination.DUE)
+    return Standing(invoice.due_minor, paid, notes.aggregate(total=Sum("total_minor"))["total"] or 0)
+
+
+def move(invoice: Invoice, state: str, *, at: datetime, reason: str = "", by: int | None = None) -> None:
+    """Write the new state of a locked invoice, and that it was reached. Raises MoveRefused."""
+    if state not in MOVES[invoice.state]:
+        raise MoveRefused(f"Invoice {invoice} is {invoice.state}; it cannot become {state}.")
+    invoice.state = state
+    invoice.save(update_fields=["state"])
+    InvoiceMove.objects.create(invoice=invoice, state=state, at=at, reason=reason, made_by_id=by)
+
+
+@transaction.atomic
+def record_payment(
+    invoice_id: int,
+    *,
+    amount_minor: int,
+    method: str,
+    key: str,
+    at: datetime,
+    reference: str = "",
+    by: int | None = None,
+) -> Payment:
+    """Money came in, in smallest units. The invoice is paid once nothing is due. A key counts once: a second call
+    returns the first's. Raises UnknownInvoice, MoveRefused, PaidTooMuch.
+    """
+    invoice = lock_invoice(invoice_id)
+    known = invoice.payments.filter(key=key).first()
+    if known is not None:
+        return known
+    if InvoiceState.PAID not in MOVES[invoice.state]:
+        raise MoveRefused(f"Invoice {invoice} is {invoice.state}; nothing is paid for it.")
+    left = read_standing(invoice).open_minor
+    if not 0 < amount_minor <= left:
+        raise PaidTooMuch(f"Of invoice {invoice} {left} is due, in the smallest unit; {amount_minor} cannot be paid.")
+    payment = Payment.objects.create(
+        invoice=invoice,
+        amount_minor=amount_minor,
+        method=method,
+        reference=reference,
+        key=key,
+        paid_at=at,
+        made_by_id=by,
+    )
+    settle(invoice, at=at, by=by)
+    return payment
+
+
+@transaction.atomic
+def mark_paid(invoice_id: int, *, method: str, at: datetime, reference: str = "", by: int | None = None) -> Invoice:
+    """All that is still due came in; where nothing is, it is paid without a payment. A second call changes nothing.
+
+    Raises UnknownInvoice, MoveRefused.
+    """
+    invoice = lock_invoice(invoice_id)
+    left = read_standing(invoice).open_minor
+    if invoice.state == InvoiceState.PAID:
+        return invoice
+    if left:
+        record_payment(invoice_id, amount_minor=left, method=method, reference=reference, key="rest", at=at, by=by)
+        invoice.refresh_from_db()
+    else:
+        move(invoice, InvoiceState.PAID, at=at, by=by)
+    return invoice
+
+
+def settle(invoice: Invoice, *, at: datetime, by: int | None = None) -> None:
+    """A locked invoice of which nothing is due any more is paid."""
+    if InvoiceState.PAID in MOVES[invoice.state] and read_standing(invoice).open_minor == 0:
+        move(invoice, InvoiceState.PAID, at=at, by=by)
+
+
+@transaction.atomic
+def mark_uncollectible(invoice_id: int, *, at: datetime, reason: str = "", by: int | None = None) -> Invoice:
+    """Nobody expects it to be paid any more; it still may be. A second call changes nothing.
+
+    Raises UnknownInvoice, MoveRefused.
+    """
+    invoice = lock_invoice(invoice_id)
+    if invoice.state != InvoiceState.UNCOLLECTIBLE:
+        move(invoice, InvoiceState.UNCOLLECTIBLE, at=at, reason=reason, by=by)
+    return invoice
+
+
+@transaction.atomic
+def void_invoice(
+    invoice_id: int, *, reason: str, at: datetime, bills_again: bool = False, by: int | None = None
+) -> Invoice | None:
+    """It was a mistake, and is owed by nobody: the credit that paid it is given back. A second call changes nothing.
+
+    With `bills_again` its items wait again, and what its period comes to now is billed at once: that invoice is
+    returned. Of what was paid, credited by a note, or gave credit itself, a credit note is the correction instead.
+    Raises UnknownInvoice, MoveRefused.
+    """
+    invoice = lock_invoice(invoice_id)
+    if invoice.state == InvoiceState.VOID:
+        return None
+    if invoice.payments.exists() or invoice.credit_notes.exists() or invoice.credited_minor < 0:
+        raise MoveRefused(f"Money or credit moved for invoice {invoice}; correct it by a credit note.")
+    move(invoice, InvoiceState.VOID, at=at, reason=reason, by=by)
+    refund_burns(invoice.account_id, key=name_invoice_key(invoice), at=at, by=by)
+    if not bills_again:
+        return None
+    release_items(invoice)
+    if invoice.kind != InvoiceKind.PERIOD or invoice.period_id is None:
+        return None
+    period = Period.objects.select_related("subscription__version__plan").get(pk=invoice.period_id)
+    again = draft_period(period, at=at, is_final=True)
+    issue_invoice(again, at=at)
+    return again
