@@ -281,11 +281,11 @@ def check_moves() -> Iterator[Violation]:
     off = CreditNote.objects.filter(invoice=OuterRef("pk"), destination=CreditDestination.DUE).order_by()
     paid = Coalesce(Sum("payments__amount_minor"), 0)
     taken_off = Coalesce(Subquery(off.values("invoice").annotate(sum=Sum("total_minor")).values("sum")), 0)
-    settled = Invoice.objects.annotate(settled=paid + taken_off)
+    standing = Invoice.objects.annotate(settled=paid + taken_off)
     is_odd = Q(settled__gt=F("due_minor")) | Q(state=InvoiceState.PAID) & ~Q(settled=F("due_minor"))
-    for invoice in settled.filter(is_odd, due_minor__gte=0).order_by("pk"):
-        detail = f"{invoice.settled} of {invoice.due_minor} is settled, and it is {invoice.state}"
-        yield Violation("a paid invoice owes nothing", name_invoice(invoice), detail)
+    for odd in standing.filter(is_odd, due_minor__gte=0).order_by("pk"):
+        detail = f"{odd.settled} of {odd.due_minor} is settled, and it is {odd.state}"
+        yield Violation("a paid invoice owes nothing", name_invoice(odd), detail)
 
 
 def check_credit_documents() -> Iterator[Violation]:
