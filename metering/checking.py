@@ -26,6 +26,7 @@ from metering.measuring import Measurer
 
 DATA_MAX_BYTES = 64 * 1024  # what CloudEvents asks every carrier to let through
 MAX_DEPTH = 32
+FIRST, LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
 CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
@@ -47,7 +48,8 @@ class TimeWindow:
 
     @classmethod
     def around(cls, at: datetime, *, max_age: timedelta, max_future: timedelta) -> "TimeWindow":
-        return cls(earliest=at - max_age, latest=at + max_future)
+        """As far as there are times at all: whoever takes events of any age says a great many days."""
+        return cls(earliest=at - min(max_age, at - FIRST), latest=at + min(max_future, LAST - at))
 
     def describe(self) -> str:
         return f"from {self.earliest:%Y-%m-%dT%H:%M:%SZ} to {self.latest:%Y-%m-%dT%H:%M:%SZ}"

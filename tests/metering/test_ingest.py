@@ -1,5 +1,5 @@
 import itertools
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 
 import pytest
@@ -119,4 +119,15 @@ def test_a_number_that_is_accepted_can_be_read_back_as_the_database_writes_it(nu
     make_account(), make_meter(), make_meter("bytes", event_type="request", value="bytes")
     event = UsageEvent("test", "1", "request", "acme", NOON, data=b'{"bytes": 1, "n": %b}' % number.encode())
     assert fates(ingest_events([event], at=NOON)) == [fate]
+    assert list(check()) == []
+
+
+def test_events_may_be_as_old_as_times_go_back():
+    make_account(), make_meter()
+    first, east = datetime(1, 1, 1, tzinfo=UTC), timezone(timedelta(hours=14))
+    times = [first, datetime(1, 1, 1, 15, 0, 0, 1, tzinfo=east), datetime(9999, 12, 31, tzinfo=UTC)]
+    events = [make_event(str(number), time=time) for number, time in enumerate(times)]
+    results = ingest_events(events, at=NOON, max_age=timedelta.max)
+    assert fates(results) == [Fate.ACCEPTED, Fate.ACCEPTED, Fate.REJECTED]
+    assert set(HourlyRollup.objects.values_list("hour", "total")) == {(first, 1), (first + timedelta(hours=1), 1)}
     assert list(check()) == []
