@@ -8,6 +8,7 @@ process; each process commits by itself.
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from enum import Enum
 from typing import Generic, TypeVar, cast
 
@@ -67,7 +68,8 @@ class GroupCommit(Generic[Item, Outcome]):
             self.queue.append(ticket)
             leads, self.is_led = not self.is_led, True
         if not leads:
-            connection.close()  # back to the pool, for whoever leads
+            with suppress(Exception):  # whoever is queued must come to wait: it may be its turn to lead
+                connection.close()  # back to the pool, for whoever leads
             ticket.wait()
         if leads or ticket.state is State.LEADS:
             self.lead()

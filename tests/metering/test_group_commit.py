@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
-from django.db import DataError, OperationalError, connection
+from django.db import DataError, InterfaceError, OperationalError, connection
 from django.utils import timezone
 
-from metering import intake
+from metering import group_commit, intake
 from metering.events import Fate
 from metering.figures import flush_figures
 from metering.group_commit import GroupCommit
@@ -86,6 +86,15 @@ def test_a_group_is_bounded_and_its_rest_is_the_next_one():
     act = Recorder()
     assert submit_behind(act, [1, 2, 3, 4, 5, 6], size_max=2) == [2, 4, 6, 8, 10, 12]
     assert act.groups == [[1], [2, 3], [4, 5], [6]]
+
+
+def test_a_connection_that_cannot_be_given_back_does_not_end_the_queue(monkeypatch):
+    class Broken:
+        def close(self) -> None:
+            raise InterfaceError("the pool is closed")
+
+    monkeypatch.setattr(group_commit, "connection", Broken())
+    assert submit_behind(Recorder(), [1, 2, 3]) == [2, 4, 6]
 
 
 class Refusing(Recorder):
