@@ -1,7 +1,7 @@
 """From the body of a request to events. A row that is no event gets its own fate; the others go on."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from functools import cache
 from typing import Annotated, Any, Literal
@@ -12,6 +12,10 @@ from metering.events import MAX_LENGTHS, EventFate, Fate, UsageEvent
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 LINE = re.compile(rb"[^ \t\r\n][^\n]*")  # one that is not blank
+# Every escape, so that none is looked for within another; the group is half a surrogate pair without its other half.
+ESCAPE = re.compile(
+    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL
+)
 FIELD = re.compile(r"`\$\.(\w+)|required field `(\w+)`")
 
 
@@ -116,14 +120,33 @@ def find_splitter(maximum: int) -> RowSplitter:
 
 
 def split_rows(text: bytes, *, is_list: bool, maximum: int) -> Sequence[msgspec.Raw]:
+    """A row with half a surrogate pair is cut out as it is: the fault is its own, and not that of the whole body."""
+    whole = fill_halves(text)
     try:
-        return find_splitter(maximum).split(text) if is_list else [msgspec.json.decode(text, type=msgspec.Raw)]
+        rows = find_splitter(maximum).split(whole) if is_list else [msgspec.json.decode(whole, type=msgspec.Raw)]
     except TooManyEvents:
         raise
     except RecursionError:
         raise MalformedBody("The body is nested too deep.") from None
     except ValueError as error:
         raise MalformedBody(f"The body is not valid JSON: {error}.") from None
+    return rows if whole is text else list(cut_same(text, whole, rows))
+
+
+def fill_halves(text: bytes) -> bytes:
+    """The same text, in its length, without escaped halves of surrogate pairs: JSON may hold them, no text can."""
+    if b"\\ud" not in text and b"\\uD" not in text:
+        return text
+    return ESCAPE.sub(lambda found: b"\\ufffd" if found[1] else found[0], text)
+
+
+def cut_same(text: bytes, whole: bytes, rows: Sequence[msgspec.Raw]) -> Iterator[msgspec.Raw]:
+    """What stands in the text where these rows, in their order, stand in the whole."""
+    position = 0
+    for row in rows:
+        position = whole.index(bytes(row), position)
+        yield msgspec.Raw(text[position : position + len(bytes(row))])
+        position += len(bytes(row))
 
 
 def decode_event(raw: bytes | msgspec.Raw) -> UsageEvent | EventFate:
@@ -142,7 +165,7 @@ def refuse_row(raw: bytes | msgspec.Raw, reason: str) -> EventFate:
     field = next(filter(None, found.groups()), "") if found else ""
     code = "required" if "missing required" in reason else "invalid"
     try:
-        name = decode_name(raw)
+        name = decode_name(fill_halves(bytes(raw)))
     except (ValueError, RecursionError):
         name = Name()
     return EventFate(

@@ -12,7 +12,7 @@ from django.utils import timezone
 from metering.api.events import receive_events
 from metering.invariants import check
 from metering.keys import revoke_key
-from metering.models import Account, ApiKey, Event, HourlyRollup, Limit, Meter
+from metering.models import Account, ApiKey, Event, HourlyRollup, Limit, Meter, RejectedEvent
 from tests.metering.makers import make_account, make_key, make_meter
 from tests.metering.senders import EVENT, URL, Sender, is_problem, make_ground
 
@@ -192,16 +192,31 @@ def test_a_value_that_a_meter_cannot_use_is_skipped_and_told(send, raw, code, fi
     assert list(check()) == []
 
 
-@pytest.mark.parametrize("text", [b"\\ud800", b"\\udc00\\ud800", b"\xff", b"\xed\xa0\x80"])
+@pytest.mark.parametrize("text", [b"\xff", b"\xed\xa0\x80"])
 @pytest.mark.parametrize(
     "place", [b'{"id":"%s"}', b'{"id":"1","source":"s","type":"request","subject":"a","data":{"a":"%s"}}']
 )
-def test_half_a_surrogate_pair_and_bytes_that_are_no_utf8_are_refused(send, place, text):
+def test_bytes_that_are_no_utf8_are_refused(send, place, text):
     response = send(b"[" + place % text + b", " + row(id="good").encode() + b"]")
     if response.status_code == 200:
         assert [each["fate"] for each in response.json()["results"]] == ["rejected", "accepted"]
     else:
         assert is_problem(response, 400, "malformed")
+
+
+@pytest.mark.parametrize("text", ["\\ud800", "\\uDC00\\ud800", "\\ud83d\\ud83d\\ude00", "\\\\\\udfff", "cut \\ud83d"])
+@pytest.mark.parametrize("place", ["id", "subject", "extension", "data"])
+def test_half_a_surrogate_pair_is_the_fault_of_its_row_alone(send, place, text):
+    """As what cuts a text in two sends it: a language whose letters are of 16 bits escapes the half of an emoji."""
+    broken = row(**{place: {"a": "%"} if place == "data" else "%"}).replace("%", text)
+    good = [row(id="good"), row(id="pair", data={"a": "%"}).replace("%", "\\ud83d\\ude00 \\\\ud800")]
+    results = send(f"[{good[0]}, {broken} ,{broken},{good[1]}]").json()["results"]
+    assert [each["fate"] for each in results] == ["accepted", "rejected", "rejected", "accepted"]
+    assert results[1]["source"] == "shop"
+    assert Event.objects.get(event_id="pair").data == {"a": "\U0001f600 \\ud800"}
+    kept = RejectedEvent.objects.get()
+    assert (bytes(kept.body), kept.times) == (broken.encode(), 2)
+    assert list(check()) == []
 
 
 def test_numbers_are_kept_exact(send):
