@@ -1,5 +1,6 @@
 """Billing in the back-office: what is on offer, who is on it, and what was billed. Documents are read, never edited."""
 
+from billing.admin.coupons import CouponAdmin, DiscountAdmin
 from billing.admin.credits import CreditGrantAdmin, TopUpAdmin, TopUpRuleAdmin
 from billing.admin.invoices import InvoiceAdmin
 from billing.admin.plans import PlanAdmin, PlanVersionAdmin, PriceAdmin
@@ -7,7 +8,9 @@ from billing.admin.subscriptions import BillingProfileAdmin, SubscriptionAdmin, 
 
 __all__ = [
     "BillingProfileAdmin",
+    "CouponAdmin",
     "CreditGrantAdmin",
+    "DiscountAdmin",
     "InvoiceAdmin",
     "PlanAdmin",
     "PlanVersionAdmin",

@@ -9,21 +9,23 @@ from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.core.exceptions import ValidationError
 from django.db import models, transaction
 from django.db.models import Count, Max, Q, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
-from django.urls import reverse
+from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
+from billing.admin.price_imports import import_view, may_import
 from billing.admin.reading import PlainDecimalField, ReadOnly, list_sentences
-from billing.models import Plan, PlanLimit, PlanVersion, Price, PriceRow, Tier
-from billing.plans import InvalidPlan, copy_last_version, publish_version
+from billing.admin.tier_forms import TierFormSet
+from billing.models import AddOn, Plan, PlanLimit, PlanVersion, Price, PriceRow, Tier
+from billing.plans import InvalidPlan, copy_last_version, publish_version, retire_version
 from billing.price_rows import describe_price
 from billing.rating import InvalidPrice
-from billing.wording import explain_price
+from billing.wording import display_amount, explain_price
 from metering.quantities import format_exact
 
 if TYPE_CHECKING:
@@ -33,13 +35,14 @@ if TYPE_CHECKING:
     VersionTabularInline = admin.TabularInline[PlanVersion, Plan]
     PriceTabularInline = admin.TabularInline[Price, PlanVersion]
     LimitTabularInline = admin.TabularInline[PlanLimit, PlanVersion]
+    AddOnTabularInline = admin.TabularInline[AddOn, PlanVersion]
     TierTabularInline = admin.TabularInline[Tier, Price]
     RowTabularInline = admin.TabularInline[PriceRow, Price]
     PriceModelForm = forms.ModelForm[Price]
 else:
     PlanModelAdmin = VersionModelAdmin = PriceModelAdmin = admin.ModelAdmin
     VersionTabularInline = PriceTabularInline = LimitTabularInline = TierTabularInline = admin.TabularInline
-    RowTabularInline = admin.TabularInline
+    RowTabularInline = AddOnTabularInline = admin.TabularInline
     PriceModelForm = forms.ModelForm
 
 SUBSCRIBERS = Count("subscriptions", filter=Q(subscriptions__state="active"), distinct=True)
@@ -92,7 +95,7 @@ def is_draft(subject: PlanVersion | Price | None) -> bool:
 
 class VersionInline(ReadOnly, VersionTabularInline):
     model = PlanVersion
-    readonly_fields = ["link", "currency", "published_at", "subscribers"]
+    readonly_fields = ["link", "currency", "published_at", "offered_from", "retired_at", "subscribers"]
     fields = [*readonly_fields]
     ordering = ["-number"]
     extra = 0
@@ -216,8 +219,15 @@ class LimitInline(DraftRows, LimitTabularInline):
         return super().get_queryset(request).select_related("meter")
 
 
+class AddOnInline(DraftRows, AddOnTabularInline):
+    model = AddOn
+    fields = ["position", "key", "description", "unit_amount", "max_quantity"]
+    extra = 0
+
+
 class TierInline(DraftRows, TierTabularInline):
     model = Tier
+    formset = TierFormSet
     fields = ["position", "up_to", "unit_amount", "flat_amount", "rate_percent", "package_size"]
     extra = 0
 
@@ -230,16 +240,16 @@ class RowInline(DraftRows, RowTabularInline):
 
 @admin.register(PlanVersion)
 class PlanVersionAdmin(WhileDraft, VersionModelAdmin):
-    list_display = ["__str__", "currency", "interval", "status", "published_at", "subscribers"]
+    list_display = ["__str__", "currency", "interval", "status", "offered_from", "retired_at", "subscribers"]
     list_filter = [StatusFilter, "interval", "plan"]
     list_select_related = ["plan"]
     date_hierarchy = "published_at"
     ordering = ["plan__rank", "-number"]
     search_fields = ["plan__name", "plan__slug"]
     search_help_text = _("Search in plans")
-    inlines = [PriceInline, LimitInline]
-    readonly_fields = ["number", "published_at", "status", "in_words"]
-    actions = ["publish"]
+    inlines = [PriceInline, LimitInline, AddOnInline]
+    readonly_fields = ["number", "published_at", "offered_from", "retired_at", "status", "in_words"]
+    actions = ["publish", "retire"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[PlanVersion]:
         return super().get_queryset(request).select_related("plan").annotate(subscriber_count=SUBSCRIBERS)
@@ -249,10 +259,21 @@ class PlanVersionAdmin(WhileDraft, VersionModelAdmin):
         return self.inlines if is_draft(obj) else []
 
     def get_fields(self, request: HttpRequest, obj: PlanVersion | None = None) -> Any:
-        periods = ["interval", "anchoring", "proration", "trial_days"]
+        terms = ["interval", "anchoring", "proration", "trial_days", "commitment_minor", "included_credit_minor"]
         if obj is None:
-            return ["plan", "currency", *periods]
-        return ["plan", "number", "currency", *periods, "status", "published_at", "in_words"]
+            return ["plan", "currency", *terms]
+        told = ["status", "published_at", "offered_from", "retired_at", "in_words"]
+        return ["plan", "number", "currency", *terms, *told]
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.import_view)
+        return [path("import/", view, name="billing_planversion_import"), *super().get_urls()]
+
+    def import_view(self, request: HttpRequest) -> HttpResponse:
+        return import_view(request, self.admin_site.each_context(request) | {"opts": self.opts})
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        return super().changelist_view(request, (extra_context or {}) | {"may_import": may_import(request)})
 
     def get_readonly_fields(self, request: HttpRequest, obj: PlanVersion | None = None) -> list[str]:
         return [*self.readonly_fields, "plan"] if obj else self.readonly_fields
@@ -269,7 +290,11 @@ class PlanVersionAdmin(WhileDraft, VersionModelAdmin):
 
     @admin.display(description=_("status"))
     def status(self, version: PlanVersion) -> str:
-        return gettext("published") if version.published_at else gettext("draft")
+        if version.published_at is None or version.offered_from is None:
+            return gettext("draft")
+        if version.retired_at is not None:
+            return gettext("retired")
+        return gettext("scheduled") if version.offered_from > timezone.now() else gettext("published")
 
     @admin.display(description=_("subscribers"), ordering="subscriber_count")
     def subscribers(self, version: PlanVersion) -> int:
@@ -285,6 +310,9 @@ class PlanVersionAdmin(WhileDraft, VersionModelAdmin):
             text = gettext("%(amount)s a period, then refused") if limit.is_hard else gettext("%(amount)s a period")
             title = gettext("Limit on %(meter)s") % {"meter": limit.meter.name}
             rows.append((title, list_sentences([text % {"amount": amount}])))
+        for add_on in version.add_ons.all():
+            amount = display_amount(add_on.unit_amount, version.currency)
+            rows.append((add_on.description, list_sentences([gettext("%(amount)s each period") % {"amount": amount}])))
         return format_html("<dl>{}</dl>", format_html_join("", "<dt>{}</dt><dd>{}</dd>", rows)) if rows else "–"
 
     @admin.action(description=_("Publish drafts"), permissions=["publish"])
@@ -307,6 +335,37 @@ class PlanVersionAdmin(WhileDraft, VersionModelAdmin):
         text = ngettext("%(count)d version is on offer.", "%(count)d versions are on offer.", len(drafts))
         self.message_user(request, text % {"count": len(drafts)}, messages.SUCCESS)
         return None
+
+    @admin.action(description=_("Retire: offer to nobody else"), permissions=["publish"])
+    def retire(self, request: HttpRequest, queryset: QuerySet[PlanVersion]) -> TemplateResponse | None:
+        """Ask first, saying how many stay on each."""
+        versions = list(
+            queryset.filter(published_at__isnull=False, retired_at__isnull=True).order_by("plan__rank", "number")
+        )
+        if not versions:
+            self.message_user(request, _("None of the chosen versions is on offer."), messages.WARNING)
+            return None
+        if "confirmed" not in request.POST:
+            context = self.admin_site.each_context(request) | {
+                "title": _("Retire versions?"),
+                "opts": self.opts,
+                "rows": [(each, each.currency, self.count_subscribers(each)) for each in versions],
+                "question": _("Nobody else can subscribe to these. They never come back; their subscribers stay:"),
+                "action": "retire",
+                "verb": _("Retire"),
+                "checkbox_name": ACTION_CHECKBOX_NAME,
+            }
+            return TemplateResponse(request, "admin/billing/confirm.html", context)
+        for each in versions:
+            retire_version(each.pk, at=timezone.now())
+            self.log_change(request, each, gettext("Retired."))
+        text = ngettext("%(count)d version is retired.", "%(count)d versions are retired.", len(versions))
+        self.message_user(request, text % {"count": len(versions)}, messages.SUCCESS)
+        return None
+
+    def count_subscribers(self, version: PlanVersion) -> str:
+        count = self.subscribers(version)
+        return ngettext("%(count)d subscriber", "%(count)d subscribers", count) % {"count": count}
 
     def confirm_publication(self, request: HttpRequest, drafts: list[PlanVersion]) -> TemplateResponse:
         context = self.admin_site.each_context(request) | {

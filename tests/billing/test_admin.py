@@ -154,7 +154,8 @@ def test_the_next_version_is_drafted_from_the_last(chief):
 
 def test_a_first_version_is_drafted_and_priced_in_the_admin(chief):
     plan = Plan.objects.create(slug="free", name="Free", rank=1)
-    formsets = {f"{prefix}-{name}": "0" for prefix in ("prices", "limits") for name in ("TOTAL_FORMS", "INITIAL_FORMS")}
+    prefixes = ("prices", "limits", "add_ons")
+    formsets = {f"{prefix}-{name}": "0" for prefix in prefixes for name in ("TOTAL_FORMS", "INITIAL_FORMS")}
     price = {
         "prices-TOTAL_FORMS": "1",
         "prices-0-position": "1",
@@ -165,6 +166,7 @@ def test_a_first_version_is_drafted_and_priced_in_the_admin(chief):
     }
     url = reverse("admin:billing_planversion_add")
     terms = {"plan": plan.pk, "interval": "year", "anchoring": "anniversary", "proration": "day", "trial_days": "14"}
+    terms |= {"commitment_minor": "0", "included_credit_minor": "500"}
     refused = chief.post(url, {**terms, "currency": "XXX", **formsets})
     assert "is not a currency code" in refused.content.decode()
     chief.post(url, {**terms, "currency": "EUR", **formsets, **price})
@@ -173,6 +175,7 @@ def test_a_first_version_is_drafted_and_priced_in_the_admin(chief):
     drafted = plans.read_version(version.pk)
     assert drafted.prices == (flat_fee("Base fee", Decimal(0)),)
     assert drafted.periods == PeriodTerms(Interval.YEAR, Anchoring.ANNIVERSARY, Proration.DAY, trial_days=14)
+    assert drafted.included_credit_minor == 500
 
 
 def test_decimals_are_edited_as_people_write_them(chief):
@@ -244,7 +247,8 @@ def test_a_price_by_dimension_is_made_on_its_page(chief):
 def test_a_row_of_a_version_is_held_to_rules_about_fields_that_it_does_not_show(chief, fields, says):
     make_detailed_meters()
     plan = Plan.objects.create(slug="free", name="Free", rank=1)
-    formsets = {f"{prefix}-{name}": "0" for prefix in ("prices", "limits") for name in ("TOTAL_FORMS", "INITIAL_FORMS")}
+    prefixes = ("prices", "limits", "add_ons")
+    formsets = {f"{prefix}-{name}": "0" for prefix in prefixes for name in ("TOTAL_FORMS", "INITIAL_FORMS")}
     row = {"position": "1", "description": "Usage", "included_units": "0", "meter": find_meter("traffic").id, **fields}
     price = {"prices-TOTAL_FORMS": "1"} | {f"prices-0-{name}": value for name, value in row.items()}
     terms = {"plan": plan.pk, "interval": "year", "anchoring": "anniversary", "proration": "day", "trial_days": "14"}

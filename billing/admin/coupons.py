@@ -1,0 +1,107 @@
+"""Coupons are made here and never changed; discounts are read, and ended after a question."""
+
+from typing import TYPE_CHECKING
+
+from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.template.response import TemplateResponse
+from django.utils import timezone
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
+
+from billing.admin.reading import ReadOnly
+from billing.coupons import end_discount
+from billing.models import Coupon, Discount
+from billing.rating import trim
+from billing.wording import display_money
+
+if TYPE_CHECKING:
+    CouponModelAdmin = admin.ModelAdmin[Coupon]
+    DiscountModelAdmin = admin.ModelAdmin[Discount]
+else:
+    CouponModelAdmin = DiscountModelAdmin = admin.ModelAdmin
+
+FROZEN = ["code", "percent", "amount_minor", "currency", "duration", "months"]
+
+
+def describe_terms(coupon: Coupon) -> str:
+    if coupon.percent is not None:
+        return f"{trim(coupon.percent):f} %"
+    return display_money(coupon.amount_minor or 0, coupon.currency)
+
+
+@admin.register(Coupon)
+class CouponAdmin(CouponModelAdmin):
+    list_display = ["code", "name", "takes_off", "duration", "months", "redemption_count", "valid_until"]
+    list_filter = ["duration", "currency"]
+    search_fields = ["code", "name"]
+    search_help_text = _("Search in codes and names")
+    fields = [
+        "code",
+        "name",
+        "percent",
+        "amount_minor",
+        "currency",
+        "duration",
+        "months",
+        "max_redemptions",
+        "valid_until",
+    ]
+
+    @admin.display(description=_("takes off"))
+    def takes_off(self, coupon: Coupon) -> str:
+        return describe_terms(coupon)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Coupon | None = None) -> list[str]:
+        return FROZEN if obj else []
+
+    def has_delete_permission(self, request: HttpRequest, obj: Coupon | None = None) -> bool:
+        """Its discounts name it; let it end instead."""
+        return False
+
+
+@admin.register(Discount)
+class DiscountAdmin(ReadOnly, DiscountModelAdmin):
+    list_display = ["account", "coupon", "takes_off", "subscription", "starts_at", "ends_at"]
+    list_filter = ["coupon"]
+    list_select_related = ["account", "coupon", "subscription__account", "subscription__version__plan"]
+    list_per_page = 50
+    ordering = ["-applied_at", "-pk"]
+    search_fields = ["account__key", "account__name", "coupon__code"]
+    search_help_text = _("Search in accounts and coupons")
+    fields = ["account", "coupon", "subscription", "starts_at", "ends_at", "applied_at", "applied_by"]
+    actions = ["end"]
+
+    @admin.display(description=_("takes off"))
+    def takes_off(self, discount: Discount) -> str:
+        return describe_terms(discount.coupon)
+
+    def has_end_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("billing.change_discount")
+
+    @admin.action(description=_("End selected discounts"), permissions=["end"])
+    def end(self, request: HttpRequest, queryset: QuerySet[Discount]) -> TemplateResponse | None:
+        now = timezone.now()
+        discounts = list(queryset.select_related("account", "coupon").exclude(ends_at__lte=now).order_by("pk"))
+        if not discounts:
+            self.message_user(request, _("All the selected discounts have ended."), messages.WARNING)
+            return None
+        if "confirmed" not in request.POST:
+            context = self.admin_site.each_context(request) | {
+                "title": _("End discounts?"),
+                "opts": self.opts,
+                "rows": [(each, each.account, describe_terms(each.coupon)) for each in discounts],
+                "question": _("Nothing is taken off periods that begin from now on:"),
+                "action": "end",
+                "verb": _("End"),
+                "checkbox_name": ACTION_CHECKBOX_NAME,
+            }
+            return TemplateResponse(request, "admin/billing/confirm.html", context)
+        for each in discounts:
+            end_discount(each.pk, at=now)
+            self.log_change(request, each, gettext("Ended."))
+        text = ngettext("%(count)d discount was ended.", "%(count)d discounts were ended.", len(discounts))
+        self.message_user(request, text % {"count": len(discounts)}, messages.SUCCESS)
+        return None
