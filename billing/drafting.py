@@ -37,7 +37,11 @@ def draft_period(period: Period, *, at: datetime, is_final: bool = False) -> Inv
         close_windows(period, at=at)
     terms = plans.read_version(period.version_id)
     waiting = list_waiting(
-        account_id=account_id, currency=terms.currency, subscription_id=subscription.pk, is_locked=is_final
+        account_id=account_id,
+        currency=terms.currency,
+        subscription_id=subscription.pk,
+        before=end,
+        is_locked=is_final,
     )
     priced = rate_period(terms, account_id=account_id, start=start, end=end)
     given_off = coupons.read_discounts(account_id=account_id, subscription_id=subscription.pk, at=start)

@@ -78,16 +78,24 @@ def add_item(
 
 
 def list_waiting(
-    *, account_id: int, currency: str, subscription_id: int | None = None, is_locked: bool = False
+    *,
+    account_id: int,
+    currency: str,
+    subscription_id: int | None = None,
+    before: datetime | None = None,
+    is_locked: bool = False,
 ) -> list[ItemFact]:
     """What no invoice has billed yet, oldest first: of the subscription, or of none when that is None.
 
+    `before`, when given, leaves out what is for a time that begins then or later: a later invoice bills that.
     Locked, they stay so until the caller's transaction ends: no other invoice takes them meanwhile.
     """
     owner = Q(subscription=None) if subscription_id is None else Q(subscription_id=subscription_id)
     waiting = InvoiceItem.objects.filter(owner, account_id=account_id, currency=currency, invoice_line=None).order_by(
         "pk"
     )
+    if before is not None:
+        waiting = waiting.exclude(period_start__gte=before)
     if is_locked:
         waiting = waiting.select_for_update(of=("self",), no_key=True)
     return [describe_item(item) for item in waiting]

@@ -5,7 +5,7 @@ from datetime import timedelta
 from celery import shared_task
 from django.utils import timezone
 
-from billing import invoicing, subscriptions
+from billing import invoicing, lifecycle, subscriptions
 from billing.credits import settling, top_ups
 from jobs.queue import JobContext, handler
 
@@ -14,6 +14,7 @@ from jobs.queue import JobContext, handler
 def enqueue_due_periods() -> None:
     """Beat's task: open the periods that come next, then promise the drafting of those that ended, and the closing."""
     at = timezone.now()
+    lifecycle.settle_due(at)
     subscriptions.open_next_periods(at)
     invoicing.enqueue_drafts(at)
     invoicing.enqueue_due_periods(at)

@@ -83,8 +83,8 @@ RULES: dict[str, LiteralString] = {
     "an alert is about its limit's window": """
         SELECT 'alert ' || a.id, 'limit ' || l.id || ' is another account, meter, window or a younger epoch'
         FROM metering_alert a JOIN metering_limit l ON l.id = a.limit_id
-        WHERE (a.account_id, a.meter_id, a.starts_at, a.ends_at) <> (l.account_id, l.meter_id, l.starts_at, l.ends_at)
-            OR a.epoch > l.epoch
+        WHERE (a.account_id, a.meter_id, a.starts_at) <> (l.account_id, l.meter_id, l.starts_at)
+            OR a.ends_at < l.ends_at OR a.epoch > l.epoch
     """,
     "a level speaks once": """
         SELECT 'account ' || account_id || ', meter ' || meter_id || ', window ' || starts_at,

@@ -12,7 +12,7 @@ from django.db.models import F
 from metering.accounts import AccountRef, UnknownAccount
 from metering.alerts import find_next_crossing, keep_raised_limit_quiet, record_crossings
 from metering.locks import hold_accounts, hold_limits_for_change, hold_limits_for_opening
-from metering.models import Alert, Limit, Reservation, ReservationState
+from metering.models import Limit, Reservation, ReservationState
 from metering.quantities import EXACT
 from metering.statements import run_statement
 from metering.usage import Window, read_windows
@@ -209,7 +209,8 @@ def end_windows(*, account_id: int, meter_ids: Collection[int], at: datetime) ->
     """End the account's windows of these meters at `at`: those that hold it are cut there, later ones taken back.
 
     What they count is counted anew, up to `at`. What is held of them is given back; it can be settled all the same.
-    Ingestion waits until the caller's transaction ends. A second call changes nothing. Raises LimitWindowClosed.
+    Alerts keep the window of which they spoke. Ingestion waits until the caller's transaction ends. A second call
+    changes nothing. Raises LimitWindowClosed.
     """
     hold_limits_for_opening()
     found = Limit.objects.filter(account_id=account_id, meter_id__in=meter_ids, ends_at__gt=at)
@@ -220,14 +221,12 @@ def end_windows(*, account_id: int, meter_ids: Collection[int], at: datetime) ->
     held = {pk: EXACT.subtract(limit.held, give_back_holds(pk, at=at)) for pk, limit in windows.items()}
     later = [pk for pk, limit in windows.items() if limit.starts_at >= at]
     Reservation.objects.filter(limit__in=later).delete()
-    Alert.objects.filter(limit__in=later).delete()
     Limit.objects.filter(pk__in=later).delete()
     cut = {pk: limit for pk, limit in windows.items() if limit.starts_at < at}
     used = read_windows({pk: Window(account_id, limit.meter_id, limit.starts_at, at) for pk, limit in cut.items()})
     for pk, limit in cut.items():
         limit.ends_at, limit.used, limit.held, limit.needs_check = at, used[pk], held[pk], True
         limit.save(update_fields=["ends_at", "used", "held", "needs_check"])
-    Alert.objects.filter(limit__in=cut).update(ends_at=at)
 
 
 def give_back_holds(limit_id: int, *, at: datetime) -> Decimal:

@@ -7,7 +7,7 @@ from django.db import IntegrityError, transaction
 from billing import drafting, invariants, invoicing, issuing, items, tax_rates
 from billing.drafting import NothingToBill, UnknownDraft
 from billing.models import Invoice, InvoiceItem, InvoiceLine, InvoiceSeries
-from tests.billing.makers import FEB, HOUR, JAN, MID_JAN, make_account, make_subscription
+from tests.billing.makers import FEB, HOUR, JAN, MAR, MID_JAN, make_account, make_subscription
 from tests.billing.threads import run_together
 
 pytestmark = pytest.mark.django_db
@@ -183,3 +183,23 @@ def test_control_without_its_lock_the_database_stops_the_second_issue_and_takes_
     assert sorted(type(result).__name__ for result in results) == ["IntegrityError", "NoneType"]
     assert InvoiceSeries.objects.get().last_number == 1
     assert_sound()
+
+
+def test_what_is_for_a_time_after_a_period_waits_for_a_later_invoice():
+    subscription = make_subscription(started_at=JAN)
+    for start, end in ((FEB, MAR), (JAN, FEB)):
+        items.add_item(
+            account_id=subscription.account_id,
+            subscription_id=subscription.id,
+            currency="EUR",
+            kind="proration",
+            description="Base fee",
+            unit_amount=Decimal(-1),
+            key=f"from {start}",
+            period_start=start,
+            period_end=end,
+            at=JAN,
+        )
+    assert invoicing.close_period(subscription.period_id, at=FEB).total_minor == 4_800
+    waiting = items.list_waiting(account_id=subscription.account_id, currency="EUR", subscription_id=subscription.id)
+    assert [item.key for item in waiting] == [f"from {FEB}"]

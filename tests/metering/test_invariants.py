@@ -107,7 +107,7 @@ BREAKS = {
     "an account goes by its own key": ["DELETE FROM metering_alias WHERE name = 'acme'"],
     "an alert is justified by what it saw": ["UPDATE metering_alert SET used = 7.99 WHERE level = 80"],
     "an alert is about its limit's window": [
-        "UPDATE metering_alert SET ends_at = '2026-12-02'",
+        "UPDATE metering_alert SET ends_at = '2026-11-30'",
         "UPDATE metering_alert SET epoch = 5",
     ],
     "a level speaks once": [

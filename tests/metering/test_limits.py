@@ -1,11 +1,12 @@
 import threading
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
 from django.db import transaction
 
 from metering import limits
+from metering.alerts import check_limits
 from metering.invariants import check
 from metering.limits import (
     LimitReading,
@@ -13,10 +14,12 @@ from metering.limits import (
     LimitWindowClosed,
     LimitWindowConflict,
     close_window,
+    end_windows,
     hand_over_limits,
     read_limits,
 )
-from metering.models import Limit
+from metering.models import Alert, Limit
+from metering.reservations import find_reservation, hold_quantity
 from metering.usage import read_usage
 from tests.metering.makers import make_account, make_events, make_meter
 from tests.metering.threads import open_threads, wait_until_blocked
@@ -307,3 +310,62 @@ def test_two_handing_over_at_once_make_one_window(account_id, meter_id):
         threads.run_all(*[lambda: hand_over(account_id, meter_id, "100")] * 4)
     limit = Limit.objects.get()
     assert (limit.epoch, limit.used) == (1, 0)
+
+
+def end(account_id, meter_id, at):
+    end_windows(account_id=account_id, meter_ids=[meter_id], at=at)
+
+
+def test_a_window_that_is_ended_keeps_what_was_used_before_and_the_next_counts_the_rest(account_id, meter_id):
+    limit = hand_over(account_id, meter_id, "100")
+    make_events(3, time=NOON - timedelta(minutes=1), source="before")
+    make_events(2, time=NOON, source="after")
+    for _ in range(2):
+        end(account_id, meter_id, NOON)
+    limit.refresh_from_db()
+    assert (limit.ends_at, limit.used, limit.epoch) == (NOON, 3, 1)
+    assert hand_over(account_id, meter_id, "200", start=NOON).used == 2
+    make_events(1, time=NOON + timedelta(hours=1), source="later")
+    assert [(each.used, each.quantity) for each in read_limits(account_id=account_id, at=NOON)] == [(3, 200)]
+    assert list(check()) == []
+
+
+def test_windows_that_begin_later_are_taken_back(account_id, meter_id):
+    hand_over(account_id, meter_id, "100")
+    hand_over(account_id, meter_id, "100", start=DECEMBER, end=JANUARY)
+    end(account_id, meter_id, NOON)
+    assert list(Limit.objects.values_list("starts_at", "ends_at")) == [(NOVEMBER, NOON)]
+
+
+def test_alerts_keep_the_window_of_which_they_spoke_when_it_is_ended(account_id, meter_id):
+    hand_over(account_id, meter_id, "10")
+    make_events(9, time=NOON - timedelta(hours=1))
+    check_limits(at=NOON)
+    end(account_id, meter_id, NOON)
+    assert Alert.objects.get().ends_at == DECEMBER
+    assert list(check()) == []
+
+
+def test_what_is_held_of_an_ended_window_is_given_back_and_can_still_be_settled(account_id, meter_id):
+    limit = hand_over(account_id, meter_id, "10", is_hard=True)
+    hold = hold_quantity(account_key="acme", meter_key="requests", quantity=Decimal(4), at=NOON - timedelta(minutes=1))
+    end(account_id, meter_id, NOON)
+    limit.refresh_from_db()
+    assert limit.held == 0
+    assert find_reservation(hold.reservation.id).state == "expired"
+    assert list(check()) == []
+
+
+def test_a_closed_window_is_not_ended(account_id, meter_id):
+    hand_over(account_id, meter_id, "10")
+    close_window(account_id=account_id, start=NOVEMBER, end=DECEMBER, at=DECEMBER)
+    with pytest.raises(LimitWindowClosed):
+        end(account_id, meter_id, NOON)
+
+
+def test_of_one_meter_alone_a_window_is_closed(account_id, meter_id):
+    other = make_meter("errors").id
+    for each in (meter_id, other):
+        hand_over(account_id, each, "10")
+    close_window(account_id=account_id, start=NOVEMBER, end=DECEMBER, at=DECEMBER, meter_ids=[other])
+    assert list(Limit.objects.filter(closed_at__isnull=True).values_list("meter_id", flat=True)) == [meter_id]

@@ -1,0 +1,203 @@
+"""Where a change cuts a period, and what that makes of its fees and of metering's limits."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from fractions import Fraction
+
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+
+from billing import coupons, plans, profiles
+from billing.discounts import share_discounts
+from billing.fees import Fee, FeePart, credit_fees, spare_fees
+from billing.items import add_item
+from billing.models import ItemKind, Period, PlanVersion, Subscription, SubscriptionChange
+from billing.money import Money
+from billing.periods import Cycle, find_period, find_zone
+from billing.plans import describe_periods
+from billing.proration import WHOLE, find_part_left
+from billing.rating import ONE, PriceModel, Usage, rate
+from billing.subscriptions import find_cycle, follow_period, list_meters, make_period, open_periods
+from metering import limits
+
+
+class MoveRefused(ValueError):
+    """The subscription's state, or what is planned for it, does not allow that."""
+
+
+class PeriodFinal(MoveRefused):
+    """The period of that moment is billed already, or the subscription was changed at that very moment."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """Where a period was cut at `at`, and the whole [whole_start, whole_end) that it is a part of."""
+
+    period: Period | None
+    at: datetime
+    whole_start: datetime
+    whole_end: datetime
+    zone: str
+
+
+def cut_period(subscription: Subscription, *, at: datetime) -> Cut:
+    """End the period that holds `at` there, and take back those that begin later, with their limits.
+
+    Closing waits for us, or we for it: then the period is final. Raises PeriodFinal, MoveRefused.
+    """
+    period = read_period(subscription, at=at)
+    periods = lock_periods(subscription, at=at)
+    if any(each.closed_at is not None for each in periods) or period.pk not in {each.pk for each in periods}:
+        raise PeriodFinal(f"The period of {at} is billed already.")
+    if period.starts_at == at and period.is_prorated:
+        raise PeriodFinal(f"The subscription was changed at {at} already.")
+    cut = describe_cut(subscription, period, at=at)
+    meters = list_meters({each.version_id for each in periods})
+    Period.objects.filter(pk__in=[each.pk for each in periods if each.starts_at >= at]).delete()
+    Period.objects.filter(pk__in=[each.pk for each in periods if each.starts_at < at]).update(ends_at=at)
+    limits.end_windows(account_id=subscription.account_id, meter_ids=meters, at=at)
+    return cut
+
+
+def lock_periods(subscription: Subscription, *, at: datetime) -> list[Period]:
+    """Those that end after `at`."""
+    locked = Period.objects.select_for_update(of=("self",)).filter(subscription=subscription, ends_at__gt=at)
+    return list(locked.order_by("starts_at"))
+
+
+def withdraw_later(subscription: Subscription, *, at: datetime) -> None:
+    """Take back the periods that begin after `at`, and open those that are to follow now."""
+    locked = Period.objects.select_for_update(of=("self",)).filter(subscription=subscription, starts_at__gt=at)
+    later = list(locked.order_by("starts_at"))
+    if not later:
+        return
+    meters = list_meters({each.version_id for each in later})
+    Period.objects.filter(pk__in=[each.pk for each in later]).delete()
+    limits.end_windows(account_id=subscription.account_id, meter_ids=meters, at=later[0].starts_at)
+    reopen(subscription, at=at, until=later[-1].starts_at)
+
+
+def reopen(subscription: Subscription, *, at: datetime, until: datetime | None = None) -> None:
+    """Open the periods that follow the last one, up to the one that holds `until` (`at` when left out)."""
+    last = Period.objects.filter(subscription=subscription).order_by("-ends_at").select_related("version").first()
+    zone = read_zone(subscription)
+    if last is not None:
+        open_periods(list(follow_period(subscription, last, until=until or at, zone=zone)), at=at)
+    elif subscription.started_at <= at:
+        bounds = subscription.started_at, find_period(subscription.started_at, find_cycle(subscription), zone)[1]
+        open_periods([make_period(subscription, subscription.version, *bounds)], at=at)
+
+
+def begin_part(subscription: Subscription, cut: Cut, change: SubscriptionChange, *, end: datetime | None) -> None:
+    """Open the period from the cut to the end of the whole, or to that of the cycle that begins; fees for that part."""
+    is_free = cut.period is not None and cut.period.is_free
+    cycle = find_cycle(subscription)
+    period = make_period(subscription, subscription.version, cut.at, end or find_period(cut.at, cycle, cut.zone)[1])
+    left = find_left(subscription.version, cycle, cut, end=end)
+    period.is_free, period.is_prorated = is_free, not is_free and left != WHOLE
+    open_periods([period], at=cut.at)
+    if period.is_prorated:
+        parts = spare_fees(list_fees(subscription, subscription.version, at=cut.at), left=left)
+        text = _("%(fee)s: not asked before %(date)s")
+        write_parts(subscription, period, parts, text, change, date=cut.at)
+
+
+def give_back(subscription: Subscription, cut: Cut, change: SubscriptionChange) -> None:
+    """Give back what the cut period asks for the time after the cut; where nothing of it is left, there is no bill."""
+    if cut.period is None or cut.period.starts_at >= cut.at:
+        return
+    text = _("%(fee)s: not used from %(date)s")
+    parts = list_credits(subscription, cut.period, cut)
+    period = make_period(subscription, cut.period.version, cut.period.starts_at, cut.at)
+    write_parts(subscription, period, parts, text, change, date=cut.at)
+
+
+def list_credits(subscription: Subscription, period: Period, cut: Cut) -> list[FeePart]:
+    if period.is_free or period.starts_at >= cut.at:
+        return []
+    fees = list_fees(subscription, period.version, at=period.starts_at)
+    asked = find_part(period.version, cut, period.starts_at) if period.is_prorated else WHOLE
+    return credit_fees(fees, left=find_part(period.version, cut, cut.at), asked=asked)
+
+
+def find_part(version: PlanVersion, cut: Cut, at: datetime) -> Fraction:
+    by = describe_periods(version).proration
+    return find_part_left(at, start=cut.whole_start, end=cut.whole_end, by=by, time_zone=cut.zone)
+
+
+def find_left(version: PlanVersion, cycle: Cycle, cut: Cut, *, end: datetime | None) -> Fraction:
+    """The part of the new version's fees that is asked: of the same whole, or of the one that its own cycle makes."""
+    if end is not None:
+        return find_part(version, cut, cut.at)
+    start, finish = find_period(cut.at, cycle, cut.zone)
+    by = describe_periods(version).proration
+    return find_part_left(cut.at, start=start, end=finish, by=by, time_zone=cut.zone)
+
+
+def describe_cut(subscription: Subscription, period: Period, *, at: datetime) -> Cut:
+    zone = read_zone(subscription)
+    start = min(find_period(period.starts_at, find_cycle(subscription), zone)[0], period.starts_at)
+    return Cut(period, at, start, period.ends_at, zone)
+
+
+def list_fees(subscription: Subscription, version: PlanVersion, *, at: datetime) -> list[Fee]:
+    """The flat fees of a version with what coupons take off them in a period that begins at `at`, before any part."""
+    terms = plans.read_version(version.pk)
+    fees = [
+        (f"price {position}", price.description, rate(price, Usage(ONE)).round(terms.currency).minor)
+        for position, price in enumerate(terms.prices, start=1)
+        if price.model is PriceModel.FLAT
+    ]
+    given = coupons.read_discounts(account_id=subscription.account_id, subscription_id=subscription.pk, at=at)
+    shares = share_discounts([amount for *_names, amount in fees], [each.terms for each in given])
+    return [
+        Fee(key, description, amount - sum(share[place] for share in shares))
+        for place, (key, description, amount) in enumerate(fees)
+    ]
+
+
+def write_parts(
+    subscription: Subscription,
+    period: Period,
+    parts: Iterable[FeePart],
+    text: str,
+    change: SubscriptionChange,
+    *,
+    date: datetime,
+) -> None:
+    """As items of the period's invoice, which its dates name; the change and the fee name each."""
+    currency = period.version.currency
+    day = date_format(date.astimezone(find_zone(read_zone(subscription))))
+    for part in parts:
+        if not part.amount_minor:
+            continue
+        add_item(
+            account_id=subscription.account_id,
+            subscription_id=subscription.pk,
+            currency=currency,
+            kind=ItemKind.PRORATION,
+            description=text % {"fee": part.fee.description, "date": day},
+            unit_amount=Money(part.amount_minor, currency).amount,
+            key=f"change {change.pk}, {period.version_id} {part.fee.key}",
+            period_start=period.starts_at,
+            period_end=period.ends_at,
+            at=change.at,
+            by=change.made_by_id,
+        )
+
+
+def read_period(subscription: Subscription, *, at: datetime, opens: bool = True) -> Period:
+    """The period that holds `at`; where beat is behind it is opened first, if `opens`. Raises MoveRefused."""
+    holding = Period.objects.filter(subscription=subscription, starts_at__lte=at, ends_at__gt=at)
+    period = holding.select_related("version").first()
+    if period is None and opens:
+        reopen(subscription, at=at)
+        period = holding.select_related("version").first()
+    if period is None:
+        raise MoveRefused(f"The subscription has no period at {at}.")
+    return period
+
+
+def read_zone(subscription: Subscription) -> str:
+    return profiles.read_profile(subscription.account_id).time_zone
