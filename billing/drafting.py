@@ -2,15 +2,21 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
+from fractions import Fraction
 
 from django.db import transaction
+from django.utils.translation import gettext
 
 from billing import coupons, plans, profiles
+from billing.commitments import true_up
 from billing.documents import add_up, compose_lines
-from billing.items import ItemFact, list_waiting, release_items, take_items
+from billing.items import ONE, ItemFact, list_waiting, release_items, take_items
 from billing.lines import LineFact, rate_period, write_detail, write_taxes
-from billing.models import Invoice, InvoiceKind, InvoiceLine, InvoiceState, Period
-from billing.periods import Cycle, Interval, find_period
+from billing.models import Invoice, InvoiceKind, InvoiceLine, InvoiceState, ItemKind, Period
+from billing.money import Money
+from billing.periods import Cycle, Interval, count_days, find_period
+from billing.plans import PlanTerms
+from billing.proration import MICROSECOND, Proration, part_of_days
 from billing.rating import Step, StepKind, write_steps
 from billing.subscriptions import list_meters
 from billing.tax_rates import read_taxes
@@ -46,7 +52,7 @@ def draft_period(period: Period, *, at: datetime, is_final: bool = False) -> Inv
     priced = rate_period(terms, account_id=account_id, start=start, end=end)
     given_off = coupons.read_discounts(account_id=account_id, subscription_id=subscription.pk, at=start)
     lines = compose_lines(
-        [*priced, *map(make_item_line, waiting)],
+        [*priced, *map(make_item_line, waiting), *raise_to_commitment(period, terms, priced)],
         taxes=read_taxes([account_id])[account_id],
         discounts=[each.terms for each in given_off],
     )
@@ -58,6 +64,43 @@ def draft_period(period: Period, *, at: datetime, is_final: bool = False) -> Inv
     if is_final and waiting:
         take_items([item.id for item in waiting], invoice)
     return invoice
+
+
+def raise_to_commitment(period: Period, terms: PlanTerms, priced: Sequence[LineFact]) -> Iterator[LineFact]:
+    """A line over what the period's prices are short of what was promised of it, before discounts and taxes."""
+    if not terms.commitment_minor:
+        return
+    billed = sum(line.amount_minor for line in priced)
+    missing = Money(
+        true_up(terms.commitment_minor, billed, part=find_part(period, terms)).missing_minor, terms.currency
+    )
+    if missing.minor:
+        step = Step(StepKind.MINIMUM, ONE, missing.amount, missing.amount)
+        yield LineFact(
+            position=0,
+            description=gettext("Commitment"),
+            meter_id=None,
+            meter_key=None,
+            meter_name="",
+            unit="",
+            quantity=ONE,
+            event_count=None,
+            steps=(step,),
+            amount_exact=missing.amount,
+            amount_minor=missing.minor,
+            kind=ItemKind.TRUE_UP.value,
+        )
+
+
+def find_part(period: Period, terms: PlanTerms) -> Fraction:
+    """Which part it is of the whole period that its version would have: less where it was begun or cut within one."""
+    zone = profiles.read_profile(period.subscription.account_id).time_zone
+    whole_start, whole_end = find_period(period.starts_at, terms.periods.cycle(period.subscription.anchor), zone)
+    if terms.periods.proration is Proration.DAY:
+        return part_of_days(
+            count_days(period.starts_at, period.ends_at, zone), count_days(whole_start, whole_end, zone)
+        )
+    return Fraction((period.ends_at - period.starts_at) // MICROSECOND, (whole_end - whole_start) // MICROSECOND)
 
 
 def close_windows(period: Period, *, at: datetime) -> None:

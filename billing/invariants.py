@@ -24,6 +24,7 @@ from billing.models import (
     InvoiceMove,
     InvoiceSeries,
     InvoiceState,
+    ItemKind,
     Period,
     PlanVersion,
     Subscription,
@@ -212,7 +213,7 @@ def check_items() -> Iterator[Violation]:
     # A draft of a period takes its items when it is issued, and a void invoice may have given its own back.
     issued = ~Q(invoice__state__in=[InvoiceState.DRAFT, InvoiceState.VOID])
     of_items = InvoiceLine.objects.filter(issued).exclude(kind=LINE_OF_PRICE).select_related("invoice")
-    for line in of_items.filter(item=None).order_by("pk"):
+    for line in of_items.exclude(kind=ItemKind.TRUE_UP).filter(item=None).order_by("pk"):
         yield Violation("a line bills its item", name_line(line), "there is none")
 
 

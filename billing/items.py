@@ -104,11 +104,12 @@ def list_waiting(
 def take_items(item_ids: Iterable[int], invoice: Invoice) -> None:
     """Say which lines of an invoice bill these items, which the caller has locked and put on its lines in this order.
 
-    The invoice's lines of items come after those of prices, in the order of the items.
+    The invoice's lines of items come after those of prices, in the order of the items, and before a commitment's.
     """
-    lines = InvoiceLine.objects.filter(invoice=invoice).exclude(kind="price").order_by("position")
-    items = InvoiceItem.objects.in_bulk(list(item_ids))
-    for item_id, line in zip(item_ids, lines, strict=True):
+    ids = list(item_ids)
+    lines = InvoiceLine.objects.filter(invoice=invoice).exclude(kind="price").order_by("position")[: len(ids)]
+    items = InvoiceItem.objects.in_bulk(ids)
+    for item_id, line in zip(ids, lines, strict=True):
         items[item_id].invoice_line = line
     InvoiceItem.objects.bulk_update(items.values(), ["invoice_line"])
 

@@ -109,6 +109,7 @@ def make_plan(
     prices: Iterable[PriceTerms] = (BASE_FEE, REQUESTS, BANDWIDTH),
     limits: Iterable[PlanLimitTerms] = (PlanLimitTerms("requests", Decimal(50_000)),),
     periods: PeriodTerms = MONTHLY,
+    commitment_minor: int = 0,
     at: datetime = JAN,
 ) -> PlanTerms:
     make_meters()
@@ -120,6 +121,7 @@ def make_plan(
         prices=prices,
         limits=limits,
         periods=periods,
+        commitment_minor=commitment_minor,
         at=at,
     )
 

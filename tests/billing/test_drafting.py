@@ -1,4 +1,4 @@
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -13,7 +13,8 @@ from jobs.models import Job, JobState
 from jobs.runner import run_job
 from metering.ingest import Fate
 from tests.billing.credits.makers import give
-from tests.billing.makers import FEB, HOUR, JAN, MID_JAN, make_subscription, use
+from tests.billing.makers import FEB, HOUR, JAN, MID_JAN, make_plan, make_subscription, use
+from tests.billing.test_items import add
 
 pytestmark = pytest.mark.django_db
 
@@ -124,6 +125,25 @@ def test_credit_does_not_pay_for_what_another_line_gives_back():
     assert (invoice.total_minor, invoice.credited_minor, invoice.due_minor) == (900, 900, 0)
     assert CreditGrant.objects.get().balance_minor == 9_100
     assert list_rules() == set()
+
+
+@pytest.mark.parametrize(("started_at", "promised"), [(JAN, 31_000), (datetime(2026, 1, 15, tzinfo=UTC), 17_000)])
+def test_a_period_is_raised_to_the_commitment_for_its_part_of_the_whole(started_at, promised):
+    subscription = make_subscription(plan=make_plan(commitment_minor=31_000), started_at=started_at)
+    add(subscription.account_id, "5.00", subscription_id=subscription.id)
+    invoice = invoicing.close_period(subscription.period_id, at=FEB)
+    assert [(line.kind, line.amount_minor) for line in invoice.lines[3:]] == [
+        ("one_off", 500),
+        ("true_up", promised - 4900),
+    ]
+    assert invoice.total_minor == promised + 500
+    assert InvoiceItem.objects.get().invoice_line.kind == "one_off"
+    assert list_rules() == set()
+
+
+def test_a_period_that_comes_to_its_commitment_is_not_raised():
+    subscription = make_subscription(plan=make_plan(commitment_minor=4_900))
+    assert len(invoicing.close_period(subscription.period_id, at=FEB).lines) == 3
 
 
 # The grace
