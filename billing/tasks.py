@@ -5,7 +5,7 @@ from datetime import timedelta
 from celery import shared_task
 from django.utils import timezone
 
-from billing import invoicing, lifecycle, subscriptions
+from billing import invoicing, lifecycle, subscriptions, whatif_answers
 from billing.credits import settling, top_ups
 from jobs.queue import JobContext, handler
 
@@ -45,3 +45,9 @@ def settle_credits() -> None:
 def ask_one(job: JobContext) -> None:
     """The job's key is the rule's id and the number of the top-up."""
     top_ups.ask_top_up(job.payload["rule"], job.payload["number"], at=job.at)
+
+
+@handler(whatif_answers.ANSWER_WHAT_IF, max_attempts=3)
+def answer_what_if(job: JobContext) -> None:
+    """The job's key is a name of the question's own."""
+    whatif_answers.answer(job)

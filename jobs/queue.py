@@ -1,6 +1,7 @@
 """The door of `jobs`: promise work, and say which function does it."""
 
 import json
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -21,17 +22,29 @@ from jobs.wake import wake_worker
 __all__ = [
     "HandlerAlreadyRegistered",
     "JobContext",
+    "JobFact",
     "UnknownJob",
     "UnknownJobKind",
     "enqueue",
     "handler",
     "list_kinds",
+    "read_job",
     "retry_dead",
 ]
 
 
 class UnknownJob(LookupError):
     """There is no job with this id."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobFact:
+    """How far a job is; `state` is queued, running, done or dead."""
+
+    state: str
+    payload: dict[str, Any]
+    progress_done: int
+    progress_total: int | None
 
 
 INSERT_JOB = """
@@ -61,6 +74,14 @@ def enqueue(
     if earliest <= at:
         transaction.on_commit(partial(wake_worker, row[0]))
     return True
+
+
+def read_job(kind: str, key: str) -> JobFact | None:
+    """None where nothing was promised under this kind and key."""
+    job = Job.objects.filter(kind=kind, key=key).first()
+    if job is None:
+        return None
+    return JobFact(str(job.state), job.payload, job.progress_done, job.progress_total)
 
 
 @transaction.atomic

@@ -21,6 +21,7 @@ from django.utils.translation import gettext_lazy as _
 from billing.admin.price_imports import import_view, may_import
 from billing.admin.reading import PlainDecimalField, ReadOnly, list_sentences
 from billing.admin.tier_forms import TierFormSet
+from billing.admin.whatif import WhatIfPages
 from billing.models import AddOn, Plan, PlanLimit, PlanVersion, Price, PriceRow, Tier
 from billing.plans import InvalidPlan, copy_last_version, publish_version, retire_version
 from billing.price_rows import describe_price
@@ -239,7 +240,7 @@ class RowInline(DraftRows, RowTabularInline):
 
 
 @admin.register(PlanVersion)
-class PlanVersionAdmin(WhileDraft, VersionModelAdmin):
+class PlanVersionAdmin(WhatIfPages, WhileDraft, VersionModelAdmin):
     list_display = ["__str__", "currency", "interval", "status", "offered_from", "retired_at", "subscribers"]
     list_filter = [StatusFilter, "interval", "plan"]
     list_select_related = ["plan"]
