@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 
 from metering.api.answers import answer_fates, read_preference
-from metering.api.bodies import read_body
+from metering.api.bodies import drop_body, read_body
 from metering.api.modes import BATCH, SINGLE, Mode, find_mode
 from metering.api.records import record_refusals, record_unreadable
 from metering.api.refusals import refuse_key
@@ -27,6 +27,7 @@ from metering.outages import answer_outage
 from metering.problems import Problem
 
 SMALL_BODY = 64 * 1024
+OF_KNOWN_KEYS = {"missing_scope", "rate_exceeded"}
 
 
 @csrf_exempt
@@ -53,9 +54,14 @@ def accept_events(request: HttpRequest) -> HttpResponse:
 
 
 def accept_any(request: HttpRequest) -> tuple[Mode, Sequence[EventFate]]:
-    """Who has no key of ours has nothing read."""
+    """Who has no key of ours has nothing read. Who has one, and is refused, may go on sending over its connection."""
     at = timezone.now()
-    key = require_key(request, at=at)
+    try:
+        key = require_key(request, at=at)
+    except Problem as problem:
+        if problem.code in OF_KNOWN_KEYS:
+            drop_body(request, int(request.META.get("CONTENT_LENGTH") or 0))
+        raise
     mode, body = find_mode(request), read_body(request)
     try:
         rows = read_events(request, body, mode)
