@@ -273,8 +273,13 @@ def list_plans(*, currency: str | None = None, at: datetime | None = None) -> li
 
 
 def next_plan(slug: str, *, currency: str | None = None, at: datetime | None = None) -> PlanTerms | None:
-    """The plan on offer that ranks next above this one; None when it is the largest. Raises UnknownPlan."""
-    rank = find_plan(slug, currency=currency, at=at).rank
+    """The plan on offer that ranks next above this one, which may be off offer; None when there is none.
+
+    Raises UnknownPlan where there has never been this one.
+    """
+    rank = Plan.objects.filter(slug=slug).values_list("rank", flat=True).first()
+    if rank is None:
+        raise UnknownPlan(slug, list_slugs(at=at))
     return next((plan for plan in list_plans(currency=currency, at=at) if plan.rank > rank), None)
 
 

@@ -18,7 +18,7 @@ from metering.events import floor_hour
 from metering.limits import find_percent
 from metering.usage import HOUR, Point, read_series, split_hours
 
-FindNext = Callable[[str], PlanTerms | None]
+FindNext = Callable[..., PlanTerms | None]  # as next_plan is called: slug, currency=
 
 ZERO = Decimal(0)
 
@@ -176,7 +176,7 @@ def find_offer(
     subscription: SubscriptionFact, *, meter_key: str, at: datetime, find_next: FindNext = next_plan
 ) -> Offer | None:
     """What the rep can propose; None on the largest plan."""
-    plan = find_next(subscription.plan_slug)
+    plan = find_next(subscription.plan_slug, currency=subscription.currency)
     if plan is None:
         return None
     return Offer(

@@ -229,3 +229,9 @@ def test_a_plan_that_is_still_to_come_is_not_on_offer():
     with pytest.raises(UnknownPlan):
         plans.find_offer("scale", at=FEB)
     assert plans.find_offer("scale", at=MAR).pk == draft
+
+
+def test_the_next_plan_is_told_also_to_who_is_on_one_that_is_retired():
+    small, large = make_plan("growth", rank=1), make_plan("scale", rank=2)
+    plans.retire_version(small.version_id, at=FEB)
+    assert plans.next_plan("growth", at=FEB) == large
