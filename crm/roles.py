@@ -54,6 +54,8 @@ FINANCE_PERMISSIONS = (
     "billing.change_planlimit",
     "billing.delete_planlimit",
     "billing.view_subscription",
+    "billing.change_subscription",
+    "billing.view_subscriptionchange",
     "billing.view_period",
     "billing.view_invoice",
     "billing.view_invoiceline",

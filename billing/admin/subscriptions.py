@@ -1,20 +1,27 @@
-"""Who is on which plan, who pays, and which taxes. Subscriptions are made by billing's functions and only read here."""
+"""Who is on which plan, who pays, and which taxes. Subscriptions are moved by billing's functions, once confirmed."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.db import models
 from django.db.models import Prefetch, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
+from billing import lifecycle
 from billing.admin.reading import PlainDecimalField, ReadOnly, list_sentences
-from billing.models import BillingProfile, Invoice, Period, Subscription, TaxRate
+from billing.models import BillingProfile, Invoice, Period, Subscription, SubscriptionChange, TaxRate
+from billing.parts import MoveRefused
 from billing.previews import InvoicePreview, NotSubscribed, preview_period
+from billing.switching import preview_cancel
 from billing.wording import display_money, explain_line
 
 if TYPE_CHECKING:
@@ -22,11 +29,13 @@ if TYPE_CHECKING:
     SubscriptionModelAdmin = admin.ModelAdmin[Subscription]
     TaxRateModelAdmin = admin.ModelAdmin[TaxRate]
     PeriodTabularInline = admin.TabularInline[Period, Subscription]
+    ChangeTabularInline = admin.TabularInline[SubscriptionChange, Subscription]
 else:
     ProfileModelAdmin = admin.ModelAdmin
     SubscriptionModelAdmin = admin.ModelAdmin
     TaxRateModelAdmin = admin.ModelAdmin
     PeriodTabularInline = admin.TabularInline
+    ChangeTabularInline = admin.TabularInline
 
 
 class PeriodInline(ReadOnly, PeriodTabularInline):
@@ -48,6 +57,14 @@ class PeriodInline(ReadOnly, PeriodTabularInline):
         return format_html_join(", ", '<a href="{}">{}</a> ({})', links) or "–"
 
 
+class ChangeInline(ReadOnly, ChangeTabularInline):
+    model = SubscriptionChange
+    readonly_fields = ["move", "before", "after", "at", "made_by"]
+    fields = [*readonly_fields]
+    ordering = ["-pk"]
+    extra = 0
+
+
 @admin.register(Subscription)
 class SubscriptionAdmin(ReadOnly, SubscriptionModelAdmin):
     list_display = ["account", "account_key", "version", "state", "started_at", "ended_at"]
@@ -58,10 +75,12 @@ class SubscriptionAdmin(ReadOnly, SubscriptionModelAdmin):
     ordering = ["-started_at", "-pk"]
     search_fields = ["account__key", "account__name", "version__plan__name"]
     search_help_text = _("Search in accounts and plans")
-    inlines = [PeriodInline]
+    inlines = [PeriodInline, ChangeInline]
+    actions = ["pause", "resume", "cancel_now", "cancel_at_end", "undo_cancel", "end_trial"]
     readonly_fields = ["account_key", "cost_so_far"]
     fieldsets = [
         (None, {"fields": ["account", "account_key", "version", "state", "started_at", "anchor", "ended_at"]}),
+        (_("What will happen"), {"fields": ["trial_ends_at", "next_version", "changes_at", "cancels_at"]}),
         (_("Period under way"), {"fields": ["cost_so_far"]}),
     ]
 
@@ -81,6 +100,76 @@ class SubscriptionAdmin(ReadOnly, SubscriptionModelAdmin):
         except NotSubscribed:
             return "–"
         return describe_preview(preview)
+
+    def has_move_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("billing.change_subscription")
+
+    @admin.action(description=_("Pause now"), permissions=["move"])
+    def pause(self, request: HttpRequest, queryset: QuerySet[Subscription]) -> HttpResponse | None:
+        question = _("Their periods end now, and the unused part of the fees is given back:")
+        return self.move_each(request, queryset, lifecycle.pause, question, "pause", gives_back=True)
+
+    @admin.action(description=_("Resume now"), permissions=["move"])
+    def resume(self, request: HttpRequest, queryset: QuerySet[Subscription]) -> HttpResponse | None:
+        question = _("They are billed again from now on:")
+        return self.move_each(request, queryset, lifecycle.resume, question, "resume")
+
+    @admin.action(description=_("End now"), permissions=["move"])
+    def cancel_now(self, request: HttpRequest, queryset: QuerySet[Subscription]) -> HttpResponse | None:
+        question = _("They end now. What was used is billed, and the unused part of the fees is given back:")
+        return self.move_each(request, queryset, lifecycle.cancel, question, "cancel_now", gives_back=True)
+
+    @admin.action(description=_("End with the period"), permissions=["move"])
+    def cancel_at_end(self, request: HttpRequest, queryset: QuerySet[Subscription]) -> HttpResponse | None:
+        question = _("They end with their periods, and nothing is given back:")
+        return self.move_each(request, queryset, lifecycle.cancel_at_end, question, "cancel_at_end")
+
+    @admin.action(description=_("Let go on what was to end"), permissions=["move"])
+    def undo_cancel(self, request: HttpRequest, queryset: QuerySet[Subscription]) -> HttpResponse | None:
+        return self.move_each(request, queryset, lifecycle.undo_cancel, _("They go on:"), "undo_cancel")
+
+    @admin.action(description=_("End the trial now"), permissions=["move"])
+    def end_trial(self, request: HttpRequest, queryset: QuerySet[Subscription]) -> HttpResponse | None:
+        return self.move_each(request, queryset, lifecycle.end_trial, _("They are billed from now on:"), "end_trial")
+
+    def move_each(
+        self,
+        request: HttpRequest,
+        queryset: QuerySet[Subscription],
+        move: Callable[..., object],
+        question: Any,
+        action: str,
+        *,
+        gives_back: bool = False,
+    ) -> HttpResponse | None:
+        """Ask first, with the money; then move each, and tell which could not be. The history says who did it."""
+        chosen, at = queryset.order_by("pk"), timezone.now()
+        if "confirmed" not in request.POST:
+            context = self.admin_site.each_context(request) | {
+                "title": self.opts.verbose_name_plural,
+                "opts": self.opts,
+                "rows": [(each, each.account, show_credit(each, at=at) if gives_back else "–") for each in chosen],
+                "question": question,
+                "action": action,
+                "verb": _("Yes"),
+                "checkbox_name": ACTION_CHECKBOX_NAME,
+            }
+            return TemplateResponse(request, "admin/billing/confirm.html", context)
+        for each in chosen:
+            try:
+                move(each.pk, at=at, by=request.user.pk)
+            except MoveRefused as error:
+                self.message_user(request, f"{each}: {error}", messages.ERROR)
+        return None
+
+
+def show_credit(subscription: Subscription, *, at: datetime) -> str:
+    """What of its fees would be given back; a dash where it has no period to end."""
+    try:
+        preview = preview_cancel(subscription.pk, at=at)
+    except MoveRefused:
+        return "–"
+    return display_money(preview.net_minor, preview.currency)
 
 
 def describe_preview(preview: InvoicePreview) -> SafeString:
