@@ -1,7 +1,7 @@
 """What customers would have paid under another plan version: their real past periods, rated by the invoice's function.
 
 Both sides are rated anew from the same readings, each by its own terms, so that late usage counts on both and what is
-compared is prices alone. Taxes, discounts and credit stay out of it.
+compared is prices alone. Commitments, items, taxes, discounts and credit stay out of it.
 """
 
 from collections import Counter

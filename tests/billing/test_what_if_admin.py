@@ -73,8 +73,8 @@ def test_a_question_is_answered_by_a_job_and_its_answer_read_on_its_page(client,
         "Revenue as it is</span> <strong>€9.50</strong>",
         "Revenue then</span> <strong>€4.00</strong>",
         "Change of revenue</span> <strong>−€5.50</strong>",
-        "<td>€0.50</td><td>€2.00</td><td>+€1.50</td>",
-        "<td>€9.00</td><td>€2.00</td><td>−€7.00</td>",
+        '<td class="amount">€0.50</td><td class="amount">€2.00</td><td class="amount">+€1.50</td>',
+        '<td class="amount">€9.00</td><td class="amount">€2.00</td><td class="amount">−€7.00</td>',
     ]:
         assert text in page
     assert "looks again" not in page
