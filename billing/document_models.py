@@ -109,3 +109,20 @@ class CreditNoteLine(models.Model):
 
     def __str__(self) -> str:
         return str(self.invoice_line)
+
+
+class Reminder(models.Model):
+    """That the customer was reminded of an invoice, the first time, the second, and so on."""
+
+    invoice = models.ForeignKey("billing.Invoice", models.PROTECT, related_name="reminders")
+    number = models.PositiveSmallIntegerField()
+    email = models.EmailField(blank=True, help_text=_("Where it went; empty where nobody's address is known."))
+    sent_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name = _("reminder")
+        verbose_name_plural = _("reminders")
+        constraints = [models.UniqueConstraint(fields=["invoice", "number"], name="reminder_sent_once")]
+
+    def __str__(self) -> str:
+        return str(self.number)

@@ -20,6 +20,7 @@ from billing.document_models import CreditNote as CreditNote
 from billing.document_models import CreditNoteLine as CreditNoteLine
 from billing.document_models import InvoiceMove as InvoiceMove
 from billing.document_models import Payment as Payment
+from billing.document_models import Reminder as Reminder
 from billing.item_models import InvoiceItem as InvoiceItem
 from billing.item_models import ItemKind as ItemKind
 from billing.periods import Anchoring, Interval

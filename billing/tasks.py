@@ -5,7 +5,7 @@ from datetime import timedelta
 from celery import shared_task
 from django.utils import timezone
 
-from billing import invoicing, lifecycle, subscriptions, whatif_answers
+from billing import dunning, invoicing, lifecycle, subscriptions, whatif_answers
 from billing.credits import settling, top_ups
 from jobs.queue import JobContext, handler
 
@@ -51,3 +51,15 @@ def ask_one(job: JobContext) -> None:
 def answer_what_if(job: JobContext) -> None:
     """The job's key is a name of the question's own."""
     whatif_answers.answer(job)
+
+
+@shared_task
+def remind_of_unpaid() -> None:
+    """Beat's task: promise the reminders that are due."""
+    dunning.enqueue_reminders(timezone.now())
+
+
+@handler(dunning.REMIND)
+def remind_one(job: JobContext) -> None:
+    """The job's key is the invoice's id and the number of the reminder."""
+    dunning.remind(job.payload["invoice"], job.payload["number"], at=job.at)

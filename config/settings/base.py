@@ -168,6 +168,7 @@ PERIODIC_TASKS: dict[str, tuple[str, int]] = {
     "metering: make room for next month's events": ("metering.tasks.open_months", 86_400),
     "metering: drop events that are old enough": ("metering.tasks.prune_events", 86_400),
     "billing: close periods that ended": ("billing.tasks.enqueue_due_periods", 300),
+    "billing: remind of what is not paid": ("billing.tasks.remind_of_unpaid", 3600),
     "billing: let credit recur and expire": ("billing.tasks.settle_credits", 300),
     "crm: turn alerts into leads": ("crm.tasks.open_leads", 60),
 }
@@ -220,6 +221,7 @@ KEY_FAILURES_PER_SECOND, KEY_FAILURES_BURST = 5, 200  # requests without a good 
 
 # Billing
 BILLING_CLOSE_DELAY = timedelta(hours=1)  # from the end of a period to its invoice, for events in flight
+BILLING_REMINDERS = [timedelta(days=17), timedelta(days=31), timedelta(days=45)]  # of what is not paid, from its issue
 BILLING_OPEN_AHEAD = timedelta(days=1)  # the next period and its limits are there this long before it begins
 
 

@@ -1,0 +1,81 @@
+"""Reminders of invoices that are not paid: by a schedule of days, each promised as a job and sent once."""
+
+from datetime import datetime
+from enum import StrEnum
+
+from django.conf import settings
+from django.core.mail import EmailMessage
+from django.db import transaction
+from django.utils.translation import gettext
+
+from billing import profiles
+from billing.models import Invoice, InvoiceState, Reminder
+from billing.moves import lock_invoice, read_standing
+from billing.wording import display_money
+from jobs import queue
+
+REMIND = "billing.remind"
+
+
+class DunningState(StrEnum):
+    SETTLED = "settled"  # nothing is due, or nobody expects it any more
+    WAITING = "waiting"  # the first reminder is still to come
+    REMINDED = "reminded"
+    EXHAUSTED = "exhausted"  # the last reminder is out: a person decides what comes next
+
+
+def read_dunning(invoice: Invoice) -> DunningState:
+    if invoice.state != InvoiceState.ISSUED or read_standing(invoice).open_minor <= 0:
+        return DunningState.SETTLED
+    last = invoice.reminders.order_by("-number").values_list("number", flat=True).first() or 0
+    if last >= len(settings.BILLING_REMINDERS):
+        return DunningState.EXHAUSTED
+    return DunningState.REMINDED if last else DunningState.WAITING
+
+
+def enqueue_reminders(at: datetime) -> int:
+    """Promise the reminder that is due of each invoice, by settings.BILLING_REMINDERS, counted from its issue.
+
+    Of several that are overdue only the last goes out. Returns how many are new; a second call promises nothing more.
+    """
+    promised, schedule = 0, settings.BILLING_REMINDERS
+    for number, (after, until) in enumerate(zip(schedule, [*schedule[1:], None], strict=True), start=1):
+        due = Invoice.objects.filter(state=InvoiceState.ISSUED, due_minor__gt=0, issued_at__lte=at - after)
+        if until is not None:
+            due = due.filter(issued_at__gt=at - until)
+        for invoice_id in due.exclude(reminders__number__gte=number).order_by("pk").values_list("pk", flat=True):
+            payload = {"invoice": invoice_id, "number": number}
+            promised += queue.enqueue(REMIND, f"{invoice_id}:{number}", payload, at=at)
+    return promised
+
+
+@transaction.atomic
+def remind(invoice_id: int, number: int, *, at: datetime) -> bool:
+    """Send it, unless the invoice is settled by now or was reminded of so often. Whether it was sent.
+
+    A run that dies after the mail and before its commit sends it again, under the same Message-ID.
+    """
+    invoice = lock_invoice(invoice_id)
+    is_late = invoice.reminders.filter(number__gte=number).exists()
+    if is_late or read_dunning(invoice) is DunningState.SETTLED:
+        return False
+    email = profiles.read_profile(invoice.account_id).email
+    Reminder.objects.create(invoice=invoice, number=number, email=email, sent_at=at)
+    if email:
+        write_mail(invoice, number, email).send()
+    return True
+
+
+def write_mail(invoice: Invoice, number: int, email: str) -> EmailMessage:
+    values = {
+        "number": invoice.number,
+        "customer": invoice.customer_name,
+        "amount": display_money(read_standing(invoice).open_minor, invoice.currency),
+        "date": f"{invoice.issued_at:%Y-%m-%d}",
+    }
+    return EmailMessage(
+        subject=gettext("Reminder: invoice %(number)s") % values,
+        body=gettext("%(customer)s, of invoice %(number)s of %(date)s %(amount)s is still due.") % values,
+        to=[email],
+        headers={"Message-ID": f"<reminder-{invoice.pk}-{number}@palier>"},
+    )
