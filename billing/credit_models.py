@@ -5,6 +5,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from billing.periods import Interval
 from billing.validators import validate_currency
@@ -107,7 +108,7 @@ class CreditGrant(models.Model):
 class CreditKind(models.TextChoices):
     GRANTED = "granted", _("granted")
     BURNED = "burned", _("used for an invoice")
-    EXPIRED = "expired", _("expired")
+    EXPIRED = "expired", pgettext_lazy("credit", "expired")
     VOIDED = "voided", _("voided")
     ROLLED_OVER = "rolled_over", _("rolled over")
     REFUNDED = "refunded", _("given back")
