@@ -13,6 +13,7 @@ import pytest
 import pytest_django
 from django.conf import settings
 from django.test.testcases import TransactionTestCase
+from django.utils import timezone, translation
 
 from config import embedded
 from config.ownership import OWNER, FolderIsOwned, own_folder
@@ -62,6 +63,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def find_browser() -> str | None:
     return next(filter(None, map(shutil.which, BROWSERS)), None)
+
+
+@pytest.fixture(autouse=True)
+def leave_no_language() -> Iterator[None]:
+    """A request leaves its reader's language and zone to its thread, which a command in a later test would speak."""
+    yield
+    translation.deactivate()
+    timezone.deactivate()
 
 
 def clear_dead_sessions() -> None:
