@@ -86,7 +86,7 @@ DETAILED: LiteralString = """
 MOVED: LiteralString = """
     moves AS MATERIALIZED (
         SELECT account_id, meter_id, min(hour) AS start, max(hour) + interval '1 hour' AS end, sum(total) AS quantity,
-            meter_id = ANY(%s::bigint[]) AS is_additive, meter_id = ANY(%s::bigint[]) AS carries_over
+            meter_id <> ALL(%s::bigint[]) AS is_additive, meter_id = ANY(%s::bigint[]) AS carries_over
         FROM hourly GROUP BY account_id, meter_id
     ), moved AS (
         UPDATE metering_limit l
@@ -140,7 +140,8 @@ def count_tallies(tallies: Tallies, catalogue: Catalogue, *, at: datetime) -> li
     if not tallies:
         return []
     statement = COUNT_DETAILED if tallies.detailed else COUNT_PLAIN
-    kinds = [bigint_array(list(catalogue.additive)), bigint_array(list(catalogue.carrying))]
+    meters = {meter_id for _, meter_id, _, _ in chain(tallies.plain, tallies.detailed)}
+    kinds = [bigint_array(list(meters - catalogue.additive)), bigint_array(list(meters & catalogue.carrying))]
     windows = [MovedWindow(*row) for row in run_statement(statement, [*list_params(tallies), *kinds, at])]
     crossed = [window.limit_id for window in windows if window.is_crossed]
     unread = [window for window in windows if window.needs_reading]
