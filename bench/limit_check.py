@@ -27,8 +27,8 @@ FILL_LIMITS = """
     SELECT account, 1, %s, %s, 1000, false, 1, 480, 800, false FROM generate_series(1, %s) AS account
 """
 FILL_ROLLUPS = """
-    INSERT INTO metering_hourlyrollup (account_id, meter_id, hour, event_count, total)
-    SELECT account, 1, %s::timestamptz + hour * interval '1 hour', 10, 10
+    INSERT INTO metering_hourlyrollup (account_id, meter_id, hour, dimensions, event_count, total)
+    SELECT account, 1, %s::timestamptz + hour * interval '1 hour', '', 10, 10
     FROM generate_series(1, %s) AS account, generate_series(0, 47) AS hour
 """
 # Every round moves other accounts, spread over all of them, as ingestion would: the total and the flag.
@@ -39,6 +39,9 @@ MOVE = """
 
 
 def run() -> Iterator[Figure]:
+    from metering.meters import create_meter
+
+    create_meter(key="calls", name="Calls", event_type="call", unit="call", at=START)  # the first, and so number 1
     for accounts in (SMALL, LARGE):
         with population(accounts):
             fill(accounts)
