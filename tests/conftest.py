@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import pytest_django
 from django.conf import settings
+from django.core.cache import cache
 from django.test.testcases import TransactionTestCase
 from django.utils import timezone, translation
 
@@ -71,6 +72,12 @@ def leave_no_language() -> Iterator[None]:
     yield
     translation.deactivate()
     timezone.deactivate()
+
+
+@pytest.fixture
+def no_attempts_counted(db: None) -> None:
+    """Log-ins are limited by address and minute, and all tests log in from the same one."""
+    cache.clear()
 
 
 def clear_dead_sessions() -> None:

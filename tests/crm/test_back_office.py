@@ -26,6 +26,7 @@ def figures(client):
     return [(str(figure.title), figure.count) for figure in client.get("/admin/").context["figures"]]
 
 
+@pytest.mark.usefixtures("no_attempts_counted")
 def test_strangers_log_in_where_everybody_does_and_come_back(client):
     make_manager()
     first = client.get("/admin/crm/lead/?stage=every", follow=True)

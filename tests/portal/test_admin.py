@@ -27,6 +27,7 @@ def staff(db) -> Client:
     return client
 
 
+@pytest.mark.usefixtures("no_attempts_counted")
 def test_a_person_is_added_with_a_password_and_logs_in(superuser):
     answer = superuser.post(
         "/admin/portal/user/add/",
