@@ -1,6 +1,6 @@
 """One account and one meter whose quantity is a count, a sum or a mean: the reading that is asked most, and most often.
 
-The same as `spans` finds, by a statement that is planned and run in a third of the time. It is for bounds on hours.
+The same as `spans` finds, in a third of the time for a total and half of it by hour. It is for bounds on hours.
 """
 
 from collections.abc import Sequence

@@ -1,6 +1,7 @@
 """Statements on the hot path: sent once for planning, then by name, with their values apart from their text.
 
-Django's own cursors write the values into the text, which the server must then parse, 300 kB of it per batch.
+Django's own cursors write the values into the text, which the server must then parse, 300 kB of it per batch. That a
+statement is prepared needs a `prepare_threshold` on the connection too (`config.settings.base.use_database`).
 """
 
 import struct
@@ -82,9 +83,11 @@ def copy_rows(statement: LiteralString, rows: bytes) -> None:
 def log_statement(sql: str) -> Iterator[None]:
     """As Django's debug cursor does, which asks the driver for a text that it does not keep of prepared statements."""
     began = time.monotonic()
-    yield
-    if connection.queries_logged:
-        connection.queries_log.append({"sql": sql, "time": f"{time.monotonic() - began:.3f}"})
+    try:
+        yield
+    finally:
+        if connection.queries_logged:
+            connection.queries_log.append({"sql": sql, "time": f"{time.monotonic() - began:.3f}"})
 
 
 def bigint_array(values: Sequence[int]) -> BigintArray:
