@@ -9,9 +9,9 @@ from django import forms
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from billing.credit_models import INTERVALS
 from billing.credits.grants import RecurrenceTerms
 from billing.models import CreditSource, TopUpRule
+from billing.models.credits import INTERVALS
 from billing.money import Money, find_exponent
 from billing.periods import Interval
 from billing.validators import validate_currency

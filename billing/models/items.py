@@ -5,7 +5,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
-from billing.columns import EXACT_AMOUNT, QUANTITY, UNIT_PRICE
+from billing.models.columns import EXACT_AMOUNT, QUANTITY, UNIT_PRICE
 from billing.validators import validate_currency
 
 

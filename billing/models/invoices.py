@@ -1,0 +1,169 @@
+"""Invoices, their lines, and the series that number them."""
+
+from django.db import models
+from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
+
+from billing.models.columns import EXACT_AMOUNT, QUANTITY
+from billing.models.items import ItemKind
+from billing.models.subscriptions import Period, Subscription
+
+
+class InvoiceState(models.TextChoices):
+    DRAFT = "draft", _("draft")
+    ISSUED = "issued", _("issued")
+    PAID = "paid", _("paid")
+    UNCOLLECTIBLE = "uncollectible", _("uncollectible")
+    VOID = "void", _("void")
+
+
+class InvoiceSeries(models.Model):
+    """The counter behind gap-free numbers; its row is locked while one is taken."""
+
+    prefix = models.CharField(max_length=20, unique=True)
+    last_number = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        verbose_name = _("invoice series")
+        verbose_name_plural = _("invoice series")
+
+    def __str__(self) -> str:
+        return self.prefix
+
+
+class InvoiceKind(models.TextChoices):
+    PERIOD = "period", _("of a period")
+    ONE_OFF = "one_off", _("one-off")
+    THRESHOLD = "threshold", _("ahead of the period's end")
+
+
+class Invoice(models.Model):
+    """What an account owes. Frozen by trigger once issued; corrected only by another document.
+
+    In smallest units: `subtotal_minor` is what its lines ask without tax and with discounts taken off, `total_minor`
+    the same with tax, `credited_minor` what credit pays of it when it is issued, and `due_minor` what remains. One that
+    comes to less than zero gives credit: there `credited_minor` is below zero as well, and nothing is due.
+    """
+
+    account = models.ForeignKey("metering.Account", models.PROTECT, related_name="+")
+    kind = models.CharField(max_length=10, choices=InvoiceKind.choices, default=InvoiceKind.PERIOD)
+    subscription = models.ForeignKey(Subscription, models.PROTECT, null=True, blank=True, related_name="invoices")
+    period = models.ForeignKey(Period, models.PROTECT, null=True, blank=True, related_name="invoices")
+    state = models.CharField(max_length=14, choices=InvoiceState.choices, default=InvoiceState.DRAFT)
+    series = models.ForeignKey(InvoiceSeries, models.PROTECT, null=True)
+    sequence = models.PositiveIntegerField(null=True)
+    number = models.CharField(max_length=40, null=True, unique=True)  # noqa: DJ001 - a draft has none, and many are drafts
+    currency = models.CharField(max_length=3)
+    discount_minor = models.BigIntegerField(default=0)
+    subtotal_minor = models.BigIntegerField(default=0)
+    tax_minor = models.BigIntegerField(default=0)
+    total_minor = models.BigIntegerField(default=0)
+    credited_minor = models.BigIntegerField(default=0)
+    due_minor = models.BigIntegerField(default=0)
+    period_start = models.DateTimeField()
+    period_end = models.DateTimeField()
+    customer_name = models.CharField(max_length=200)
+    plan_name = models.CharField(max_length=140, blank=True)
+    time_zone = models.CharField(max_length=60)
+    issued_at = models.DateTimeField(null=True)
+
+    class Meta:
+        verbose_name = _("invoice")
+        verbose_name_plural = _("invoices")
+        permissions = [
+            ("issue_invoice", "Can issue drafts"),
+            ("void_invoice", "Can make invoices void"),
+            ("settle_invoice", "Can say that invoices are paid or given up"),
+            ("credit_invoice", "Can issue credit notes"),
+        ]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["period"], condition=~Q(state="void") & Q(kind="period"), name="invoice_one_per_period"
+            ),
+            models.UniqueConstraint(fields=["series", "sequence"], name="invoice_sequence_once_per_series"),
+            models.CheckConstraint(condition=Q(period_start__lt=F("period_end")), name="invoice_period_is_positive"),
+            models.CheckConstraint(
+                condition=Q(state="draft", number__isnull=True, issued_at__isnull=True)
+                | (
+                    ~Q(state="draft")
+                    & Q(number__isnull=False, series__isnull=False, sequence__isnull=False, issued_at__isnull=False)
+                ),
+                name="invoice_numbered_exactly_once_issued",
+            ),
+            models.CheckConstraint(
+                condition=Q(kind="one_off", period__isnull=True)
+                | Q(kind__in=["period", "threshold"], subscription__isnull=False, period__isnull=False),
+                name="invoice_has_the_period_of_its_kind",
+            ),
+            models.CheckConstraint(
+                condition=Q(total_minor=F("subtotal_minor") + F("tax_minor")), name="invoice_total_is_net_and_tax"
+            ),
+            models.CheckConstraint(
+                condition=Q(due_minor=F("total_minor") - F("credited_minor")), name="invoice_due_is_total_less_credit"
+            ),
+            models.CheckConstraint(
+                condition=Q(credited_minor=0)
+                | Q(credited_minor__gt=0, credited_minor__lte=F("total_minor"))
+                | Q(credited_minor__lt=0, credited_minor=F("total_minor")),
+                name="invoice_credit_is_within_the_total",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["subscription"], condition=Q(state="draft"), name="invoice_drafts"),
+        ]
+
+    def __str__(self) -> str:
+        return self.number or "draft"
+
+
+LINE_OF_PRICE = "price"
+
+
+class InvoiceLine(models.Model):
+    """One rounded amount of an invoice, with the steps that led to it; of a price of the plan, or of an item.
+
+    `amount_minor` is what the price makes of the quantity. `discount_minor` is taken off it; then the taxes are taken
+    out of it, where it held them, or added: `subtotal_minor` and `tax_minor` add up to `total_minor`.
+    """
+
+    invoice = models.ForeignKey(Invoice, models.PROTECT, related_name="lines")
+    position = models.PositiveIntegerField()
+    kind = models.CharField(
+        max_length=12, choices=[(LINE_OF_PRICE, _("price")), *ItemKind.choices], default=LINE_OF_PRICE
+    )
+    description = models.CharField(max_length=200)
+    meter = models.ForeignKey("metering.Meter", models.PROTECT, null=True, related_name="+")
+    quantity = models.DecimalField(**QUANTITY)
+    unit = models.CharField(max_length=40, blank=True)
+    event_count = models.BigIntegerField(null=True, help_text=_("How many events the line prices."))
+    detail = models.JSONField(
+        default=dict, help_text=_("What else of the usage the price looked at: by dimension, or each transaction.")
+    )
+    steps = models.JSONField(default=list, help_text=_("Tier, quantity, unit price and exact amount of each step."))
+    amount_exact = models.DecimalField(**EXACT_AMOUNT, help_text=_("Before the one rounding."))
+    amount_minor = models.BigIntegerField()
+    discount_minor = models.BigIntegerField(default=0)
+    taxes = models.JSONField(default=list, help_text=_("Name, percentage and amount of each tax."))
+    subtotal_minor = models.BigIntegerField()
+    tax_minor = models.BigIntegerField(default=0)
+    total_minor = models.BigIntegerField()
+    period_start = models.DateTimeField(null=True, help_text=_("What it is for, where that is not the invoice's."))
+    period_end = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["position"]
+        verbose_name = _("invoice line")
+        verbose_name_plural = _("invoice lines")
+        constraints = [
+            models.UniqueConstraint(fields=["invoice", "position"], name="invoice_line_position_once"),
+            models.CheckConstraint(
+                condition=Q(total_minor=F("subtotal_minor") + F("tax_minor")), name="invoice_line_total_is_net_and_tax"
+            ),
+            models.CheckConstraint(
+                condition=Q(discount_minor=0) | Q(discount_minor__gt=0, discount_minor__lte=F("amount_minor")),
+                name="invoice_line_discount_is_within_the_amount",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.description

@@ -1,0 +1,135 @@
+"""Offers: plans, their versions, and the limits these set."""
+
+from django.db import models
+from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
+
+from billing.models.columns import QUANTITY
+from billing.periods import Anchoring, Interval
+from billing.proration import Proration
+from billing.rating import trim
+from billing.validators import validate_currency
+
+
+class Plan(models.Model):
+    """A named offer. What it costs is in its versions."""
+
+    slug = models.SlugField(max_length=60, unique=True)
+    name = models.CharField(max_length=120)
+    rank = models.PositiveIntegerField(unique=True, help_text=_("Order of the plans, smallest first."))
+
+    class Meta:
+        ordering = ["rank"]
+        verbose_name = _("plan")
+        verbose_name_plural = _("plans")
+
+    def __str__(self) -> str:
+        return self.name
+
+
+INTERVALS = [
+    (Interval.DAY.value, _("day")),
+    (Interval.WEEK.value, _("week")),
+    (Interval.MONTH.value, _("month")),
+    (Interval.QUARTER.value, _("quarter")),
+    (Interval.HALF_YEAR.value, _("half-year")),
+    (Interval.YEAR.value, _("year")),
+]
+ANCHORINGS = [
+    (Anchoring.CALENDAR.value, _("with the calendar")),
+    (Anchoring.ANNIVERSARY.value, _("from the subscription's anchor")),
+]
+PRORATIONS = [(Proration.SECOND.value, _("by second")), (Proration.DAY.value, _("by day"))]
+LONGEST_TRIAL_DAYS = 730
+
+
+class PlanVersion(models.Model):
+    """Prices, limits and periods as once published. Immutable by trigger from then on; subscribers stay on theirs.
+
+    It can be had from `offered_from` until it is retired, which alone can still be said of it later.
+    """
+
+    plan = models.ForeignKey(Plan, models.PROTECT, related_name="versions")
+    number = models.PositiveIntegerField()
+    currency = models.CharField(max_length=3, validators=[validate_currency], help_text=_("ISO 4217, such as EUR."))
+    interval = models.CharField(
+        max_length=10, choices=INTERVALS, default=Interval.MONTH.value, help_text=_("How long a period is.")
+    )
+    anchoring = models.CharField(
+        max_length=12, choices=ANCHORINGS, default=Anchoring.CALENDAR.value, help_text=_("Where periods begin.")
+    )
+    proration = models.CharField(
+        max_length=10,
+        choices=PRORATIONS,
+        default=Proration.SECOND.value,
+        help_text=_("How a fee is cut when a subscription changes within a period."),
+    )
+    trial_days = models.PositiveSmallIntegerField(default=0, help_text=_("Free days at the start; 0 for none."))
+    commitment_minor = models.BigIntegerField(
+        _("commitment"), default=0, help_text=_("What each period comes to at least, in the smallest unit.")
+    )
+    included_credit_minor = models.BigIntegerField(
+        _("included credit"), default=0, help_text=_("Credit granted for each period, in the smallest unit.")
+    )
+    published_at = models.DateTimeField(null=True, blank=True)
+    offered_from = models.DateTimeField(
+        null=True, blank=True, help_text=_("Who subscribes from then on gets this version.")
+    )
+    retired_at = models.DateTimeField(null=True, blank=True, help_text=_("Not on offer from then on."))
+
+    class Meta:
+        verbose_name = _("plan version")
+        verbose_name_plural = _("plan versions")
+        constraints = [
+            models.UniqueConstraint(fields=["plan", "number"], name="plan_version_numbered_once"),
+            models.CheckConstraint(condition=Q(currency__regex="^[A-Z]{3}$"), name="plan_version_currency_is_a_code"),
+            models.CheckConstraint(
+                condition=Q(interval__in=[each.value for each in Interval]), name="plan_version_interval_is_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(anchoring__in=[each.value for each in Anchoring]), name="plan_version_anchoring_is_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(proration__in=[each.value for each in Proration]), name="plan_version_proration_is_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(trial_days__gte=0, trial_days__lte=LONGEST_TRIAL_DAYS),
+                name="plan_version_trial_is_not_too_long",
+            ),
+            models.CheckConstraint(
+                condition=Q(commitment_minor__gte=0, included_credit_minor__gte=0),
+                name="plan_version_amounts_not_negative",
+            ),
+            models.CheckConstraint(
+                condition=Q(published_at__isnull=True, offered_from__isnull=True, retired_at__isnull=True)
+                | Q(published_at__isnull=False, offered_from__isnull=False, offered_from__gte=F("published_at")),
+                name="plan_version_offered_once_published",
+            ),
+            models.CheckConstraint(
+                condition=Q(retired_at__isnull=True) | Q(retired_at__gte=F("published_at")),
+                name="plan_version_retired_once_published",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.plan} v{self.number}"
+
+
+class PlanLimit(models.Model):
+    """How much of one meter a plan version allows in a period."""
+
+    version = models.ForeignKey(PlanVersion, models.CASCADE, related_name="limits")
+    meter = models.ForeignKey("metering.Meter", models.PROTECT, related_name="+")
+    quantity = models.DecimalField(**QUANTITY)
+    is_hard = models.BooleanField(default=False)
+
+    class Meta:
+        verbose_name = _("limit")
+        verbose_name_plural = _("limits")
+        constraints = [
+            models.UniqueConstraint(fields=["version", "meter"], name="plan_limit_one_per_meter"),
+            models.CheckConstraint(condition=Q(quantity__gte=0), name="plan_limit_not_negative"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{trim(self.quantity):f}"
