@@ -37,17 +37,34 @@ def draft_period(period: Period, *, at: datetime, is_final: bool = False) -> Inv
     The last time metering's window is closed first: what is counted after that is late. The items are taken only then,
     so that what is withdrawn during the grace is not on the invoice.
     """
-    subscription = period.subscription
-    account_id, start, end = subscription.account_id, period.starts_at, period.ends_at
     if is_final:
         close_windows(period, at=at)
+    terms, lines, waiting = compose_period(period, is_locked=is_final)
+    subscription = period.subscription
+    draft = Invoice.objects.filter(period=period, kind=InvoiceKind.PERIOD, state=InvoiceState.DRAFT).first()
+    invoice = draft or Invoice(kind=InvoiceKind.PERIOD, subscription=subscription, period=period)
+    invoice.account_id = subscription.account_id
+    invoice.currency, invoice.plan_name = terms.currency, terms.name
+    invoice.period_start, invoice.period_end = period.starts_at, period.ends_at
+    write_draft(invoice, lines)
+    if is_final and waiting:
+        take_items([item.id for item in waiting], invoice)
+    return invoice
+
+
+def compose_period(
+    period: Period, *, is_locked: bool = False
+) -> tuple[PlanTerms, tuple[LineFact, ...], list[ItemFact]]:
+    """The terms that bill the period, the lines of its invoice as things are, and the items among them."""
+    subscription = period.subscription
+    account_id, start, end = subscription.account_id, period.starts_at, period.ends_at
     terms = plans.read_version(period.version_id)
     waiting = list_waiting(
         account_id=account_id,
         currency=terms.currency,
         subscription_id=subscription.pk,
         before=end,
-        is_locked=is_final,
+        is_locked=is_locked,
     )
     priced = rate_period(terms, account_id=account_id, start=start, end=end)
     given_off = coupons.read_discounts(account_id=account_id, subscription_id=subscription.pk, at=start)
@@ -56,14 +73,7 @@ def draft_period(period: Period, *, at: datetime, is_final: bool = False) -> Inv
         taxes=read_taxes([account_id])[account_id],
         discounts=[each.terms for each in given_off],
     )
-    draft = Invoice.objects.filter(period=period, kind=InvoiceKind.PERIOD, state=InvoiceState.DRAFT).first()
-    invoice = draft or Invoice(kind=InvoiceKind.PERIOD, account_id=account_id, subscription=subscription, period=period)
-    invoice.currency, invoice.plan_name = terms.currency, terms.name
-    invoice.period_start, invoice.period_end = start, end
-    write_draft(invoice, lines)
-    if is_final and waiting:
-        take_items([item.id for item in waiting], invoice)
-    return invoice
+    return terms, lines, waiting
 
 
 def raise_to_commitment(period: Period, terms: PlanTerms, priced: Sequence[LineFact]) -> Iterator[LineFact]:
