@@ -265,7 +265,7 @@ class LeadAdmin(LeadModelAdmin):
             "unnamed": max(count - NAMED_ON_CONFIRMATION, 0),
             "action": request.POST["action"],
             "checkbox_name": ACTION_CHECKBOX_NAME,
-            "selected": request.POST.getlist(ACTION_CHECKBOX_NAME),
+            "chosen": request.POST.getlist(ACTION_CHECKBOX_NAME),
             "select_across": request.POST.get("select_across", "0"),
         }
         return TemplateResponse(request, "admin/crm/lead/confirm.html", context)

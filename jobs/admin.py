@@ -114,6 +114,7 @@ class JobAdmin(JobModelAdmin):
             "opts": self.opts,
             "count": count,
             "jobs": dead[:20],
+            "action": "retry_dead_jobs",
             "checkbox_name": ACTION_CHECKBOX_NAME,
             "chosen": request.POST.getlist(ACTION_CHECKBOX_NAME),
             "select_across": request.POST.get("select_across", "0"),

@@ -3,7 +3,6 @@
 from typing import TYPE_CHECKING
 
 from django.contrib import admin, messages
-from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.template.response import TemplateResponse
@@ -11,6 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
+from billing.admin.pages import ask_first
 from billing.admin.reading import ReadOnly
 from billing.coupons import end_discount
 from billing.models import Coupon, Discount
@@ -89,16 +89,15 @@ class DiscountAdmin(ReadOnly, DiscountModelAdmin):
             self.message_user(request, _("All the selected discounts have ended."), messages.WARNING)
             return None
         if "confirmed" not in request.POST:
-            context = self.admin_site.each_context(request) | {
-                "title": _("End discounts?"),
-                "opts": self.opts,
-                "rows": [(each, each.account, describe_terms(each.coupon)) for each in discounts],
-                "question": _("Nothing is taken off periods that begin from now on:"),
-                "action": "end",
-                "verb": _("End"),
-                "checkbox_name": ACTION_CHECKBOX_NAME,
-            }
-            return TemplateResponse(request, "admin/billing/confirm.html", context)
+            return ask_first(
+                self,
+                request,
+                [(each, each.account, describe_terms(each.coupon)) for each in discounts],
+                action="end",
+                question=_("Nothing is taken off periods that begin from now on:"),
+                title=_("End discounts?"),
+                verb=_("End"),
+            )
         for each in discounts:
             end_discount(each.pk, at=now)
             self.log_change(request, each, gettext("Ended."))

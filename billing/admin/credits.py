@@ -1,15 +1,14 @@
 """Credit in the back-office: wallets, grants and top-ups. It is given and taken back by verbs that ask first."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from django.contrib import admin, messages
-from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html
@@ -18,6 +17,7 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from billing.admin.credit_forms import GrantForm, RuleForm
+from billing.admin.pages import Question, ask_first, fill_form, render_page
 from billing.admin.reading import ReadOnly
 from billing.credits.grants import InvalidCredit, grant_credit, list_grants, void_grant
 from billing.credits.ledger import list_currencies, list_entries, read_wallet
@@ -118,14 +118,15 @@ class CreditGrantAdmin(GrantModelAdmin):
         account = read_accounts([account_id]).get(account_id)
         if account is None:
             raise Http404
-        context = self.admin_site.each_context(request) | {
-            "title": gettext("Credit of %(account)s") % {"account": account.name or account.key},
-            "opts": self.opts,
-            "account": account,
-            "wallets": [show_wallet(account_id, currency) for currency in list_currencies(account_id)],
-            "may_grant": self.has_add_permission(request),
-        }
-        return TemplateResponse(request, "admin/billing/creditgrant/wallet.html", context)
+        return render_page(
+            self,
+            request,
+            "admin/billing/creditgrant/wallet.html",
+            title=gettext("Credit of %(account)s") % {"account": account.name or account.key},
+            account=account,
+            wallets=[show_wallet(account_id, currency) for currency in list_currencies(account_id)],
+            may_grant=self.has_add_permission(request),
+        )
 
     def add_view(
         self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
@@ -135,29 +136,27 @@ class CreditGrantAdmin(GrantModelAdmin):
             raise PermissionDenied
         initial = {"account": request.GET.get("account", ""), "once": uuid4()}
         form = GrantForm(request.POST) if request.method == "POST" else GrantForm(initial=initial)
-        is_sound = form.is_bound and form.is_valid()
-        if is_sound and "confirmed" in request.POST and "change" not in request.POST:
-            done = self.grant(request, form)
-            if done is not None:
-                return done
-            is_sound = False
-        context = self.admin_site.each_context(request) | {"title": _("Grant credit"), "opts": self.opts, "form": form}
-        if is_sound and "change" not in request.POST:
-            values = form.cleaned_data
-            context |= {
-                "is_asking": True,
-                "asked": display_money(values["amount_minor"], values["currency"]),
-                "account": read_accounts([values["account"]])[values["account"]].name or form["account"].value(),
-                "terms": list(form.list_words()),
-            }
-        return TemplateResponse(request, "admin/billing/creditgrant/grant.html", context)
+        return fill_form(
+            self,
+            request,
+            form,
+            title=_("Grant credit"),
+            ask=self.ask_to_grant,
+            act=partial(self.grant, request),
+            refusals=(InvalidCredit, UnknownProfile),
+        )
 
-    def grant(self, request: HttpRequest, form: GrantForm) -> HttpResponse | None:
-        try:
-            made = grant_credit(**form.read_terms(), at=timezone.now(), by=request.user.pk)
-        except (InvalidCredit, UnknownProfile) as error:
-            form.add_error(None, str(error))
-            return None
+    def ask_to_grant(self, form: GrantForm) -> Question:
+        values = form.cleaned_data
+        words = {
+            "asked": display_money(values["amount_minor"], values["currency"]),
+            "account": read_accounts([values["account"]])[values["account"]].name or form["account"].value(),
+        }
+        text = gettext("%(asked)s of credit is granted to %(account)s:") % words
+        return Question(text, _("Grant it"), list(form.list_words()))
+
+    def grant(self, request: HttpRequest, form: GrantForm) -> HttpResponse:
+        made = grant_credit(**form.read_terms(), at=timezone.now(), by=request.user.pk)
         grant = CreditGrant.objects.get(pk=made.id)
         amount = display_money(made.amount_minor, made.currency)
         self.log_addition(request, grant, gettext("Granted %(amount)s.") % {"amount": amount})
@@ -181,22 +180,21 @@ class CreditGrantAdmin(GrantModelAdmin):
         return None
 
     def confirm_void(self, request: HttpRequest, rows: list[Any]) -> HttpResponse:
-        context = self.admin_site.each_context(request) | {
-            "title": _("Void credit?"),
-            "opts": self.opts,
-            "rows": rows,
-            "question": ngettext(
+        return ask_first(
+            self,
+            request,
+            rows,
+            action="void",
+            question=ngettext(
                 "What is left of %(count)d grant is taken back, and it comes back no more. Invoices keep what it paid.",
                 "What is left of %(count)d grants is taken back, and they come back no more. "
                 "Invoices keep what they paid.",
                 len(rows),
             )
             % {"count": len(rows)},
-            "action": "void",
-            "verb": _("Void"),
-            "checkbox_name": ACTION_CHECKBOX_NAME,
-        }
-        return TemplateResponse(request, "admin/billing/confirm.html", context)
+            title=_("Void credit?"),
+            verb=_("Void"),
+        )
 
 
 def show_wallet(account_id: int, currency: str) -> dict[str, Any]:
@@ -281,16 +279,8 @@ class TopUpAdmin(ReadOnly, TopUpModelAdmin):
             self.message_user(request, _("None of the selected top-ups waits for payment."), messages.WARNING)
             return None
         if "confirmed" not in request.POST:
-            context = self.admin_site.each_context(request) | {
-                "title": self.opts.verbose_name_plural,
-                "opts": self.opts,
-                "rows": [(asked, asked.rule.account, self.amount(asked)) for asked in waiting],
-                "question": question,
-                "action": action,
-                "verb": _("Yes"),
-                "checkbox_name": ACTION_CHECKBOX_NAME,
-            }
-            return TemplateResponse(request, "admin/billing/confirm.html", context)
+            rows = [(asked, asked.rule.account, self.amount(asked)) for asked in waiting]
+            return ask_first(self, request, rows, action=action, question=question)
         for asked in waiting:
             try:
                 verb(asked)

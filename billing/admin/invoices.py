@@ -4,15 +4,14 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
-from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from billing.admin.pages import ask_first
 from billing.admin.reading import ReadOnly, list_sentences
 from billing.credit_notes import CreditRefused, issue_credit_note, read_left
 from billing.drafting import UnknownDraft
@@ -253,16 +252,8 @@ class InvoiceAdmin(ReadOnly, InvoiceModelAdmin):
         """Ask first; then do it to each, and say so in its history. What is refused is told and stops no other."""
         invoices = list(queryset.select_related("account").order_by("pk"))
         if "confirmed" not in request.POST:
-            context = self.admin_site.each_context(request) | {
-                "title": self.opts.verbose_name_plural,
-                "opts": self.opts,
-                "rows": [(invoice, invoice.account, self.total(invoice)) for invoice in invoices],
-                "question": question,
-                "action": action,
-                "verb": _("Yes"),
-                "checkbox_name": ACTION_CHECKBOX_NAME,
-            }
-            return TemplateResponse(request, "admin/billing/confirm.html", context)
+            rows = [(invoice, invoice.account, self.total(invoice)) for invoice in invoices]
+            return ask_first(self, request, rows, action=action, question=question)
         for invoice in invoices:
             try:
                 verb(invoice)

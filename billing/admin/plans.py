@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Any, cast
 
 from django import forms
 from django.contrib import admin, messages
-from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.core.exceptions import ValidationError
 from django.db import models, transaction
 from django.db.models import Count, Max, Q, QuerySet
@@ -18,6 +17,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
+from billing.admin.pages import ask_first
 from billing.admin.price_imports import import_view, may_import
 from billing.admin.reading import PlainDecimalField, ReadOnly, list_sentences
 from billing.admin.tier_forms import TierFormSet
@@ -347,16 +347,15 @@ class PlanVersionAdmin(WhatIfPages, WhileDraft, VersionModelAdmin):
             self.message_user(request, _("None of the chosen versions is on offer."), messages.WARNING)
             return None
         if "confirmed" not in request.POST:
-            context = self.admin_site.each_context(request) | {
-                "title": _("Retire versions?"),
-                "opts": self.opts,
-                "rows": [(each, each.currency, self.count_subscribers(each)) for each in versions],
-                "question": _("Nobody else can subscribe to these. They never come back; their subscribers stay:"),
-                "action": "retire",
-                "verb": _("Retire"),
-                "checkbox_name": ACTION_CHECKBOX_NAME,
-            }
-            return TemplateResponse(request, "admin/billing/confirm.html", context)
+            return ask_first(
+                self,
+                request,
+                [(each, each.currency, self.count_subscribers(each)) for each in versions],
+                action="retire",
+                question=_("Nobody else can subscribe to these. They never come back; their subscribers stay:"),
+                title=_("Retire versions?"),
+                verb=_("Retire"),
+            )
         for each in versions:
             retire_version(each.pk, at=timezone.now())
             self.log_change(request, each, gettext("Retired."))
@@ -369,13 +368,16 @@ class PlanVersionAdmin(WhatIfPages, WhileDraft, VersionModelAdmin):
         return ngettext("%(count)d subscriber", "%(count)d subscribers", count) % {"count": count}
 
     def confirm_publication(self, request: HttpRequest, drafts: list[PlanVersion]) -> TemplateResponse:
-        context = self.admin_site.each_context(request) | {
-            "title": _("Publish drafts"),
-            "opts": self.opts,
-            "drafts": [(draft, self.in_words(draft)) for draft in drafts],
-            "checkbox_name": ACTION_CHECKBOX_NAME,
-        }
-        return TemplateResponse(request, "admin/billing/planversion/publish_confirmation.html", context)
+        return ask_first(
+            self,
+            request,
+            [(draft, draft.plan, draft.currency) for draft in drafts],
+            action="publish",
+            question="",
+            title=_("Publish drafts"),
+            template="admin/billing/planversion/publish_confirmation.html",
+            drafts=[(draft, self.in_words(draft)) for draft in drafts],
+        )
 
 
 def explain_stored_price(price: Price, currency: str) -> list[str]:

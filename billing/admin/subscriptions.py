@@ -5,11 +5,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
-from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.db import models
 from django.db.models import Prefetch, QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
@@ -17,6 +15,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from billing import lifecycle
+from billing.admin.pages import ask_first
 from billing.admin.reading import PlainDecimalField, ReadOnly, list_sentences
 from billing.models import BillingProfile, Invoice, Period, Subscription, SubscriptionChange, TaxRate
 from billing.parts import MoveRefused
@@ -145,16 +144,8 @@ class SubscriptionAdmin(ReadOnly, SubscriptionModelAdmin):
         """Ask first, with the money; then move each, and tell which could not be. The history says who did it."""
         chosen, at = queryset.order_by("pk"), timezone.now()
         if "confirmed" not in request.POST:
-            context = self.admin_site.each_context(request) | {
-                "title": self.opts.verbose_name_plural,
-                "opts": self.opts,
-                "rows": [(each, each.account, show_credit(each, at=at) if gives_back else "–") for each in chosen],
-                "question": question,
-                "action": action,
-                "verb": _("Yes"),
-                "checkbox_name": ACTION_CHECKBOX_NAME,
-            }
-            return TemplateResponse(request, "admin/billing/confirm.html", context)
+            rows = [(each, each.account, show_credit(each, at=at) if gives_back else "–") for each in chosen]
+            return ask_first(self, request, rows, action=action, question=question)
         for each in chosen:
             try:
                 move(each.pk, at=at, by=request.user.pk)

@@ -22,6 +22,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from billing import whatif_answers
+from billing.admin.pages import render_page
 from billing.models import Plan, PlanVersion
 from billing.plans import InvalidPlan
 from billing.whatif import MOST_PERIODS, Question, Skip, compare_versions, read_proposal
@@ -139,12 +140,9 @@ class WhatIfPages(VersionModelAdmin):
         return response
 
     def render_page(self, request: HttpRequest, page: str, version: PlanVersion, **context: Any) -> TemplateResponse:
-        context |= self.admin_site.each_context(request) | {
-            "title": gettext("What if everybody had %(version)s?") % {"version": version},
-            "opts": self.opts,
-            "version": version,
-        }
-        return TemplateResponse(request, f"admin/billing/planversion/what_if_{page}.html", context)
+        title = gettext("What if everybody had %(version)s?") % {"version": version}
+        template = f"admin/billing/planversion/what_if_{page}.html"
+        return render_page(self, request, template, title=title, subject=version, version=version, **context)
 
 
 def find_answer(version: PlanVersion, key: str) -> Answer:

@@ -148,6 +148,8 @@ class ApiKeyAdmin(KeyModelAdmin):
                 "opts": self.opts,
                 "key": key,
                 "choices": KEEP_HOURS.items(),
+                "action": "rotate",
+                "chosen": [key.pk],
                 "checkbox_name": ACTION_CHECKBOX_NAME,
             }
             return TemplateResponse(request, "admin/metering/apikey/rotate_confirmation.html", context)
@@ -172,6 +174,8 @@ class ApiKeyAdmin(KeyModelAdmin):
                 "title": _("Revoke API keys?"),
                 "opts": self.opts,
                 "keys": keys,
+                "action": "revoke",
+                "chosen": [key.pk for key in keys],
                 "checkbox_name": ACTION_CHECKBOX_NAME,
             }
             return TemplateResponse(request, "admin/metering/apikey/revoke_confirmation.html", context)

@@ -132,7 +132,7 @@ class MeterAdmin(MeterModelAdmin):
         context = self.admin_site.each_context(request) | {
             "title": _("Change what %(meter)s counts") % {"meter": meter},
             "opts": self.opts,
-            "meter": meter,
+            "subject": meter,
             "form": form,
             "media": self.media + form.media,
             "preview": preview,
