@@ -16,8 +16,10 @@ from billing.models import Invoice, InvoiceKind, InvoiceLine, InvoiceState, Item
 from billing.money import Money
 from billing.periods import Cycle, Interval, count_days, find_period
 from billing.plans import PlanTerms
+from billing.profiles import ProfileFact
 from billing.proration import MICROSECOND, Proration, part_of_days
 from billing.rating import Step, StepKind, write_steps
+from billing.sellers import name_seller
 from billing.subscriptions import list_meters
 from billing.tax_rates import read_taxes
 from metering import limits
@@ -164,7 +166,7 @@ def drop_draft(invoice_id: int) -> None:
 def write_draft(invoice: Invoice, lines: Sequence[LineFact]) -> None:
     """Store the draft with these lines in place of those it had, addressed to whom the profile names today."""
     profile, sums = profiles.read_profile(invoice.account_id), add_up(lines)
-    invoice.customer_name, invoice.time_zone = profile.legal_name, profile.time_zone
+    address_invoice(invoice, profile)
     invoice.discount_minor, invoice.subtotal_minor = sums.discount_minor, sums.subtotal_minor
     invoice.tax_minor, invoice.total_minor = sums.tax_minor, sums.total_minor
     invoice.credited_minor, invoice.due_minor = 0, sums.total_minor
@@ -172,6 +174,13 @@ def write_draft(invoice: Invoice, lines: Sequence[LineFact]) -> None:
         invoice.lines.all().delete()
     invoice.save()
     InvoiceLine.objects.bulk_create(make_lines(invoice, lines))
+
+
+def address_invoice(invoice: Invoice, profile: ProfileFact) -> None:
+    """To whom, from whom and in which language: frozen with the rest, so that its paper says the same for ever."""
+    invoice.customer_name, invoice.customer_address = profile.legal_name, profile.address
+    invoice.customer_country, invoice.customer_tax_number = profile.country, profile.tax_number
+    invoice.time_zone, invoice.language, invoice.seller = profile.time_zone, profile.language, name_seller()
 
 
 def make_lines(invoice: Invoice, lines: Iterable[LineFact]) -> Iterator[InvoiceLine]:

@@ -4,6 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from billing.models import BillingProfile
+from billing.models.profiles import find_language, list_languages
 from billing.periods import find_zone
 from billing.taxes import check_country
 from metering import accounts
@@ -11,6 +12,10 @@ from metering import accounts
 
 class UnknownProfile(LookupError):
     """Nobody is known to pay for this account yet."""
+
+
+class UnknownLanguage(ValueError):
+    """Not one of settings.LANGUAGES."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +26,8 @@ class ProfileFact:
     time_zone: str
     country: str = ""
     tax_number: str = ""
+    address: str = ""
+    language: str = "en"
 
 
 def set_profile(
@@ -31,13 +38,18 @@ def set_profile(
     time_zone: str = "UTC",
     country: str = "",
     tax_number: str = "",
+    address: str = "",
+    language: str = "",
 ) -> ProfileFact:
     """Say who pays for an account; a second call replaces the first. The taxes stay as they are: see set_tax_rates.
 
-    `country` is a code of ISO 3166. A new time zone moves the end of periods that are not open yet.
-    Raises UnknownTimeZone, InvalidCountry.
+    `country` is a code of ISO 3166, `language` one of settings.LANGUAGES or empty for the default. A new time zone
+    moves the end of periods that are not open yet. Raises UnknownTimeZone, InvalidCountry, UnknownLanguage.
     """
     find_zone(time_zone)
+    language = language or find_language()
+    if language not in dict(list_languages()):
+        raise UnknownLanguage(f"No document can be written in {language!r}.")
     if country:
         check_country(country)
     profile, _ = BillingProfile.objects.update_or_create(
@@ -48,6 +60,8 @@ def set_profile(
             "time_zone": time_zone,
             "country": country,
             "tax_number": tax_number,
+            "address": address,
+            "language": language,
         },
     )
     return describe_profile(profile)
@@ -106,4 +120,6 @@ def describe_profile(profile: BillingProfile) -> ProfileFact:
         time_zone=profile.time_zone,
         country=profile.country,
         tax_number=profile.tax_number,
+        address=profile.address,
+        language=profile.language,
     )

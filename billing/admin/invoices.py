@@ -89,7 +89,22 @@ class InvoiceAdmin(ReadOnly, InvoiceModelAdmin):
     fieldsets = [
         (None, {"fields": ["name", "kind", "state", "issued_at"]}),
         (_("What it asks"), {"fields": ["discount", "subtotal", "tax", "total", "credited", "due", "left"]}),
-        (_("For whom"), {"fields": ["customer_name", "account", "plan_name", "period_text", "time_zone"]}),
+        (
+            _("For whom"),
+            {
+                "fields": [
+                    "customer_name",
+                    "customer_address",
+                    "customer_country",
+                    "customer_tax_number",
+                    "account",
+                    "plan_name",
+                    "period_text",
+                    "time_zone",
+                    "language",
+                ]
+            },
+        ),
         (_("Since then"), {"fields": ["history", "late_usage"]}),
     ]
     actions = ["issue", "pay", "give_up", "make_void", "credit"]

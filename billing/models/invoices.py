@@ -6,7 +6,9 @@ from django.utils.translation import gettext_lazy as _
 
 from billing.models.columns import EXACT_AMOUNT, QUANTITY
 from billing.models.items import ItemKind
+from billing.models.profiles import find_language
 from billing.models.subscriptions import Period, Subscription
+from billing.sellers import name_seller
 
 
 class InvoiceState(models.TextChoices):
@@ -63,6 +65,11 @@ class Invoice(models.Model):
     period_start = models.DateTimeField()
     period_end = models.DateTimeField()
     customer_name = models.CharField(max_length=200)
+    customer_address = models.TextField(blank=True)
+    customer_country = models.CharField(max_length=2, blank=True)
+    customer_tax_number = models.CharField(max_length=40, blank=True)
+    seller = models.JSONField(default=name_seller, help_text=_("Who asks, and how it is paid: billing.sellers."))
+    language = models.CharField(max_length=10, default=find_language)
     plan_name = models.CharField(max_length=140, blank=True)
     time_zone = models.CharField(max_length=60)
     issued_at = models.DateTimeField(null=True)

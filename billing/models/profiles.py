@@ -1,5 +1,6 @@
 """Who pays for an account, and which taxes its invoices bear."""
 
+from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
@@ -8,6 +9,16 @@ from billing.rating import trim
 from billing.validators import validate_country, validate_time_zone
 
 IS_COUNTRY = "^[A-Z]{2}$"
+
+
+def list_languages() -> list[tuple[str, str]]:
+    """What documents can be written in."""
+    return list(settings.LANGUAGES)
+
+
+def find_language() -> str:
+    """What they are written in unless somebody says otherwise."""
+    return settings.LANGUAGE_CODE
 
 
 class TaxRate(models.Model):
@@ -41,7 +52,7 @@ class TaxRate(models.Model):
 
 
 class BillingProfile(models.Model):
-    """Who pays for an account, whose midnight ends its periods, and which taxes its invoices bear."""
+    """Who pays for an account, whose midnight ends its periods, and which taxes and language its invoices have."""
 
     account = models.OneToOneField("metering.Account", models.PROTECT, primary_key=True, related_name="+")
     legal_name = models.CharField(max_length=200)
@@ -51,6 +62,16 @@ class BillingProfile(models.Model):
         default="UTC",
         validators=[validate_time_zone],
         help_text=_("A name such as Europe/Paris. Periods not yet opened follow a change."),
+    )
+    language = models.CharField(
+        _("language"),
+        max_length=10,
+        choices=list_languages,
+        default=find_language,
+        help_text=_("Of the documents to come; an issued one keeps its own."),
+    )
+    address = models.TextField(
+        _("address"), max_length=500, blank=True, help_text=_("As on an envelope, without the name and the country.")
     )
     country = models.CharField(
         max_length=2, blank=True, validators=[validate_country], help_text=_("ISO 3166, such as FR.")

@@ -219,9 +219,17 @@ EVENT_RATE_PER_SECOND = env.int("EVENT_RATE_PER_SECOND", 0)  # of a key without 
 EVENT_BURST_SECONDS = 10  # so many seconds of its rate may come at once, after a rest
 KEY_FAILURES_PER_SECOND, KEY_FAILURES_BURST = 5, 200  # requests without a good key, from one address
 
-# Billing
+# Billing: documents name the seller, each keeps the one that it was issued with
+DEMO_SELLER = {
+    "name": "Example Vendor",
+    "address": "1 Example Street\nExample Town",
+    "email": "billing@vendor.example",
+    "payment": "By bank transfer, with the number of the invoice.",
+}
 BILLING_CLOSE_DELAY = timedelta(hours=1)  # from the end of a period to its invoice, for events in flight
 BILLING_REMINDERS = [timedelta(days=17), timedelta(days=31), timedelta(days=45)]  # of what is not paid, from its issue
+BILLING_PAYMENT_DAYS = env.int("BILLING_PAYMENT_DAYS", 14)  # from an invoice's issue until it is to be paid
+BILLING_SELLER: dict[str, str] = env.json("BILLING_SELLER", DEMO_SELLER)  # name, address, tax_number, email, payment
 BILLING_OPEN_AHEAD = timedelta(days=1)  # the next period and its limits are there this long before it begins
 
 

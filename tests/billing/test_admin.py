@@ -260,16 +260,16 @@ def test_a_row_of_a_version_is_held_to_rules_about_fields_that_it_does_not_show(
 def test_a_profile_keeps_to_time_zones_that_exist(chief):
     subscription = make_subscription()
     url = reverse("admin:billing_billingprofile_change", args=[subscription.account_id])
-    page = chief.post(url, {"legal_name": "Acme", "time_zone": "Mars/Olympus"}).content.decode()
+    page = chief.post(url, {"legal_name": "Acme", "time_zone": "Mars/Olympus", "language": "fr"}).content.decode()
     assert "is not a time zone" in page
-    assert chief.post(url, {"legal_name": "Acme", "time_zone": "Europe/Paris"}).status_code == 302
+    assert chief.post(url, {"legal_name": "Acme", "time_zone": "Europe/Paris", "language": "fr"}).status_code == 302
 
 
 def test_a_profile_says_which_taxes_its_invoices_bear(chief):
     subscription = make_subscription()
     vat = create_tax_rate(name="VAT", percent=Decimal(20), country="FR")
     url = reverse("admin:billing_billingprofile_change", args=[subscription.account_id])
-    terms = {"legal_name": "Acme", "time_zone": "UTC", "country": "FR", "tax_number": "FR40303265045"}
+    terms = {"legal_name": "Acme", "time_zone": "UTC", "language": "fr", "country": "FR", "tax_number": "FR40303265045"}
     assert "is not a country code" in chief.post(url, {**terms, "country": "fr"}).content.decode()
     chief.post(url, {**terms, "tax_rates": [vat]})
     assert read_taxes([subscription.account_id]) == {subscription.account_id: (TaxTerms("VAT", Decimal(20)),)}

@@ -4,7 +4,7 @@ from django.db import IntegrityError, transaction
 from billing import profiles
 from billing.models import BillingProfile
 from billing.periods import UnknownTimeZone
-from billing.profiles import ProfileFact, UnknownProfile
+from billing.profiles import ProfileFact, UnknownLanguage, UnknownProfile
 from billing.taxes import InvalidCountry
 from metering import accounts
 from tests.billing.makers import JAN, make_account
@@ -25,6 +25,18 @@ def test_a_profile_says_where_the_customer_pays_tax():
     assert (said.country, said.tax_number) == ("FR", "FR40303265045")
     with pytest.raises(InvalidCountry):
         profiles.set_profile(account_id=account.id, legal_name="Acme SA", country="France")
+    assert profiles.read_profile(account.id) == said
+
+
+def test_a_profile_says_where_documents_go_and_in_which_language():
+    account = make_account("acme")
+    assert profiles.read_profile(account.id).language == "en"
+    said = profiles.set_profile(
+        account_id=account.id, legal_name="Acme SA", address="1 rue Haute\nParis", language="fr"
+    )
+    assert (said.address, said.language) == ("1 rue Haute\nParis", "fr")
+    with pytest.raises(UnknownLanguage):
+        profiles.set_profile(account_id=account.id, legal_name="Acme SA", language="xx")
     assert profiles.read_profile(account.id) == said
 
 

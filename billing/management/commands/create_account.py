@@ -11,12 +11,12 @@ from django.utils import timezone
 
 from billing.periods import UnknownTimeZone
 from billing.plans import UnknownPlan, find_plan
-from billing.profiles import set_profile
+from billing.profiles import UnknownLanguage, set_profile
 from billing.subscriptions import SubscriptionFact, create_subscription
 from billing.wording import display_period
 from metering.accounts import AccountExists, InvalidAccountKey, create_account
 
-REFUSALS = (AccountExists, InvalidAccountKey, UnknownPlan, UnknownTimeZone)
+REFUSALS = (AccountExists, InvalidAccountKey, UnknownLanguage, UnknownPlan, UnknownTimeZone)
 
 
 class Command(BaseCommand):
@@ -28,6 +28,7 @@ class Command(BaseCommand):
         parser.add_argument("--name", default="", help="the customer's name (default: the key)")
         parser.add_argument("--email", default="", help="where invoices go")
         parser.add_argument("--time-zone", default="UTC", help="whose midnight ends its months (default: UTC)")
+        parser.add_argument("--language", default="", help="of its documents, such as fr (default: the vendor's)")
         parser.add_argument("--alias", action="append", default=[], help="another name for it in events; repeatable")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -39,6 +40,7 @@ class Command(BaseCommand):
                 name=options["name"] or options["key"],
                 email=options["email"],
                 time_zone=options["time_zone"],
+                language=options["language"],
                 aliases=options["alias"],
             )
         except REFUSALS as error:
@@ -57,10 +59,10 @@ def check_email(email: str) -> None:
 
 @transaction.atomic
 def create_customer(
-    *, key: str, plan_slug: str, name: str, email: str, time_zone: str, aliases: list[str]
+    *, key: str, plan_slug: str, name: str, email: str, time_zone: str, language: str, aliases: list[str]
 ) -> SubscriptionFact:
     at = timezone.now()
     find_plan(plan_slug)  # a wrong plan is told before ingestion has to wait for us
     account = create_account(key=key, name=name, aliases=aliases, at=at)
-    set_profile(account_id=account.id, legal_name=name, email=email, time_zone=time_zone)
+    set_profile(account_id=account.id, legal_name=name, email=email, time_zone=time_zone, language=language)
     return create_subscription(account_id=account.id, plan_slug=plan_slug, started_at=at, at=at)
