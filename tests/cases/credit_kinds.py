@@ -147,7 +147,10 @@ class CaseWallet:
         self.currency = given.get("currency", "EUR")
         self.account_id = make_account("acme", at=START).id
         self.unbilled = self.drafted = 0
-        if granted := self.read(given.get("granted")):
+        self.grant(given.get("granted"))
+
+    def grant(self, amount: Any) -> None:
+        if granted := self.read(amount):
             grant_credit(account_id=self.account_id, currency=self.currency, amount_minor=granted, at=START)
 
     def read(self, amount: Any) -> int:
@@ -171,7 +174,8 @@ def run_wallet_timeline(given: dict[str, Any]) -> dict[str, Any]:
     """A draft takes all usage that is on no invoice yet, and the fee; it pays from the wallet when it is final."""
     wallet, shown = CaseWallet(given), []
     for number, step in enumerate(given["steps"]):
-        assert step.keys() <= {"usage", "draft_invoice_from_usage", "plan_fee", "finalise"}, step
+        assert step.keys() <= {"granted", "usage", "draft_invoice_from_usage", "plan_fee", "finalise"}, step
+        wallet.grant(step.get("granted"))
         if "usage" in step:
             wallet.unbilled += wallet.read(step["usage"])
         if step.get("draft_invoice_from_usage"):

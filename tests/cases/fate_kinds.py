@@ -122,7 +122,7 @@ class WriteFails(Exception):
 
 
 def run_steps(steps: list[str]) -> list[EventFate]:
-    """`claim KEY [value V]`, `write fails`, `retry KEY [value V]`: a claim and its write are one transaction."""
+    """`claim KEY [value V]`, `write fails`, `write succeeds`, `retry KEY [value V]`: claim and write are at once."""
     fates: list[EventFate] = []
     claimed: UsageEvent | None = None
     for step in steps:
@@ -134,6 +134,10 @@ def run_steps(steps: list[str]) -> list[EventFate]:
                     raise WriteFails
             except WriteFails:
                 claimed = None
+            continue
+        if step == "write succeeds":
+            assert claimed is not None, "nothing was claimed that could be written"
+            fates, claimed = fates + send(claimed), None
             continue
         found = re.fullmatch(r"(claim|retry|send) (\S+)(?: value (\S+))?", step)
         assert found is not None, f"the step {step!r} is none that can be taken"

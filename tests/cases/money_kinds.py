@@ -6,7 +6,7 @@ from typing import Any
 
 from billing.money import Money, add_money, allocate, find_exponent, round_minor, round_money
 from billing.proration import credit_unused, part_of_days
-from billing.rating import PriceModel, PriceTerms, per_unit, rate
+from billing.rating import PriceModel, PriceTerms, per_unit, rate, rate_increment
 from billing.taxes import TaxTerms, tax_line
 from tests.cases.kinds import runs
 
@@ -48,11 +48,17 @@ def run_usage_line(given: dict[str, Any]) -> dict[str, Any]:
 
 @runs("usage_minor")
 def run_usage_minor(given: dict[str, Any]) -> dict[str, Any]:
-    """The unit price is in smallest units, with as many decimals as a price has."""
+    """The unit price is in smallest units, with as many decimals as a price has.
+
+    A line never charges below zero. Where the case lets it, what was taken back is given back as it is of a line that
+    was billed before.
+    """
     terms = {"cap": Decimal(given["cap_minor"])} if given.get("cap_minor") is not None else {}
-    unit_amount = Decimal(given["unit_price_minor"])
+    unit_amount, quantity = Decimal(given["unit_price_minor"]), Decimal(given["quantity"])
     price = PriceTerms("Usage", PriceModel.PER_UNIT, "usage", unit_amount, **terms)
-    return {"amount_minor": rate(price, Decimal(given["quantity"])).round(MINOR).minor}
+    if quantity < 0 and given.get("floor_zero") is False:
+        return {"amount_minor": rate_increment(price, billed=-quantity, total=Decimal(0)).round(MINOR).minor}
+    return {"amount_minor": rate(price, quantity).round(MINOR).minor}
 
 
 @runs("tax")

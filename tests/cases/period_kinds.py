@@ -16,10 +16,12 @@ from billing.periods import (
 from tests.cases.kinds import runs
 from tests.cases.usage_kinds import read_time
 
+HALVES = dict.fromkeys(["half-year", "half", "semiannual", "semi-annual", "biannual"], "half_year")
+
 
 def read_interval(text: str) -> Interval:
     """The product's own names, and the ones that others have for half a year."""
-    return Interval({"half-year": "half_year", "semiannual": "half_year"}.get(text, text))
+    return Interval(HALVES.get(text, text))
 
 
 def read_local(text: str, zone: str) -> datetime:

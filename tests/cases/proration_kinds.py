@@ -17,8 +17,9 @@ from billing.proration import (
     part_of_days,
     prorate,
 )
+from billing.taxes import tax_line
 from tests.cases.kinds import runs
-from tests.cases.money_kinds import amount_of, read_money
+from tests.cases.money_kinds import amount_of, read_money, read_taxes
 from tests.cases.usage_kinds import read_time
 
 
@@ -115,7 +116,8 @@ def run_seat_change(given: dict[str, Any]) -> dict[str, Any]:
 
 @runs("proration_days")
 def run_proration_days(given: dict[str, Any]) -> dict[str, Any]:
-    return {"amount_minor": prorate(int(given["price_minor"]), read_days(given))}
+    line = tax_line(prorate(int(given["price_minor"]), read_days(given)), read_taxes([given.get("tax_percent") or 0]))
+    return {"amount_minor": line.net_minor, "tax_minor": line.tax_minor, "total_minor": line.gross_minor}
 
 
 @runs("proration_days_pair")

@@ -1,9 +1,12 @@
 """Cases about prices: what a quantity costs, at once or in parts."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
+from billing.money import round_minor
 from billing.rating import (
     Conversion,
     HourTerms,
@@ -12,6 +15,7 @@ from billing.rating import (
     PriceTerms,
     RatedLine,
     Rounding,
+    StepKind,
     TierTerms,
     Usage,
     WindowTerms,
@@ -38,7 +42,7 @@ ROUNDINGS = {
     "down": Rounding.DOWN,
     "floor": Rounding.DOWN,
 }
-CURRENCIES = {"1": "JPY", "0.1": None, "0.01": "EUR", "0.001": "KWD"}
+COUNTED = {StepKind.PACKAGES, StepKind.TIER, StepKind.VOLUME}  # by the package, where the step has the size of one
 
 
 def read_decimal(given: dict[str, Any], name: str, default: str | None = None) -> Decimal | None:
@@ -92,7 +96,8 @@ def read_price(given: dict[str, Any], **terms: Any) -> PriceTerms:
         terms.setdefault("package_rounding", ROUNDINGS[given.get("rounding") or "up"])
     if "tiers" in given:
         terms.setdefault("tiers", read_tiers(given["tiers"]))
-        terms.setdefault("first_tier_flat_at_zero", bool(given.get("first_tier_flat_at_zero")))
+    if terms.get("tiers"):
+        terms["first_tier_flat_at_zero"] = bool(given.get("first_tier_flat_at_zero"))
     return PriceTerms(
         "Usage",
         model,
@@ -110,7 +115,9 @@ def answer(line: RatedLine) -> dict[str, Any]:
         "amount": line.amount_exact,
         "net": line.amount_exact,
         "tier_amounts": line.tier_amounts,
-        "packages": sum((step.quantity for step in line.steps if step.basis is not None), start=Decimal(0)),
+        "packages": sum(
+            (step.quantity for step in line.steps if step.basis and step.kind in COUNTED), start=Decimal(0)
+        ),
         "billable_quantity": line.charged_units,
         "billed_units": line.charged_units,
         "capped_off": difference.capped_off,
@@ -181,12 +188,10 @@ def run_unit_conversion(given: dict[str, Any]) -> dict[str, Any]:
     free = read_amount(given, "free_units_after_rounding" if "free_units_after_rounding" in given else "free_units")
     price = read_price(given, conversion=conversion, included_units=free, package_rounding=Rounding.UP)
     line = rate(price, read_amount(given, "quantity"))
-    amount = line.amount_exact
-    if given.get("round_to") is not None:
-        currency = CURRENCIES[given["round_to"]]
-        assert currency is not None, "no currency has such a unit"
-        amount = line.round(currency).amount
-    return answer(line) | {"amount": amount}
+    if given.get("round_to") is None:
+        return answer(line)
+    unit = Fraction(given["round_to"])
+    return answer(line) | {"amount": round_minor(Fraction(line.amount_exact) / unit) * unit}
 
 
 def find_places(given: dict[str, Any]) -> int:
@@ -207,7 +212,11 @@ def run_block_tiers(given: dict[str, Any]) -> dict[str, Any]:
         (Decimal(row["size"]), None if row.get("max_blocks") is None else int(row["max_blocks"]), Decimal(row["price"]))
         for row in given["blocks"]
     ]
-    return answer(rate(read_price(given, tiers=leave_open(list(stack_blocks(blocks)))), read_amount(given, "quantity")))
+    tiers = [
+        replace(tier, flat_amount=read_amount(row, "flat_fee"))
+        for tier, row in zip(stack_blocks(blocks), given["blocks"], strict=True)
+    ]
+    return answer(rate(read_price(given, tiers=leave_open(tiers)), read_amount(given, "quantity")))
 
 
 @runs("window_commitment")
