@@ -11,7 +11,10 @@ from metering.models import Adjustment, Correction, Limit
 
 @dataclass(frozen=True, slots=True)
 class AdjustmentFact:
-    """By how much the usage of a closed window [start, end) changed, and why: `late`, `correction` or `backfill`."""
+    """By how much the usage of a closed window [start, end) changed, and why: `late`, `correction` or `backfill`.
+
+    By zero where only its parts by dimension changed, or nothing did.
+    """
 
     id: int
     account_id: int

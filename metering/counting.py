@@ -103,7 +103,7 @@ MOVED: LiteralString = """
     ), adjusted AS (
         INSERT INTO metering_adjustment (limit_id, account_id, meter_id, starts_at, ends_at, quantity, cause, made_at)
         SELECT id, account_id, meter_id, starts_at, ends_at, quantity, 'late', %s::timestamptz FROM moved
-        WHERE is_closed AND NOT needs_reading AND quantity <> 0
+        WHERE is_closed AND NOT needs_reading
     )
     SELECT id, account_id, meter_id, starts_at, ends_at, is_crossed AND NOT needs_reading, is_closed, needs_reading
     FROM moved WHERE is_crossed OR is_closed OR needs_reading
@@ -115,7 +115,9 @@ COUNT_DETAILED: LiteralString = f"WITH {LOCKED}, {DETAILED}, {MOVED}"
 ADD_PLAIN: LiteralString = f"WITH {LOCKED}, {PLAIN} SELECT"
 ADD_DETAILED: LiteralString = f"WITH {LOCKED}, {DETAILED} SELECT"
 
-# Under the lock of the account; what a closed window gained or lost goes on record.
+# Under the lock of the account; what a closed window gained or lost goes on record. A change by zero is one as well:
+# usage may have moved from one dimension value to another. The past of a meter is counted in many steps, most of which
+# touch a window and change nothing of it.
 SET_TOTALS: LiteralString = """
     WITH wanted AS (
         SELECT l.id, l.account_id, l.meter_id, l.starts_at, l.ends_at, l.closed_at, w.used, w.used - l.used AS quantity
@@ -126,7 +128,7 @@ SET_TOTALS: LiteralString = """
     ), adjusted AS (
         INSERT INTO metering_adjustment (limit_id, account_id, meter_id, starts_at, ends_at, quantity, cause, made_at)
         SELECT id, account_id, meter_id, starts_at, ends_at, quantity, %s, %s::timestamptz FROM wanted
-        WHERE closed_at IS NOT NULL AND quantity <> 0
+        WHERE closed_at IS NOT NULL AND (quantity <> 0 OR %s <> 'backfill')
     )
     SELECT id FROM moved WHERE is_crossed
 """
@@ -209,6 +211,7 @@ def read_totals_anew(windows: Sequence[MovedWindow], *, cause: str, at: datetime
     except HistoryPruned:
         readings = read_windows({key: each for key, each in asked.items() if is_readable(each.start, each.end)})
     rows = run_statement(
-        SET_TOTALS, [plain_array(list(readings)), plain_array([f"{used:f}" for used in readings.values()]), cause, at]
+        SET_TOTALS,
+        [plain_array(list(readings)), plain_array([f"{used:f}" for used in readings.values()]), cause, at, cause],
     )
     return [limit_id for (limit_id,) in rows]

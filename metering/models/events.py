@@ -156,7 +156,10 @@ class AdjustmentCause(models.TextChoices):
 
 
 class Adjustment(models.Model):
-    """What changed in a window after its period was final, for a later invoice. Append-only by trigger."""
+    """What changed in a window after its period was final, for a later invoice. Append-only by trigger.
+
+    By zero where usage moved between dimension values, or where what came changes nothing of the meter's quantity.
+    """
 
     limit = models.ForeignKey("metering.Limit", models.PROTECT, verbose_name=_("limit"), related_name="adjustments")
     account = models.ForeignKey("metering.Account", models.PROTECT, verbose_name=_("account"))
@@ -170,9 +173,6 @@ class Adjustment(models.Model):
     class Meta:
         verbose_name = _("adjustment")
         verbose_name_plural = _("adjustments")
-        constraints = [
-            models.CheckConstraint(condition=~Q(quantity=0), name="adjustment_changes_something"),
-        ]
 
     def __str__(self) -> str:
         return f"{self.account_id}/{self.meter_id} {self.starts_at:%Y-%m-%d} {self.quantity}"
