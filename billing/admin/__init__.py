@@ -4,7 +4,8 @@ from billing.admin.coupons import CouponAdmin, DiscountAdmin
 from billing.admin.credits import CreditGrantAdmin, TopUpAdmin, TopUpRuleAdmin
 from billing.admin.invoices import InvoiceAdmin
 from billing.admin.plans import PlanAdmin, PlanVersionAdmin, PriceAdmin
-from billing.admin.subscriptions import BillingProfileAdmin, SubscriptionAdmin, TaxRateAdmin
+from billing.admin.profiles import BillingProfileAdmin, TaxRateAdmin
+from billing.admin.subscriptions import SubscriptionAdmin
 
 __all__ = [
     "BillingProfileAdmin",

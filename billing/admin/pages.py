@@ -23,6 +23,23 @@ class Question:
     terms: Sequence[tuple[Words, Words]] = ()
 
 
+class Tools:
+    """An admin whose pages of one row link to what can be done with it, beside its history."""
+
+    change_form_template: Any = "admin/billing/change_form.html"
+
+    def list_tools(self, request: HttpRequest, row: Any) -> list[tuple[str, Words]]:
+        """Addresses with their words, for this person and this row."""
+        return []
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        row = context.get("original")
+        context["tools"] = self.list_tools(request, row) if row else []
+        return super().render_change_form(request, context, *args, **kwargs)  # type: ignore[misc, no-any-return]
+
+
 def render_page(
     model_admin: Any, request: HttpRequest, template: str, *, title: Words, subject: Any = None, **context: Any
 ) -> TemplateResponse:

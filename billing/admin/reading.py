@@ -1,11 +1,14 @@
 """What the admin pages of billing share: rows that are only read, sentences, and decimals."""
 
 from collections.abc import Iterable
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from django import forms
 from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
@@ -28,6 +31,11 @@ class ReadOnly:
 def list_sentences(sentences: Iterable[str]) -> SafeString:
     """One line each."""
     return format_html_join(SafeString("<br>"), "{}", ((sentence,) for sentence in sentences)) or SafeString("–")
+
+
+def show_moment(moment: datetime) -> str:
+    """In the reader's language, on the clocks of the back-office, which say so."""
+    return date_format(timezone.localtime(moment), "DATETIME_FORMAT") + f" {timezone.get_current_timezone_name()}"
 
 
 class PlainDecimalField(forms.DecimalField):

@@ -1,38 +1,29 @@
-"""Who is on which plan, who pays, and which taxes. Subscriptions are moved by billing's functions, once confirmed."""
+"""Who is on which plan. Subscriptions are moved by billing's functions alone, once confirmed."""
 
-from collections.abc import Callable
-from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from django.contrib import admin, messages
-from django.db import models
+from django.contrib import admin
 from django.db.models import Prefetch, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from billing import lifecycle
-from billing.admin.pages import ask_first
-from billing.admin.reading import PlainDecimalField, ReadOnly, list_sentences
-from billing.models import BillingProfile, Invoice, Period, Subscription, SubscriptionChange, TaxRate
-from billing.parts import MoveRefused
-from billing.previews import InvoicePreview, NotSubscribed, preview_period
-from billing.switching import preview_cancel
+from billing.admin.plan_changes import PlanChangePages
+from billing.admin.reading import ReadOnly, list_sentences
+from billing.models import Invoice, Period, Subscription, SubscriptionChange
+from billing.previews import TOO_MUCH, InvoicePreview, NotSubscribed, preview_period
+from billing.subscriptions import read_subscription
 from billing.wording import display_money, explain_line
 
 if TYPE_CHECKING:
-    ProfileModelAdmin = admin.ModelAdmin[BillingProfile]
     SubscriptionModelAdmin = admin.ModelAdmin[Subscription]
-    TaxRateModelAdmin = admin.ModelAdmin[TaxRate]
     PeriodTabularInline = admin.TabularInline[Period, Subscription]
     ChangeTabularInline = admin.TabularInline[SubscriptionChange, Subscription]
 else:
-    ProfileModelAdmin = admin.ModelAdmin
     SubscriptionModelAdmin = admin.ModelAdmin
-    TaxRateModelAdmin = admin.ModelAdmin
     PeriodTabularInline = admin.TabularInline
     ChangeTabularInline = admin.TabularInline
 
@@ -65,7 +56,7 @@ class ChangeInline(ReadOnly, ChangeTabularInline):
 
 
 @admin.register(Subscription)
-class SubscriptionAdmin(ReadOnly, SubscriptionModelAdmin):
+class SubscriptionAdmin(ReadOnly, PlanChangePages, SubscriptionModelAdmin):
     list_display = ["account", "account_key", "version", "state", "started_at", "ended_at"]
     list_filter = ["state", "version__plan"]
     list_per_page = 50
@@ -75,12 +66,11 @@ class SubscriptionAdmin(ReadOnly, SubscriptionModelAdmin):
     search_fields = ["account__key", "account__name", "version__plan__name"]
     search_help_text = _("Search in accounts and plans")
     inlines = [PeriodInline, ChangeInline]
-    actions = ["pause", "resume", "cancel_now", "cancel_at_end", "undo_cancel", "end_trial"]
-    readonly_fields = ["account_key", "cost_so_far"]
+    readonly_fields = ["account_key", "cost_so_far", "waiting"]
     fieldsets = [
         (None, {"fields": ["account", "account_key", "version", "state", "started_at", "anchor", "ended_at"]}),
         (_("What will happen"), {"fields": ["trial_ends_at", "next_version", "changes_at", "cancels_at"]}),
-        (_("Period under way"), {"fields": ["cost_so_far"]}),
+        (_("Period under way"), {"fields": ["cost_so_far", "waiting"]}),
     ]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Subscription]:
@@ -92,75 +82,22 @@ class SubscriptionAdmin(ReadOnly, SubscriptionModelAdmin):
 
     @admin.display(description=_("cost so far"))
     def cost_so_far(self, subscription: Subscription) -> SafeString | str:
-        if subscription.ended_at is not None:
+        at = timezone.now()
+        main = read_subscription(account_id=subscription.account_id, at=at)
+        if main is None or main.id != subscription.pk:
             return "–"
         try:
-            preview = preview_period(account_id=subscription.account_id, at=timezone.now())
+            return describe_preview(preview_period(account_id=subscription.account_id, at=at))
         except NotSubscribed:
             return "–"
-        return describe_preview(preview)
+        except TOO_MUCH as error:
+            return str(error)
 
-    def has_move_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("billing.change_subscription")
-
-    @admin.action(description=_("Pause now"), permissions=["move"])
-    def pause(self, request: HttpRequest, queryset: QuerySet[Subscription]) -> HttpResponse | None:
-        question = _("Their periods end now, and the unused part of the fees is given back:")
-        return self.move_each(request, queryset, lifecycle.pause, question, "pause", gives_back=True)
-
-    @admin.action(description=_("Resume now"), permissions=["move"])
-    def resume(self, request: HttpRequest, queryset: QuerySet[Subscription]) -> HttpResponse | None:
-        question = _("They are billed again from now on:")
-        return self.move_each(request, queryset, lifecycle.resume, question, "resume")
-
-    @admin.action(description=_("End now"), permissions=["move"])
-    def cancel_now(self, request: HttpRequest, queryset: QuerySet[Subscription]) -> HttpResponse | None:
-        question = _("They end now. What was used is billed, and the unused part of the fees is given back:")
-        return self.move_each(request, queryset, lifecycle.cancel, question, "cancel_now", gives_back=True)
-
-    @admin.action(description=_("End with the period"), permissions=["move"])
-    def cancel_at_end(self, request: HttpRequest, queryset: QuerySet[Subscription]) -> HttpResponse | None:
-        question = _("They end with their periods, and nothing is given back:")
-        return self.move_each(request, queryset, lifecycle.cancel_at_end, question, "cancel_at_end")
-
-    @admin.action(description=_("Let go on what was to end"), permissions=["move"])
-    def undo_cancel(self, request: HttpRequest, queryset: QuerySet[Subscription]) -> HttpResponse | None:
-        return self.move_each(request, queryset, lifecycle.undo_cancel, _("They go on:"), "undo_cancel")
-
-    @admin.action(description=_("End the trial now"), permissions=["move"])
-    def end_trial(self, request: HttpRequest, queryset: QuerySet[Subscription]) -> HttpResponse | None:
-        return self.move_each(request, queryset, lifecycle.end_trial, _("They are billed from now on:"), "end_trial")
-
-    def move_each(
-        self,
-        request: HttpRequest,
-        queryset: QuerySet[Subscription],
-        move: Callable[..., object],
-        question: Any,
-        action: str,
-        *,
-        gives_back: bool = False,
-    ) -> HttpResponse | None:
-        """Ask first, with the money; then move each, and tell which could not be. The history says who did it."""
-        chosen, at = queryset.order_by("pk"), timezone.now()
-        if "confirmed" not in request.POST:
-            rows = [(each, each.account, show_credit(each, at=at) if gives_back else "–") for each in chosen]
-            return ask_first(self, request, rows, action=action, question=question)
-        for each in chosen:
-            try:
-                move(each.pk, at=at, by=request.user.pk)
-            except MoveRefused as error:
-                self.message_user(request, f"{each}: {error}", messages.ERROR)
-        return None
-
-
-def show_credit(subscription: Subscription, *, at: datetime) -> str:
-    """What of its fees would be given back; a dash where it has no period to end."""
-    try:
-        preview = preview_cancel(subscription.pk, at=at)
-    except MoveRefused:
-        return "–"
-    return display_money(preview.net_minor, preview.currency)
+    @admin.display(description=_("waits for the next invoice"))
+    def waiting(self, subscription: Subscription) -> SafeString:
+        """Items that no invoice has billed yet."""
+        items = subscription.items.filter(invoice_line=None).order_by("pk")
+        return list_sentences(f"{item}: {display_money(item.amount_minor, item.currency)}" for item in items)
 
 
 def describe_preview(preview: InvoicePreview) -> SafeString:
@@ -178,42 +115,3 @@ def describe_preview(preview: InvoicePreview) -> SafeString:
         ),
     )
     return format_html("<strong>{}</strong><dl>{}</dl>", display_money(preview.total_minor, preview.currency), lines)
-
-
-@admin.register(BillingProfile)
-class BillingProfileAdmin(ProfileModelAdmin):
-    list_display = ["legal_name", "account", "email", "country", "time_zone"]
-    list_filter = ["country"]
-    list_select_related = ["account"]
-    list_per_page = 50
-    show_full_result_count = False
-    ordering = ["legal_name", "pk"]
-    search_fields = ["legal_name", "email", "tax_number", "account__key", "account__name"]
-    search_help_text = _("Search in names, e-mail addresses, tax numbers and accounts")
-    raw_id_fields = ["account"]
-    filter_horizontal = ["tax_rates"]
-
-    def get_readonly_fields(self, request: HttpRequest, obj: BillingProfile | None = None) -> list[str]:
-        return ["account"] if obj else []
-
-    def has_delete_permission(self, request: HttpRequest, obj: BillingProfile | None = None) -> bool:
-        """Without it no period could be closed."""
-        return False
-
-
-@admin.register(TaxRate)
-class TaxRateAdmin(TaxRateModelAdmin):
-    """A rate is made once; only its name can be mended. Profiles point at it, so none is removed."""
-
-    list_display = ["name", "country", "percent", "is_inclusive"]
-    list_filter = ["country", "is_inclusive"]
-    search_fields = ["name", "country"]
-    search_help_text = _("Search in names and countries")
-    fields = ["name", "country", "percent", "is_inclusive"]
-    formfield_overrides = {models.DecimalField: {"form_class": PlainDecimalField}}
-
-    def get_readonly_fields(self, request: HttpRequest, obj: TaxRate | None = None) -> list[str]:
-        return ["country", "percent", "is_inclusive"] if obj else []
-
-    def has_delete_permission(self, request: HttpRequest, obj: TaxRate | None = None) -> bool:
-        return False

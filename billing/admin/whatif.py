@@ -22,7 +22,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from billing import whatif_answers
-from billing.admin.pages import render_page
+from billing.admin.pages import Tools, Words, render_page
 from billing.models import Plan, PlanVersion
 from billing.plans import InvalidPlan
 from billing.whatif import MOST_PERIODS, Question, Skip, compare_versions, read_proposal
@@ -62,10 +62,8 @@ class ShownRow:
     change: str
 
 
-class WhatIfPages(VersionModelAdmin):
+class WhatIfPages(Tools, VersionModelAdmin):
     """Pages under those of a plan version, for who may read versions and invoices."""
-
-    change_form_template = "admin/billing/planversion/change_form.html"
 
     def has_what_if_permission(self, request: HttpRequest) -> bool:
         return self.has_view_permission(request) and request.user.has_perm("billing.view_invoice")
@@ -79,11 +77,11 @@ class WhatIfPages(VersionModelAdmin):
             *super().get_urls(),
         ]
 
-    def render_change_form(
-        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
-    ) -> HttpResponse:
-        context["may_ask_what_if"] = self.has_what_if_permission(request)
-        return super().render_change_form(request, context, *args, **kwargs)
+    def list_tools(self, request: HttpRequest, row: PlanVersion) -> list[tuple[str, Words]]:
+        tools = super().list_tools(request, row)
+        if self.has_what_if_permission(request):
+            tools.append((reverse("admin:billing_what_if", args=[row.pk]), _("What if?")))
+        return tools
 
     def find_version(self, request: HttpRequest, version_id: int) -> PlanVersion:
         if not self.has_what_if_permission(request):

@@ -5,10 +5,12 @@ from decimal import Decimal
 
 import pytest
 import time_machine
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
 from django.urls import reverse
 
+from billing.admin.subscription_moves import MOVES
 from billing.models import InvoiceItem, Subscription, SubscriptionChange
 from billing.rating import flat_fee
 from tests.billing.makers import make_plan, make_subscription
@@ -93,3 +95,100 @@ def test_who_may_only_look_moves_nothing(client, subscription):
     act(client, subscription, "cancel_now", confirmed="yes")
     subscription.refresh_from_db()
     assert subscription.state == "active"
+
+
+def open_page(client, name, subscription, **fields):
+    address = reverse(f"admin:billing_subscription_{name}", args=[subscription.pk])
+    return client.post(address, fields, follow=True) if fields else client.get(address)
+
+
+@pytest.fixture
+def larger():
+    return make_plan("larger", prices=[flat_fee("Base fee", Decimal(62))], limits=[])
+
+
+def test_another_plan_now_is_asked_about_with_what_is_given_back_and_asked(client, subscription, larger):
+    log_in(client, is_superuser=True)
+    page = open_page(client, "plan", subscription, plan="larger", when="now").content.decode()
+    for words in ("Base fee: given back", "−€21.00", "Base fee: for the rest of the period", "€42.00", "€21.00"):
+        assert words in page
+    subscription.refresh_from_db()
+    assert (subscription.version.plan.slug, InvoiceItem.objects.count()) == ("growth", 0)
+
+
+def test_another_plan_now_is_made_once_confirmed_in_the_name_of_who_asked(client, subscription, larger):
+    chief = log_in(client, is_superuser=True)
+    page = open_page(client, "plan", subscription, plan="larger", when="now", confirmed="yes").content.decode()
+    assert "Larger v1" in page
+    subscription.refresh_from_db()
+    assert subscription.version_id == larger.version_id
+    assert SubscriptionChange.objects.get(move="plan_changed").made_by == chief
+    assert LogEntry.objects.get().get_change_message() == "from Growth v1 to Larger v1"
+
+
+def test_another_plan_at_the_periods_end_is_planned_and_undone(client, subscription, larger):
+    log_in(client, is_superuser=True)
+    asked = open_page(client, "plan", subscription, plan="larger", when="at_end").content.decode()
+    assert "Feb. 1, 2026" in asked
+    open_page(client, "plan", subscription, plan="larger", when="at_end", confirmed="yes")
+    subscription.refresh_from_db()
+    assert subscription.next_version_id == larger.version_id
+    page = client.get(reverse("admin:billing_subscription_change", args=[subscription.pk])).content.decode()
+    assert "Stay on the plan after all" in page
+    open_page(client, "undo_change", subscription, confirmed="yes")
+    subscription.refresh_from_db()
+    assert (subscription.next_version_id, subscription.changes_at) == (None, None)
+
+
+def test_terms_of_a_plan_change_can_be_changed_before_it_is_made(client, subscription, larger):
+    log_in(client, is_superuser=True)
+    page = open_page(client, "plan", subscription, plan="larger", when="at_end", change="yes").content.decode()
+    assert '<option value="at_end" selected>' in page
+    assert "Continue" in page
+
+
+def test_only_moves_that_make_sense_are_offered(client, subscription):
+    log_in(client, is_superuser=True)
+    page = client.get(reverse("admin:billing_subscription_change", args=[subscription.pk])).content.decode()
+    offered = {words for words in ("Pause now", "End now", "End with the period", "Change the plan") if words in page}
+    assert offered == {"Pause now", "End now", "End with the period", "Change the plan"}
+    assert "Resume now" not in page
+    assert "End the trial now" not in page
+    open_page(client, "cancel_now", subscription, confirmed="yes")
+    page = client.get(reverse("admin:billing_subscription_change", args=[subscription.pk])).content.decode()
+    assert not {words for words in offered if f">{words}</a>" in page}
+
+
+def test_an_end_asked_about_on_its_own_page_shows_the_money(client, subscription):
+    log_in(client, is_superuser=True)
+    assert "−€21.00" in open_page(client, "cancel_now", subscription).content.decode()
+    subscription.refresh_from_db()
+    assert subscription.state == "active"
+
+
+def test_a_move_that_is_refused_is_told_on_its_page(client, subscription):
+    log_in(client, is_superuser=True)
+    page = open_page(client, "resume", subscription, confirmed="yes").content.decode()
+    assert page.count("Resume now") >= 1
+    open_page(client, "cancel_now", subscription, confirmed="yes")
+    page = open_page(client, "pause", subscription, confirmed="yes").content.decode()
+    assert "A subscription that is ended cannot become paused." in page
+
+
+@pytest.mark.parametrize("name", ["plan", *MOVES])
+def test_who_may_only_look_reaches_no_page_that_moves(client, subscription, larger, name):
+    log_in(client, "view_subscription")
+    assert open_page(client, name, subscription).status_code == 403
+    assert open_page(client, name, subscription, plan="larger", when="now", confirmed="yes").status_code == 403
+    subscription.refresh_from_db()
+    assert (subscription.state, subscription.changes_at, subscription.cancels_at) == ("active", None, None)
+    page = client.get(reverse("admin:billing_subscription_change", args=[subscription.pk])).content.decode()
+    assert "Change the plan" not in page
+
+
+def test_what_waits_for_the_next_invoice_is_on_the_page(client, subscription, larger):
+    log_in(client, is_superuser=True)
+    open_page(client, "plan", subscription, plan="larger", when="now", confirmed="yes")
+    page = client.get(reverse("admin:billing_subscription_change", args=[subscription.pk])).content.decode()
+    assert "waits for the next invoice" in page.lower()
+    assert "−€21.00" in page
