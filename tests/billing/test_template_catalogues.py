@@ -37,19 +37,18 @@ def every_day(data):
 
 
 def test_a_month_on_amazons_terms():
-    """The examples of aws.amazon.com/s3/faqs: storage $1,215.00, requests $1.80, egress $5,263.27.
+    """The examples of aws.amazon.com/s3/faqs (copies read on 2026-11-26), to the cent, and instances beside them.
 
-    The first was read in a copy of the page on 2026-11-26; the others are as it has long had them, not read again.
-    Storage is 100 GB for 15 days and 100 TB for 16: 52,900 GB-months. Requests are 310,000 PUT and 620,000 GET, which
-    the page adds before it rounds; here each line is rounded. Traffic is 2 TB a day: 63,488 GB, the first of them free.
-    Instance hours are those of s3.amazonaws.com/calculator/calc5.html (read the same day): three instances day and
-    night and two for five hours a day are 2,542 hours, here at $0.096.
+    Storage is 100 GB for 15 days and 100 TB for 16: 52,900 GB-months, $1,215.00. Requests are 310,000 PUT for $1.55 and
+    620,000 GET for $0.25. Traffic is a TB a day from storage and another from an instance: 63,488 GB, the first of them
+    free, $921.51 + $3,481.60 + $860.16. Instance hours are those of s3.amazonaws.com/calculator/calc5.html (read the
+    same day): three instances day and night and two for five hours a day are 2,542 hours, at the price list's $0.096.
     """
     subscription = subscribe("aws-like")
     send("acme", "bucket.resized", (MARCH, {"bytes": 100 * GB}), (MARCH + 15 * DAY, {"bytes": 100 * TB - 100 * GB}))
     send("acme", "bucket.written", *every_day({"requests": 10_000}))
     send("acme", "bucket.read", *every_day({"requests": 20_000}))
-    send("acme", "traffic.left", *every_day({"bytes": 2 * TB}))
+    send("acme", "traffic.left", *every_day({"bytes": TB}), *every_day({"bytes": TB}))
     send("acme", "instance.ran", *every_day({"type": "m5.large", "hours": 3 * 24 + 2 * 5}))
     lines, total = close_march(subscription)
     assert lines == {
@@ -79,23 +78,49 @@ def test_a_warehouse_costs_its_credits_by_the_second_and_a_minute_at_least(size,
 
 
 def test_a_month_on_snowflakes_terms():
-    """A Medium warehouse of 4 credits for 8 hours on 20 days is 640 credits, at $2 a credit $1,280.
+    """The worked bill of docs.snowflake.com/en/user-guide/cost-understanding-overall (a copy read on 2026-11-26).
 
-    A hundred starts of an X-Small one for 10 seconds are billed a minute each: 1⅔ credits, $3.33. 10 TB on half of the
-    days and 12 on the others (of 30) are 11 TB-months at $40. Ten queries over 30 GB are 300/1,024 TB at Athena's $5
-    (aws.amazon.com/athena/pricing, read 2026-11-26): $1.46; a query over a kilobyte counts 10 MB.
+    A Small warehouse loads day and night for 31 days (1,488 credits), a Large one runs 9 hours on 20 days (1,440), a
+    Medium one 16 hours on 20 days (1,280), a 2X-Large one 2 hours on four Fridays (256): 4,464 credits at $2 are
+    $8,928. 65 TB at $23 are $1,495. In all $10,423.
     """
     subscription = subscribe("snowflake-like")
-    runs = [(MARCH + DAY * number, {"size": "Medium", "seconds": 8 * 3_600}) for number in range(20)]
+
+    def run(size, hours, days):
+        rows = [(MARCH + DAY * day, {"size": size, "seconds": hours * 3_600}) for day in range(days)]
+        send("acme", "warehouse.ran", *rows)
+
+    run("Small", 24, 31)
+    run("Large", 9, 20)
+    run("Medium", 16, 20)
+    run("2X-Large", 2, 4)
+    send("acme", "storage.measured", *every_day({"terabytes": 65}))
+    lines, total = close_march(subscription)
+    assert lines == {
+        "Warehouses": (Decimal((24 * 31 + 9 * 20 + 16 * 20 + 2 * 4) * 3_600), 892_800),
+        "Storage": (Decimal(65), 149_500),
+        "Queries by data scanned": (Decimal(0), 0),
+    }
+    assert total == 1_042_300
+
+
+def test_short_runs_growing_data_and_queries_on_the_same_terms():
+    """A hundred starts of an X-Small warehouse for 10 seconds are billed a minute each: 1⅔ credits, $3.33.
+
+    10 TB on half of the days and 12 on the others (of 30) are 11 TB-months, the average of the days, at $23. Ten
+    queries over 30 GB are 300/1,024 TB at Athena's $5 (aws.amazon.com/athena/pricing, read 2026-11-26): $1.46; a query
+    over a kilobyte counts 10 MB.
+    """
+    subscription = subscribe("snowflake-like")
     starts = [(MARCH + timedelta(minutes=5 * number), {"size": "X-Small", "seconds": 10}) for number in range(100)]
-    send("acme", "warehouse.ran", *runs, *starts)
+    send("acme", "warehouse.ran", *starts)
     send("acme", "storage.measured", *((MARCH + DAY * n, {"terabytes": 10 if n < 15 else 12}) for n in range(30)))
     send("acme", "query.ran", *((MARCH + DAY * n, {"bytes_scanned": 30 * GB}) for n in range(10)))
     send("acme", "query.ran", (MARCH, {"bytes_scanned": 1_000}))
     lines, total = close_march(subscription)
     assert lines == {
-        "Warehouses": (Decimal(20 * 28_800 + 100 * 60), 128_333),
-        "Storage": (Decimal(11), 44_000),
+        "Warehouses": (Decimal(100 * 60), 333),
+        "Storage": (Decimal(11), 25_300),
         "Queries by data scanned": (Decimal(10 * 30 * 1_024 + 10), 146),
     }
-    assert total == 128_333 + 44_000 + 146
+    assert total == 333 + 25_300 + 146
