@@ -68,7 +68,7 @@ def compose_period(
         before=end,
         is_locked=is_locked,
     )
-    priced = rate_period(terms, account_id=account_id, start=start, end=end)
+    priced = rate_period(terms, account_id=account_id, start=start, end=end, held=period.held)
     given_off = coupons.read_discounts(account_id=account_id, subscription_id=subscription.pk, at=start)
     lines = compose_lines(
         [*priced, *map(make_item_line, waiting), *raise_to_commitment(period, terms, priced)],

@@ -40,6 +40,20 @@ def charge_fees(fees: Iterable[Fee], *, left: Fraction) -> list[FeePart]:
     return [FeePart(fee, change_price(0, fee.amount_minor, left=left).charge_minor) for fee in fees]
 
 
+def shift_fees(before: Iterable[Fee], after: Iterable[Fee], *, left: Fraction) -> list[FeePart]:
+    """What fees that were and fees that are come to for the part that is left; below zero it is given back.
+
+    Of each the difference is rounded once, so that a change and its reverse at one moment net to nothing.
+    """
+    old = {fee.key: fee for fee in before}
+    new = {fee.key: fee for fee in after}
+    parts = []
+    for key, fee in (old | new).items():
+        was, becomes = (fees[key].amount_minor if key in fees else 0 for fees in (old, new))
+        parts.append(FeePart(fee, prorate(becomes - was, left)))
+    return [part for part in parts if part.amount_minor]
+
+
 def spare_fees(fees: Iterable[Fee], *, left: Fraction) -> list[FeePart]:
     """What brings each whole fee down to what the part that is left asks."""
     return [FeePart(part.fee, part.amount_minor - part.fee.amount_minor) for part in charge_fees(fees, left=left)]

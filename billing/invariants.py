@@ -95,6 +95,10 @@ def check_chain(subscription: Subscription) -> Iterator[Violation]:
             yield Violation(rule, subject, "it has no period")
     elif periods[0].starts_at != subscription.started_at:
         yield Violation(rule, subject, f"it starts {subscription.started_at}, its first period {periods[0].starts_at}")
+    changed = [each for each in subscription.changes.all() if each.move == SubscriptionMove.QUANTITY_CHANGED]
+    if changed and changed[-1].after != str(subscription.quantity):
+        detail = f"it has {subscription.quantity}, its history says {changed[-1].after}"
+        yield Violation("a subscription has the seats of its history", subject, detail)
     pauses = list_pauses(subscription)
     for before, after in pairwise(periods):
         if before.ends_at != after.starts_at and (before.ends_at, after.starts_at) not in pauses:
@@ -169,7 +173,10 @@ def check_lines() -> Iterator[Violation]:
 
 def check_line(line: InvoiceLine, terms: PlanTerms) -> Iterator[Violation]:
     yield from check_amount(line)
-    price = dict(enumerate(terms.prices, start=1)).get(line.position)
+    price, period = dict(enumerate(terms.prices, start=1)).get(line.position), line.invoice.period
+    if price and price.per_seat and period and line.quantity != period.held.seat_quantity:
+        detail = f"the period began with {period.quantity} seats, the line bills {line.quantity}"
+        yield Violation("a fee by seat is asked for the seats there were", name_line(line), detail)
     priced = rate(price, read_line_usage(line)).amount_exact if price else None
     if priced != line.amount_exact:
         detail = f"the plan makes {priced} of {line.quantity}, the line says {line.amount_exact}"

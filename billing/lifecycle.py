@@ -49,7 +49,8 @@ def end_trial(subscription_id: int, *, at: datetime, by: int | None = None) -> N
     if subscription.state == ACTIVE:
         return
     require_move(subscription, ACTIVE)
-    if subscription.cancels_at is not None or subscription.changes_at is not None:
+    planned = (subscription.cancels_at, subscription.changes_at, subscription.quantity_at)
+    if any(moment is not None for moment in planned):
         raise MoveRefused("Something is planned for the end of the trial; undo that first.")
     cut_period(subscription, at=at)
     if subscription.anchor == subscription.trial_ends_at:
@@ -75,7 +76,7 @@ def pause(subscription_id: int, *, at: datetime, by: int | None = None) -> None:
     change = log(subscription, SubscriptionMove.PAUSED, subscription.state, PAUSED, at=at, by=by)
     give_back(subscription, cut_period(subscription, at=at), change)
     subscription.state, subscription.cancels_at = PAUSED, None
-    subscription.next_version, subscription.changes_at = None, None
+    drop_plans(subscription)
     subscription.save()
 
 
@@ -128,7 +129,7 @@ def cancel_at_end(subscription_id: int, *, at: datetime, by: int | None = None) 
     period = read_period(subscription, at=at)
     log(subscription, SubscriptionMove.END_PLANNED, "", f"{period.ends_at:%Y-%m-%d %H:%M}", at=at, by=by)
     subscription.cancels_at = period.ends_at
-    subscription.next_version, subscription.changes_at = None, None
+    drop_plans(subscription)
     subscription.save()
     withdraw_later(subscription, at=at)
     return period.ends_at
@@ -148,8 +149,12 @@ def undo_cancel(subscription_id: int, *, at: datetime, by: int | None = None) ->
 
 
 def settle_due(at: datetime) -> int:
-    """What the clock does: ends of subscriptions and trials, planned changes. Returns how many; then there are none."""
+    """What the clock does: ends of subscriptions and trials, planned plans and seats.
+
+    Returns how many; then none is left.
+    """
     due = Q(cancels_at__lte=at) | Q(trial_ends_at__lte=at, state=TRIALING) | Q(changes_at__lte=at)
+    due |= Q(quantity_at__lte=at)
     ids = Subscription.objects.filter(due).exclude(state=ENDED).order_by("pk").values_list("pk", flat=True)
     return sum(settle_one(pk, at=at) for pk in list(ids))
 
@@ -161,7 +166,7 @@ def settle_one(subscription_id: int, *, at: datetime) -> int:
 
 
 def settle_locked(subscription: Subscription, *, at: datetime) -> int:
-    """What is due by `at`, each at its own time: first what ends it, else the end of its trial, then another plan."""
+    """What is due by `at`, each at its own time: first its end, else that of its trial, then another plan and seats."""
     count, cancels_at, changes_at = 0, subscription.cancels_at, subscription.changes_at
     if cancels_at is not None and cancels_at <= at:
         log(subscription, SubscriptionMove.ENDED, subscription.state, ENDED, at=cancels_at)
@@ -178,6 +183,11 @@ def settle_locked(subscription: Subscription, *, at: datetime) -> int:
         subscription.anchor = move_anchor(subscription, version, changes_at)
         switch_version(subscription, version)
         count += 1
+    quantity, quantity_at = subscription.next_quantity, subscription.quantity_at
+    if quantity is not None and quantity_at is not None and quantity_at <= at:
+        log(subscription, SubscriptionMove.QUANTITY_CHANGED, subscription.quantity, quantity, at=quantity_at)
+        subscription.quantity, subscription.next_quantity, subscription.quantity_at = quantity, None, None
+        count += 1
     if count:
         subscription.save()
     return count
@@ -190,8 +200,13 @@ def switch_version(subscription: Subscription, version: PlanVersion) -> None:
 
 def end(subscription: Subscription, *, at: datetime) -> None:
     subscription.state, subscription.ended_at, subscription.cancels_at = ENDED, at, None
-    subscription.next_version, subscription.changes_at = None, None
+    drop_plans(subscription)
     subscription.save()
+
+
+def drop_plans(subscription: Subscription) -> None:
+    subscription.next_version, subscription.changes_at = None, None
+    subscription.next_quantity, subscription.quantity_at = None, None
 
 
 def load_subscriptions() -> QuerySet[Subscription]:

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from billing.details import PLAIN, Details, read_details
+from billing.holdings import Held
 from billing.models import LINE_OF_PRICE, InvoiceKind, InvoiceLine, InvoiceState
 from billing.money import Money, add_money
 from billing.plans import PlanTerms
@@ -30,9 +31,10 @@ class LineTax:
 class LineFact:
     """One rounded amount, and the steps that led to it.
 
-    A flat fee has quantity 1 and neither meter, unit nor event count. `amount_exact` is in whole units of the currency,
-    `amount_minor` in its smallest. `usage` is the quantity with what else the price looked at. `kind` is `price`, or
-    that of the item which the line bills; then `period` says what it is for, where that is not the invoice's period.
+    A flat fee has quantity 1, or that of seats, and neither meter, unit nor event count. `amount_exact` is in whole
+    units of the currency, `amount_minor` in its smallest. `usage` is the quantity with what else the price looked at.
+    `kind` is `price`, or that of the item which the line bills; then `period` says what it is for, where that is not
+    the invoice's period.
     """
 
     position: int
@@ -80,28 +82,44 @@ class LineRef:
     issued_at: datetime
 
 
-def rate_period(terms: PlanTerms, *, account_id: int, start: datetime, end: datetime) -> tuple[LineFact, ...]:
-    """What an account's usage of [start, end) costs on a plan, read and rated. Raises what rate_readings raises."""
+def rate_period(
+    terms: PlanTerms, *, account_id: int, start: datetime, end: datetime, held: Held
+) -> tuple[LineFact, ...]:
+    """What an account's usage of [start, end) costs on a plan, read and rated, with its fees for what is held.
+
+    Raises what rate_readings raises.
+    """
     readings = usage.read_totals(account_id=account_id, start=start, end=end)
     details = read_details(terms.prices, [account_id], start=start, end=end)
-    return rate_readings(terms, readings, details[account_id])
+    return rate_readings(terms, readings, details[account_id], held=held)
 
 
-def rate_readings(terms: PlanTerms, readings: Iterable[Reading], details: Details = PLAIN) -> tuple[LineFact, ...]:
+def rate_readings(
+    terms: PlanTerms, readings: Iterable[Reading], details: Details = PLAIN, *, held: Held
+) -> tuple[LineFact, ...]:
     """One line for each price, in the plan's order; also where nothing was used, so that it shows what was free.
 
-    `details` are those of read_details for the same plan, account and window. Raises AmountTooLarge, InvalidQuantity,
-    and MissingReading where the details lack what a price needs.
+    `details` are those of read_details for the same plan, account and window, `held` what the period has. Raises
+    AmountTooLarge, InvalidQuantity, and MissingReading where the details lack what a price needs.
     """
     by_meter = {reading.meter_key: reading for reading in readings}
     return tuple(
-        rate_line(position, price, by_meter[price.meter_key] if price.meter_key else None, details, terms.currency)
+        rate_line(
+            position,
+            price,
+            by_meter[price.meter_key] if price.meter_key else None,
+            details,
+            terms.currency,
+            seats=held.seat_quantity,
+        )
         for position, price in enumerate(terms.prices, start=1)
     )
 
 
-def rate_line(position: int, price: PriceTerms, reading: Reading | None, details: Details, currency: str) -> LineFact:
-    used = details.state_usage(price, reading) if reading else Usage(ONE)
+def rate_line(
+    position: int, price: PriceTerms, reading: Reading | None, details: Details, currency: str, *, seats: Decimal
+) -> LineFact:
+    used = details.state_usage(price, reading) if reading else Usage(seats if price.per_seat else ONE)
     rated = rate(price, used)
     return LineFact(
         position=position,

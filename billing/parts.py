@@ -11,15 +11,18 @@ from django.utils.translation import gettext as _
 from billing import coupons, plans, profiles
 from billing.discounts import share_discounts
 from billing.fees import Fee, FeePart, credit_fees, spare_fees
+from billing.holdings import Held
 from billing.items import add_item
-from billing.models import ItemKind, Period, PlanVersion, Subscription, SubscriptionChange
+from billing.models import ItemKind, Period, PlanVersion, Subscription, SubscriptionChange, SubscriptionMove
 from billing.money import Money
 from billing.periods import Cycle, find_period, find_zone
 from billing.plans import describe_periods
 from billing.proration import WHOLE, find_part_left
-from billing.rating import ONE, PriceModel, Usage, rate
-from billing.subscriptions import find_cycle, follow_period, list_meters, make_period, open_periods
+from billing.rating import ONE, PriceModel, PriceTerms, Usage, rate
+from billing.subscriptions import find_cycle, find_held, follow_period, list_meters, make_period, open_periods
 from metering import limits
+
+WITHIN_PERIODS = [SubscriptionMove.QUANTITY_CHANGED]  # moves that are billed by items and cut no period
 
 
 class MoveRefused(ValueError):
@@ -52,12 +55,19 @@ def cut_period(subscription: Subscription, *, at: datetime) -> Cut:
         raise PeriodFinal(f"The period of {at} is billed already.")
     if period.starts_at == at and period.is_prorated:
         raise PeriodFinal(f"The subscription was changed at {at} already.")
+    require_nothing_later(subscription, at=at)
     cut = describe_cut(subscription, period, at=at)
     meters = list_meters({each.version_id for each in periods})
     Period.objects.filter(pk__in=[each.pk for each in periods if each.starts_at >= at]).delete()
     Period.objects.filter(pk__in=[each.pk for each in periods if each.starts_at < at]).update(ends_at=at)
     limits.end_windows(account_id=subscription.account_id, meter_ids=meters, at=at)
     return cut
+
+
+def require_nothing_later(subscription: Subscription, *, at: datetime) -> None:
+    """What was changed within a period after `at` is billed as if nothing came before. Raises PeriodFinal."""
+    if SubscriptionChange.objects.filter(subscription=subscription, move__in=WITHIN_PERIODS, at__gt=at).exists():
+        raise PeriodFinal(f"The subscription was changed after {at} already.")
 
 
 def lock_periods(subscription: Subscription, *, at: datetime) -> list[Period]:
@@ -89,7 +99,7 @@ def reopen(subscription: Subscription, *, at: datetime, until: datetime | None =
         open_periods([make_period(subscription, subscription.version, *bounds)], at=at)
 
 
-def begin_part(subscription: Subscription, cut: Cut, change: SubscriptionChange, *, end: datetime | None) -> None:
+def begin_part(subscription: Subscription, cut: Cut, change: SubscriptionChange, *, end: datetime | None) -> Period:
     """Open the period from the cut to the end of the whole, or to that of the cycle that begins; fees for that part."""
     is_free = cut.period is not None and cut.period.is_free
     cycle = find_cycle(subscription)
@@ -98,9 +108,11 @@ def begin_part(subscription: Subscription, cut: Cut, change: SubscriptionChange,
     period.is_free, period.is_prorated = is_free, not is_free and left != WHOLE
     open_periods([period], at=cut.at)
     if period.is_prorated:
-        parts = spare_fees(list_fees(subscription, subscription.version, at=cut.at), left=left)
+        fees = list_fees(subscription, subscription.version, at=cut.at, held=period.held)
+        parts = spare_fees(fees, left=left)
         text = _("%(fee)s: not asked before %(date)s")
         write_parts(subscription, period, parts, text, change, date=cut.at)
+    return period
 
 
 def give_back(subscription: Subscription, cut: Cut, change: SubscriptionChange) -> None:
@@ -114,9 +126,10 @@ def give_back(subscription: Subscription, cut: Cut, change: SubscriptionChange) 
 
 
 def list_credits(subscription: Subscription, period: Period, cut: Cut) -> list[FeePart]:
+    """Of what there is at the cut, be it more or less than when the period began: items billed the difference."""
     if period.is_free or period.starts_at >= cut.at:
         return []
-    fees = list_fees(subscription, period.version, at=period.starts_at)
+    fees = list_fees(subscription, period.version, at=period.starts_at, held=find_held(subscription, cut.at))
     asked = find_part(period.version, cut, period.starts_at) if period.is_prorated else WHOLE
     return credit_fees(fees, left=find_part(period.version, cut, cut.at), asked=asked)
 
@@ -141,11 +154,14 @@ def describe_cut(subscription: Subscription, period: Period, *, at: datetime) ->
     return Cut(period, at, start, period.ends_at, zone)
 
 
-def list_fees(subscription: Subscription, version: PlanVersion, *, at: datetime) -> list[Fee]:
-    """The flat fees of a version with what coupons take off them in a period that begins at `at`, before any part."""
+def list_fees(subscription: Subscription, version: PlanVersion, *, at: datetime, held: Held) -> list[Fee]:
+    """The fees of a version for what is held, before any part.
+
+    Coupons are taken off as they are off a period that begins at `at`.
+    """
     terms = plans.read_version(version.pk)
     fees = [
-        (f"price {position}", price.description, rate(price, Usage(ONE)).round(terms.currency).minor)
+        (f"price {position}", price.description, round_fee(price, held, terms.currency))
         for position, price in enumerate(terms.prices, start=1)
         if price.model is PriceModel.FLAT
     ]
@@ -155,6 +171,10 @@ def list_fees(subscription: Subscription, version: PlanVersion, *, at: datetime)
         Fee(key, description, amount - sum(share[place] for share in shares))
         for place, (key, description, amount) in enumerate(fees)
     ]
+
+
+def round_fee(price: PriceTerms, held: Held, currency: str) -> int:
+    return rate(price, Usage(held.seat_quantity if price.per_seat else ONE)).round(currency).minor
 
 
 def write_parts(

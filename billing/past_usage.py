@@ -8,6 +8,7 @@ from django.db.models import F, Window
 from django.db.models.functions import RowNumber
 
 from billing.details import Details, read_details
+from billing.holdings import Held
 from billing.models import Period
 from billing.previews import UsedPeriod
 from billing.rating import PriceTerms
@@ -17,13 +18,17 @@ from metering.usage import HistoryPruned, Reading
 
 @dataclass(frozen=True, slots=True)
 class PastPeriod:
-    """A period [start, end) of a subscription that is over, closed or not, and the plan version that bills it."""
+    """
+
+    period [start, end) of a subscription that is over, closed or not, the version that bills it, and what it had.
+    """
 
     subscription_id: int
     account_id: int
     version_id: int
     start: datetime
     end: datetime
+    held: Held
 
 
 def list_past_periods(subscription_ids: Collection[int], *, count: int, at: datetime) -> dict[int, list[PastPeriod]]:
@@ -37,11 +42,12 @@ def list_past_periods(subscription_ids: Collection[int], *, count: int, at: date
         .annotate(place=newest)
         .filter(place__lte=count)
         .order_by("subscription_id", "starts_at")
-        .values_list("subscription_id", "subscription__account_id", "version_id", "starts_at", "ends_at")
+        .values_list("subscription_id", "subscription__account_id", "version_id", "starts_at", "ends_at", "quantity")
     )
     periods: dict[int, list[PastPeriod]] = {each: [] for each in subscription_ids}
-    for row in rows:
-        periods[row[0]].append(PastPeriod(*row))
+    for subscription_id, account_id, version_id, start, end, quantity in rows:
+        past = PastPeriod(subscription_id, account_id, version_id, start, end, Held(quantity))
+        periods[subscription_id].append(past)
     return periods
 
 
@@ -76,7 +82,7 @@ def read_chunk(
         found = read_details(prices, {period.account_id for period in group}, start=start, end=end)
         details |= {period: found[period.account_id] for period in group}
     for period in periods:
-        yield period, UsedPeriod(period.start, period.end, readings[period], details[period])
+        yield period, UsedPeriod(period.start, period.end, readings[period], details[period], period.held)
 
 
 def read_readings(periods: Iterable[PastPeriod], meter_keys: Collection[str]) -> dict[PastPeriod, list[Reading]]:

@@ -52,7 +52,7 @@ def compare_plans(*, account_id: int, at: datetime, periods: int = 3) -> list[Pl
         *(offer for offer in plans.list_plans(currency=current.currency, at=at) if offer.slug != current.slug),
     ]
     start, end = subscription.period_start, subscription.period_end
-    used = read_used(offers, account_id=account_id, start=start, end=end)
+    used = read_used(offers, account_id=account_id, start=start, end=end, held=subscription.held)
     past_periods = list_past_periods([subscription.id], count=periods, at=at)[subscription.id]
     prices = {price for offer in offers for price in offer.prices}
     found = read_past_usage(past_periods, prices)

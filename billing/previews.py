@@ -6,6 +6,7 @@ from datetime import datetime
 
 from billing import plans
 from billing.details import Details, read_details
+from billing.holdings import ONE_SEAT, Held
 from billing.lines import LineFact, add_lines, rate_readings
 from billing.plans import PlanTerms
 from billing.projections import find_growth, project_count, project_quantity
@@ -47,12 +48,13 @@ class NextInvoice:
 
 @dataclass(frozen=True, slots=True)
 class UsedPeriod:
-    """What an account used in [start, end), with all that prices look at."""
+    """What an account used in [start, end), with all that prices look at, and what it had when that began."""
 
     start: datetime
     end: datetime
     readings: Sequence[Reading]
     details: Details
+    held: Held
 
     def project(self, at: datetime) -> "UsedPeriod":
         """The same at the period's end, by what was used until `at`. Levels stay as they are.
@@ -105,24 +107,26 @@ def read_open_period(account_id: int, *, at: datetime) -> tuple[PlanTerms, UsedP
     if subscription.is_free:
         terms = replace(terms, prices=())
     start, end = subscription.period_start, subscription.period_end
-    return terms, read_used([terms], account_id=account_id, start=start, end=end)
+    return terms, read_used([terms], account_id=account_id, start=start, end=end, held=subscription.held)
 
 
-def read_used(terms: Sequence[PlanTerms], *, account_id: int, start: datetime, end: datetime) -> UsedPeriod:
+def read_used(terms: Sequence[PlanTerms], *, account_id: int, start: datetime, end: datetime, held: Held) -> UsedPeriod:
     """What any of these plans may look at, read once."""
     prices = [price for each in terms for price in each.prices]
     details = read_details(prices, [account_id], start=start, end=end)
     readings = usage.read_totals(account_id=account_id, start=start, end=end)
-    return UsedPeriod(start, end, readings, details[account_id])
+    return UsedPeriod(start, end, readings, details[account_id], held)
 
 
-def preview_plan(terms: PlanTerms, *, account_id: int, start: datetime, end: datetime) -> InvoicePreview:
+def preview_plan(
+    terms: PlanTerms, *, account_id: int, start: datetime, end: datetime, held: Held = ONE_SEAT
+) -> InvoicePreview:
     """What [start, end) costs on a plan, whosesoever it is. Raises AmountTooLarge, InvalidQuantity."""
-    return preview_usage(terms, read_used([terms], account_id=account_id, start=start, end=end))
+    return preview_usage(terms, read_used([terms], account_id=account_id, start=start, end=end, held=held))
 
 
 def preview_usage(terms: PlanTerms, used: UsedPeriod) -> InvoicePreview:
     """What it costs on a plan, be it the account's own. Raises AmountTooLarge, InvalidQuantity."""
-    lines = rate_readings(terms, used.readings, used.details)
+    lines = rate_readings(terms, used.readings, used.details, held=used.held)
     total = add_lines(lines, terms.currency)
     return InvoicePreview(terms.currency, total.minor, lines, used.start, used.end)

@@ -34,6 +34,7 @@ def describe_price(price: Price) -> PriceTerms:
         first_tier_flat_at_zero=price.first_tier_flat_at_zero,
         minimum=price.minimum,
         cap=price.cap,
+        per_seat=price.per_seat,
     )
 
 
@@ -82,6 +83,7 @@ def store_prices(version: PlanVersion, prices: Iterable[PriceTerms]) -> None:
             first_tier_flat_at_zero=terms.first_tier_flat_at_zero,
             minimum=terms.minimum,
             cap=terms.cap,
+            per_seat=terms.per_seat,
             **list_conversion_fields(terms.conversion),
             **list_percentage_fields(terms.percentage),
         )

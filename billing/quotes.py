@@ -1,8 +1,10 @@
 """Prices that are in no plan yet, applied to readings that nobody made: lines to look at before anything is stored."""
 
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any
 
+from billing.holdings import InvalidSeats, check_seats
 from billing.money import UnknownCurrency, find_exponent
 from billing.rating import InvalidPrice, InvalidQuantity, PriceTerms, Usage, rate
 from billing.rating.definitions import read_price, read_usage, within
@@ -12,24 +14,26 @@ from billing.wording import explain_steps
 
 
 def quote(request: Any) -> dict[str, Any]:
-    """`{"currency", "price" or "prices", "reading" or "readings"}` → each price's lines with steps, and their total.
+    """`{"currency", "price" or "prices", "reading" or "readings", "seats"}` → lines with steps, and their total.
 
-    A reading without a `meter` is for every price that has one; a price that no reading is for prices nothing used.
-    Amounts are text: exact, and rounded once per line. Raises InvalidPrice and InvalidQuantity with the field.
+    A fee by seat is asked for one unless `seats` says how many. A reading without a `meter` is for every price that has
+    one; a price that no reading is for prices nothing used. Amounts are text: exact, and rounded once per line. Raises
+    InvalidPrice and InvalidQuantity with the field.
     """
     if not isinstance(request, dict):
         raise InvalidPrice("A quote is asked for by an object.", "")
     for name in request:
-        if name not in ("currency", "price", "prices", "reading", "readings"):
+        if name not in ("currency", "price", "prices", "reading", "readings", "seats"):
             raise InvalidPrice(f"{name} is no field of this.", name)
     currency = read_currency(request)
     prices = [read_one_price(path, value, currency) for path, value in list_items(request, "price", "prices")]
     if not prices:
         raise InvalidPrice("price is missing.", "price")
     readings = list(read_readings(request, {price.meter_key for _, price in prices}))
+    seats = read_seats(request)
     lines = []
     for path, price in prices:
-        for usage in find_usages(price, readings):
+        for usage in find_usages(price, readings, seats):
             with within(path):
                 lines.append((price, rate_one(price, usage)))
     total = sum(line.round(currency).amount for _, line in lines)
@@ -86,7 +90,16 @@ def read_readings(request: dict[str, Any], meters: set[str | None]) -> Iterator[
         yield meter, usage
 
 
-def find_usages(price: PriceTerms, readings: list[tuple[str | None, Usage]]) -> list[Usage]:
+def read_seats(request: dict[str, Any]) -> Usage:
+    try:
+        return Usage(Decimal(check_seats(request.get("seats", 1))))
+    except InvalidSeats as error:
+        raise InvalidQuantity(str(error), "seats") from None
+
+
+def find_usages(price: PriceTerms, readings: list[tuple[str | None, Usage]], seats: Usage) -> list[Usage]:
+    if price.per_seat:
+        return [seats]
     if price.meter_key is None:
         return [Usage.of_nothing()]
     return [usage for meter, usage in readings if meter in (None, price.meter_key)] or [Usage.of_nothing()]

@@ -14,6 +14,7 @@ from django.db.models import Exists, OuterRef, Q
 
 from billing import profiles
 from billing.constraints import find_constraint
+from billing.holdings import ONE_SEAT, Held, check_seats
 from billing.models import (
     LIVE,
     Period,
@@ -64,6 +65,7 @@ class SubscriptionFact:
     period_end: datetime
     state: str = SubscriptionState.ACTIVE.value
     is_free: bool = False
+    held: Held = ONE_SEAT
 
 
 def create_subscription(
@@ -73,25 +75,30 @@ def create_subscription(
     started_at: datetime,
     at: datetime,
     anchor: datetime | None = None,
+    quantity: int = 1,
     by: int | None = None,
 ) -> SubscriptionFact:
     """Put the account on the plan's version on offer, billed by its periods in the account's own time zone.
 
-    An account keeps its currency: once it has had a subscription, only offers in that currency are for it.
+    `quantity` is how many seats it has. An account keeps its currency: once it has had a subscription, only offers in
+    that currency are for it.
 
     Where these do not go with the calendar, the day and the time of day of `anchor` recur (when left out, those of
     `started_at`, or of the end of the version's trial). A trial is one free period, and the next begins with its end.
     Opens every period from `started_at` (the first is partial) to the one that holds `at`, and hands the plan's limits
     to metering for the periods that have not ended. An account without a billing profile gets one in its own name.
     Ingestion waits until the caller's transaction ends, so keep that short.
-    Raises UnknownPlan, StartsInFuture, AlreadySubscribed, MeterTaken, metering's UnknownAccount; then nothing changed.
+    Raises UnknownPlan, StartsInFuture, AlreadySubscribed, MeterTaken, InvalidSeats, metering's UnknownAccount; then
+    nothing changed.
     """
     require_start_in_past(started_at, at=at)
+    check_seats(quantity)
     try:
         with transaction.atomic():
             version = find_offer(plan_slug, currency=read_currency(account_id), at=at)
             zone = profiles.read_or_set_profile(account_id).time_zone
             subscription = begin_subscription(account_id, version, started_at, anchor=anchor, zone=zone, at=at)
+            subscription.quantity = quantity
             subscription.save(force_insert=True)
             require_free_meters(subscription, version)
             periods = open_periods(list_first_periods(subscription, until=at, zone=zone), at=at)
@@ -284,7 +291,19 @@ def follow_period(subscription: Subscription, last: Period, *, until: datetime, 
 
 
 def make_period(subscription: Subscription, version: PlanVersion, start: datetime, end: datetime) -> Period:
-    return Period(subscription=subscription, version=version, starts_at=start, ends_at=end)
+    return Period(
+        subscription=subscription,
+        version=version,
+        starts_at=start,
+        ends_at=end,
+        quantity=find_held(subscription, start).seats,
+    )
+
+
+def find_held(subscription: Subscription, at: datetime) -> Held:
+    """What it has at that time, be it planned: what a period that begins then bills."""
+    planned, planned_at = subscription.next_quantity, subscription.quantity_at
+    return Held(subscription.quantity if planned is None or planned_at is None or at < planned_at else planned)
 
 
 def find_cycle(subscription: Subscription) -> Cycle:
@@ -381,4 +400,5 @@ def describe_subscription(period: Period, *, time_zone: str) -> SubscriptionFact
         period_end=period.ends_at,
         state=str(subscription.state),
         is_free=period.is_free,
+        held=period.held,
     )

@@ -108,6 +108,8 @@ def choose_sentence(step: Step) -> str:
             return _("flat fee of %(amount)s")
         case StepKind.INCLUDED | StepKind.CONVERTED:
             return _("%(quantity)s included")
+        case StepKind.SEATS:
+            return _("%(number)s × %(price)s = %(amount)s")
         case StepKind.UNITS | StepKind.PACKAGES:
             return _("%(quantity)s at %(price)s = %(amount)s")
         case StepKind.TIER if step.tier == 1:
@@ -156,6 +158,8 @@ def list_price_sentences(price: PriceTerms, unit: str, currency: str) -> Iterato
         yield _("%(quantity)s included") % {"quantity": format_exact(price.included_units, unit)}
     unit_amount = price.unit_amount or Decimal(0)
     match price.model:
+        case PriceModel.FLAT if price.per_seat:
+            yield _("%(amount)s per seat and period") % {"amount": display_amount(unit_amount, currency)}
         case PriceModel.FLAT:
             yield _("%(amount)s per period") % {"amount": display_amount(unit_amount, currency)}
         case PriceModel.PER_UNIT:

@@ -199,6 +199,7 @@ class PriceInline(DraftRows, PriceTabularInline):
         "model",
         "meter",
         "unit_amount",
+        "per_seat",
         "included_units",
         "package_size",
         "rate_percent",
@@ -394,7 +395,21 @@ class PriceAdmin(WhileDraft, PriceModelAdmin):
 
     form = PriceForm
     fieldsets = [
-        (None, {"fields": ["version", "position", "description", "model", "meter", "unit_amount", "included_units"]}),
+        (
+            None,
+            {
+                "fields": [
+                    "version",
+                    "position",
+                    "description",
+                    "model",
+                    "meter",
+                    "unit_amount",
+                    "per_seat",
+                    "included_units",
+                ]
+            },
+        ),
         (_("Bounds"), {"fields": ["minimum", "cap", "first_tier_flat_at_zero"]}),
         (_("Package"), {"fields": ["package_size", "package_rounding"]}),
         (_("Dimensions"), {"fields": ["dimensions"]}),

@@ -101,7 +101,7 @@ def price_unbilled(*, account_id: int, currency: str, at: datetime) -> int:
     total = 0
     for period in periods:
         terms = plans.read_version(period.version_id)
-        lines = rate_period(terms, account_id=account_id, start=period.starts_at, end=period.ends_at)
+        lines = rate_period(terms, account_id=account_id, start=period.starts_at, end=period.ends_at, held=period.held)
         total += sum(line.amount_minor for line in lines if line.meter_id is not None or period.ends_at <= at)
     return total
 

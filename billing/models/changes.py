@@ -16,7 +16,9 @@ class SubscriptionMove(models.TextChoices):
     END_PLANNED = "end_planned", _("end planned")
     END_UNDONE = "end_undone", _("planned end undone")
     ENDED = "ended", _("ended")
-    QUANTITY_CHANGED = "quantity_changed", _("quantity changed")
+    QUANTITY_CHANGED = "quantity_changed", _("seats changed")
+    QUANTITY_PLANNED = "quantity_planned", _("other seats planned")
+    QUANTITY_UNDONE = "quantity_undone", _("planned seats undone")
 
 
 class SubscriptionChange(models.Model):

@@ -36,6 +36,9 @@ class Price(models.Model):
     model = models.CharField(max_length=20, choices=PRICE_MODELS)
     meter = models.ForeignKey("metering.Meter", models.PROTECT, null=True, blank=True, related_name="+")
     unit_amount = models.DecimalField(**UNIT_PRICE, null=True, blank=True)
+    per_seat = models.BooleanField(
+        _("per seat"), default=False, help_text=_("Whether a flat fee is asked for each seat of the subscription.")
+    )
     included_units = models.DecimalField(
         **QUANTITY, default=0, help_text=_("Taken off before anything is charged and before tiers are counted.")
     )
@@ -148,6 +151,11 @@ class Price(models.Model):
                 ),
                 name="price_terms_of_transactions_not_negative",
                 violation_error_message=_("Nothing of a transaction is below zero, nor its maximum below its minimum."),
+            ),
+            models.CheckConstraint(
+                condition=Q(per_seat=False) | Q(model="flat"),
+                name="price_by_seat_is_a_flat_fee",
+                violation_error_message=_("Only a flat fee is asked by seat."),
             ),
             models.CheckConstraint(condition=Q(included_units__gte=0), name="price_included_units_not_negative"),
             models.CheckConstraint(

@@ -6,6 +6,7 @@ from django.db import models
 from django.db.models import F, Func, Q
 from django.utils.translation import gettext_lazy as _
 
+from billing.holdings import LARGEST_QUANTITY, Held
 from billing.models.plans import Plan, PlanVersion
 
 
@@ -24,17 +25,21 @@ class Subscription(models.Model):
 
     Of the anchor the day and the time of day recur, where the version does not go with the calendar. `plan` is that of
     the version, kept so by trigger. `next_version` takes over at `changes_at`, and at `cancels_at` it will end.
+    `quantity` is how many seats it has, and `next_quantity` how many from `quantity_at` on.
     """
 
     account = models.ForeignKey("metering.Account", models.PROTECT, related_name="+")
     version = models.ForeignKey(PlanVersion, models.PROTECT, related_name="subscriptions")
     plan = models.ForeignKey(Plan, models.PROTECT, related_name="+", editable=False)
     state = models.CharField(max_length=10, choices=SubscriptionState.choices, default=SubscriptionState.ACTIVE)
+    quantity = models.PositiveIntegerField(_("seats"), default=1)
     started_at = models.DateTimeField()
     anchor = models.DateTimeField(help_text=_("Periods that do not go with the calendar begin as this moment recurs."))
     trial_ends_at = models.DateTimeField(_("trial ends"), null=True, blank=True)
     next_version = models.ForeignKey(PlanVersion, models.PROTECT, null=True, blank=True, related_name="+")
     changes_at = models.DateTimeField(_("changes plan"), null=True, blank=True)
+    next_quantity = models.PositiveIntegerField(_("planned seats"), null=True, blank=True)
+    quantity_at = models.DateTimeField(_("changes seats"), null=True, blank=True)
     cancels_at = models.DateTimeField(_("will end"), null=True, blank=True)
     ended_at = models.DateTimeField(null=True, blank=True)
 
@@ -57,6 +62,19 @@ class Subscription(models.Model):
                 name="subscription_change_is_planned_whole",
             ),
             models.CheckConstraint(
+                condition=Q(quantity__gte=1, quantity__lte=LARGEST_QUANTITY), name="subscription_has_seats"
+            ),
+            models.CheckConstraint(
+                condition=Q(next_quantity__isnull=True, quantity_at__isnull=True)
+                | Q(
+                    next_quantity__gte=1,
+                    next_quantity__lte=LARGEST_QUANTITY,
+                    quantity_at__isnull=False,
+                    state__in=["trialing", "active"],
+                ),
+                name="subscription_seats_are_planned_whole",
+            ),
+            models.CheckConstraint(
                 condition=~Q(state="trialing") | Q(trial_ends_at__isnull=False), name="subscription_trial_has_an_end"
             ),
             models.CheckConstraint(
@@ -66,6 +84,7 @@ class Subscription(models.Model):
         indexes = [
             models.Index(fields=["trial_ends_at"], condition=Q(state="trialing"), name="subscription_on_trial"),
             models.Index(fields=["changes_at"], condition=Q(changes_at__isnull=False), name="subscription_to_change"),
+            models.Index(fields=["quantity_at"], condition=Q(quantity_at__isnull=False), name="subscription_to_seat"),
             models.Index(fields=["cancels_at"], condition=Q(cancels_at__isnull=False), name="subscription_to_end"),
         ]
 
@@ -77,13 +96,15 @@ class Period(models.Model):
     """One billing period [starts_at, ends_at) of a subscription, billed by one plan version.
 
     A free one is billed to nobody. A prorated one began by a change in the middle of what its version calls a period:
-    of the fees only that part is asked.
+    of the fees only that part is asked. `quantity` is how many seats there were when it began; what changes within it
+    is billed by items.
     """
 
     subscription = models.ForeignKey(Subscription, models.PROTECT, related_name="periods")
     version = models.ForeignKey(PlanVersion, models.PROTECT, related_name="+")
     is_free = models.BooleanField(_("free"), default=False)
     is_prorated = models.BooleanField(_("prorated"), default=False)
+    quantity = models.PositiveIntegerField(_("seats"), default=1)
     starts_at = models.DateTimeField()
     ends_at = models.DateTimeField()
     closed_at = models.DateTimeField(null=True, blank=True)
@@ -93,6 +114,7 @@ class Period(models.Model):
         verbose_name_plural = _("periods")
         constraints = [
             models.CheckConstraint(condition=Q(starts_at__lt=F("ends_at")), name="period_is_positive"),
+            models.CheckConstraint(condition=Q(quantity__gte=1), name="period_has_seats"),
             models.CheckConstraint(
                 condition=Q(closed_at__isnull=True) | Q(closed_at__gte=F("ends_at")), name="period_closed_after_its_end"
             ),
@@ -117,3 +139,7 @@ class Period(models.Model):
 
     def __str__(self) -> str:
         return f"{self.starts_at:%Y-%m-%d} – {self.ends_at:%Y-%m-%d}"
+
+    @property
+    def held(self) -> Held:
+        return Held(self.quantity)

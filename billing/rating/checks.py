@@ -42,6 +42,8 @@ def check_price(price: PriceTerms) -> None:
 def find_problems(price: PriceTerms) -> Iterator[Problem]:
     if not price.description.strip():
         yield "description", "it needs a description"
+    if price.per_seat and price.model != "flat":
+        yield "per_seat", "only a flat fee is asked by seat"
     if price.model == "flat":
         yield from find_flat_problems(price)
     elif not price.meter_key:

@@ -141,6 +141,7 @@ def read_price(value: Any) -> PriceTerms:
         first_tier_flat_at_zero=fields.take_switch("first_tier_flat_at_zero"),
         minimum=fields.need_number("minimum", ZERO),
         cap=fields.take_number("cap"),
+        per_seat=fields.take_switch("per_seat"),
     )
     fields.finish()
     return terms
@@ -288,6 +289,8 @@ def write_price(price: PriceTerms) -> dict[str, Any]:
         written["table"] = rows
     if price.first_tier_flat_at_zero:
         written["first_tier_flat_at_zero"] = True
+    if price.per_seat:
+        written["per_seat"] = True
     return written
 
 

@@ -19,7 +19,7 @@ from billing.rating.units import convert, count_packages
 
 
 def rate(price: PriceTerms, usage: Usage | Decimal, *, with_minimum: bool = True) -> RatedLine:
-    """Price what was used. A flat fee costs the same whatever it was; below zero nothing is charged.
+    """Price what was used. A flat fee costs the same whatever it was, but by seat; below zero nothing is charged.
 
     A bare quantity is enough for prices that ask for nothing else. Raises InvalidQuantity, MissingReading where the
     price needs a part of the reading that is not there, and AmountTooLarge from 10^14 on.
@@ -47,7 +47,9 @@ def add_steps(steps: Iterable[Step]) -> Decimal:
 
 
 def list_steps(price: PriceTerms, usage: Usage) -> Iterator[Step]:
-    if price.model is PriceModel.FLAT:
+    if price.per_seat:
+        yield make_step(StepKind.SEATS, max(usage.quantity, ZERO), price.unit_amount or ZERO)
+    elif price.model is PriceModel.FLAT:
         yield make_step(StepKind.FEE, ONE, price.unit_amount or ZERO)
     elif price.percentage is not None:
         yield from take_share(price.percentage, usage)

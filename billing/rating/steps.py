@@ -12,6 +12,7 @@ from billing.rating.digits import ONE, ZERO, trim
 
 class StepKind(StrEnum):
     FEE = "fee"  # a flat price
+    SEATS = "seats"  # a flat price for each seat, or each unit of an add-on
     CONVERTED = "converted"  # from the metered unit to the one that is charged
     INCLUDED = "included"  # units taken off before any is charged
     UNITS = "units"  # charged units at one price

@@ -88,7 +88,8 @@ class PriceTerms:
     The quantity is converted, the included units are taken off, the rest is charged, and the sum is held between
     `minimum` and `cap`. `unit_amount` is the fee, the price of a unit or of a package, or what a unit costs whose
     dimension values are not in the table. Amounts are in whole units of the currency. `first_tier_flat_at_zero` asks
-    the first tier's flat amount also where nothing is charged. Raises InvalidPrice, with the field, when made of parts
+    the first tier's flat amount also where nothing is charged. A flat fee `per_seat` is asked for each seat; what is
+    rated is then how many there are. Raises InvalidPrice, with the field, when made of parts
     that do not fit.
     """
 
@@ -107,6 +108,7 @@ class PriceTerms:
     first_tier_flat_at_zero: bool = False
     minimum: Decimal = ZERO
     cap: Decimal | None = None
+    per_seat: bool = False
 
     def __post_init__(self) -> None:
         check_price(self)
@@ -117,8 +119,8 @@ class PriceTerms:
         return self.percentage is not None and self.percentage.needs_transactions
 
 
-def flat_fee(description: str, amount: Decimal) -> PriceTerms:
-    return PriceTerms(description, PriceModel.FLAT, unit_amount=amount)
+def flat_fee(description: str, amount: Decimal, *, per_seat: bool = False) -> PriceTerms:
+    return PriceTerms(description, PriceModel.FLAT, unit_amount=amount, per_seat=per_seat)
 
 
 def per_unit(description: str, *, meter_key: str, unit_amount: Decimal, included_units: Decimal = ZERO) -> PriceTerms:

@@ -5,6 +5,7 @@ from decimal import Decimal
 import pytest
 
 from billing import invariants, invoicing, previews
+from billing.holdings import ONE_SEAT
 from billing.lines import rate_period, rate_readings
 from billing.models import InvoiceLine, Period
 from billing.rating import MissingReading, Part, Step, StepKind
@@ -134,7 +135,7 @@ def test_nothing_used_is_a_line_of_nothing(subscription):
 def test_plain_prices_read_their_meters_and_nothing_more(subscription, django_assert_num_queries):
     terms = make_plan("plain", rank=900)
     with django_assert_num_queries(1):
-        rate_period(terms, account_id=subscription.account_id, start=JAN, end=FEB)
+        rate_period(terms, account_id=subscription.account_id, start=JAN, end=FEB, held=ONE_SEAT)
 
 
 def test_readings_without_the_details_that_a_price_needs_are_refused(subscription):
@@ -142,4 +143,4 @@ def test_readings_without_the_details_that_a_price_needs_are_refused(subscriptio
     readings = usage.read_totals(account_id=subscription.account_id, start=JAN, end=FEB)
     terms = replace(make_plan("other", rank=901), prices=(BY_HOST,))
     with pytest.raises(MissingReading):
-        rate_readings(terms, readings)
+        rate_readings(terms, readings, held=ONE_SEAT)

@@ -150,3 +150,26 @@ def test_a_refusal_names_the_field_and_has_exit_status_1():
     assert ended.returncode == 1
     assert "price.unit_amount: Base fee: the amount has more than 12 digits after the point." in ended.stderr
     assert ended.stdout == ""
+
+
+SEAT = {"description": "Seats", "model": "flat", "unit_amount": "10", "per_seat": True}
+
+
+def test_a_fee_by_seat_is_quoted_for_the_seats_asked_about():
+    (line,) = quote({"currency": "EUR", "price": SEAT, "seats": 3})["lines"]
+    assert (line["amount"], line["quantity"], line["steps"][0]["text"]) == ("30.00", "3", "3 × €10.00 = €30.00")
+    assert quote({"currency": "EUR", "price": SEAT})["total"] == "10.00"
+
+
+@pytest.mark.parametrize(
+    ("request_", "field"),
+    [
+        ({"currency": "EUR", "price": SEAT, "seats": 0}, "seats"),
+        ({"currency": "EUR", "price": SEAT, "seats": "3"}, "seats"),
+        ({"currency": "EUR", "price": REQUESTS | {"per_seat": True}}, "price.per_seat"),
+    ],
+)
+def test_senseless_seats_are_refused_with_their_field(request_, field):
+    with pytest.raises((InvalidPrice, InvalidQuantity)) as refused:
+        quote(request_)
+    assert refused.value.field == field

@@ -92,6 +92,12 @@ def test_a_line_of_nothing_says_so():
     assert explain_line(make_line(REQUESTS, 0), "EUR") == ["nothing was used"]
 
 
+def test_a_fee_by_seat_says_how_many_there_are():
+    seat = flat_fee("Seats", Decimal(10), per_seat=True)
+    assert explain_line(make_line(seat, 3), "EUR") == ["3 × €10.00 = €30.00"]
+    assert explain_price(seat, "", "EUR") == ["€10.00 per seat and period"]
+
+
 def test_a_flat_fee_explains_itself():
     assert explain_line(make_line(flat_fee("Base fee", Decimal(49)), 1), "EUR") == ["flat fee of €49.00"]
 

@@ -21,13 +21,13 @@ example:
 
 models:     flat, per_unit, graduated, volume, package, percentage, graduated_percentage, dimension
 price:      description, model, meter, unit_amount, included_units, tiers, first_tier_flat_at_zero, minimum, cap,
-            package_size, package_rounding (up, half, down), dimensions, table [{values, unit_amount}],
+            per_seat, package_size, package_rounding (up, half, down), dimensions, table [{values, unit_amount}],
             conversion {multiply_by, divide_by, rounding, places, unit},
             percentage {rate_percent, fee, free_amount, free_transactions, minimum, maximum}
 tier:       up_to (null in the last), from, unit_amount, flat_amount, rate_percent, package_size
 reading:    meter, quantity, event_count, transactions, parts [{values, quantity}], tier_quantity
-"prices" and "readings" are lists, "price" and "reading" one. Decimals are text. A refusal names the field and has
-exit status 1.
+"seats" is how many a fee per seat is asked for. "prices" and "readings" are lists, "price" and "reading" one. Decimals
+are text. A refusal names the field and has exit status 1.
 """
 
 
