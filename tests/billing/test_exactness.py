@@ -1,94 +1,200 @@
-"""No float comes near money: the modules that compute it are read and looked through."""
+"""No float comes near money: every module of billing, and every one it uses, is read and looked through."""
 
 import ast
 import importlib.util
-import pkgutil
 import subprocess
 import sys
 import tomllib
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
+from django.db import connection
 
 import billing
 
 ROOT = Path(billing.__file__).parent.parent
 LIMITED = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]["contracts"]
 PURE = next(each for each in LIMITED if each["name"] == "pure maths knows no database")["source_modules"]
-# What divides fractions, where `/` is exact: (module, function). Each is looked at by a person before it stands here.
-DIVIDES_FRACTIONS = {("billing.money", "allocate"), ("billing.taxes", "tax_line"), ("billing.taxes", "take_percent")}
-INEXACT = {"math", "cmath", "statistics", "random", "numpy"}
+OURS = ("billing", "metering")
+INEXACT = {"array", "cmath", "math", "numpy", "random", "statistics", "struct", "time"}
+FLOATING = {"float", "complex", "truediv", "fsum", "FloatField"}  # by name, and as what is asked of a module
+CLOCKS = {"from_float", "perf_counter", "monotonic", "timestamp", "total_seconds"}
+# What looks inexact and is not, by module and function. Each is looked at by a person before it stands here.
+LOOKED_AT = {
+    # Fractions, which divide exactly.
+    ("billing.money", "allocate"): {"a division"},
+    ("billing.taxes", "tax_line"): {"a division"},
+    ("billing.taxes", "take_percent"): {"a division"},
+    ("metering.aggregations", "divide"): {"a division"},
+    ("metering.aggregations", "find_percentile"): {"a division"},
+    ("metering.expressions", "divide"): {"a division"},
+    ("metering.progress", "is_reached"): {"a division"},
+    # Powers of ten that are not negative.
+    ("billing.money", "round_money"): {"a power"},
+    ("billing.projections", "project_quantity"): {"a power"},
+    ("metering.expressions", "compile_round"): {"a power"},
+    ("metering.numbers", "round_number"): {"a power"},
+    ("metering.quantities", "rounding_step"): {"a power"},
+    # Of a Fraction.
+    ("billing.rating.units", "convert"): {"a power"},
+    # Paths.
+    ("billing.price_imports", ""): {"a division"},
+    ("billing.price_imports", "read_template"): {"a division"},
+    # Ceil and floor, which are whole for a Decimal and a Fraction.
+    ("metering.expressions", ""): {"the module math"},
+    # A float is taken for the decimal that was written.
+    ("metering.filters", "read_scalar"): {"the name float"},
+    # How long something takes or is kept.
+    ("billing.whatif_answers", "answer"): {"the method total_seconds"},
+    ("metering.statements", ""): {"the module struct", "the module time"},  # whole numbers as PostgreSQL packs them
+    ("metering.statements", "log_statement"): {"the method monotonic"},
+}
 
 
-def list_modules(name):
-    """The module, and where it is a package all that is in it."""
-    yield name
-    found = importlib.util.find_spec(name)
-    for inner in pkgutil.iter_modules(found.submodule_search_locations or []):
-        yield from list_modules(f"{name}.{inner.name}")
+def name_module(path):
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-MONEY = sorted(module for name in PURE if name.startswith("billing.") for module in list_modules(name))
+FILES = {
+    name_module(path): path for app in OURS for path in (ROOT / app).rglob("*.py") if "migrations" not in path.parts
+}
 
 
 def read_tree(module):
-    return ast.parse(Path(importlib.util.find_spec(module).origin).read_text(encoding="utf-8"))
+    return ast.parse(FILES[module].read_text(encoding="utf-8"))
 
 
-def find_inexact(tree, module=""):
-    """What could make a float: a literal, the type, a module of floats, a division whose operands may be whole."""
-    for function in [tree, *(node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef))]:
-        for node in ast.walk(function):
-            if isinstance(node, ast.Constant) and isinstance(node.value, float | complex):
-                yield f"the literal {node.value}"
-            elif isinstance(node, ast.Name) and node.id in ("float", "complex"):
-                yield f"the name {node.id}"
-            elif isinstance(node, ast.Attribute) and node.attr in ("total_seconds", "timestamp", "from_float"):
-                yield f"the method {node.attr}"
-            elif isinstance(node, ast.Import | ast.ImportFrom):
-                names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module or ""]
-                yield from (f"the module {name}" for name in names if name.split(".")[0] in INEXACT)
-    yield from find_divisions(tree, module)
-
-
-def find_divisions(tree, module):
-    exempt = {
-        inner
-        for node in ast.walk(tree)
-        if isinstance(node, ast.FunctionDef) and (module, node.name) in DIVIDES_FRACTIONS
-        for inner in ast.walk(node)
-    }
+def list_imports(tree):
     for node in ast.walk(tree):
-        if isinstance(node, ast.BinOp | ast.AugAssign) and isinstance(node.op, ast.Div) and node not in exempt:
-            yield f"a division in line {node.lineno}"
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-def test_there_are_modules_to_look_through():
-    assert {"billing.money", "billing.periods", "billing.rating", "billing.rating.tiers"} <= set(MONEY)
+def follow_imports(start):
+    """Those modules and all of this project that they use, whether at the top of a file or within a function."""
+    seen, waiting = set(), [*start]
+    while waiting:
+        module = waiting.pop()
+        if module in FILES and module not in seen:
+            seen.add(module)
+            waiting += list_imports(read_tree(module))
+    return seen
 
 
-@pytest.mark.parametrize("module", MONEY)
-def test_no_module_of_money_knows_a_float(module):
-    assert list(find_inexact(read_tree(module), module)) == []
+BILLING = {module for module in FILES if module.split(".")[0] == "billing"}
+REACHED = sorted(follow_imports(BILLING))
+MONEY = sorted(module for module in BILLING if any(f"{module}.".startswith(f"{name}.") for name in PURE))
+
+
+def find_inexact(tree):
+    """(the function it is in, what could make a float): its name, an operator whose operands may be whole, a reader."""
+    yield from look_within(tree, "")
+
+
+def look_within(node, function):
+    for child in ast.iter_child_nodes(node):
+        inner = child.name if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef) else function
+        yield from ((inner, found) for found in look_at(child))
+        yield from look_within(child, inner)
+
+
+def look_at(node):
+    match node:
+        case ast.Constant(value=float() | complex()):
+            yield f"the literal {node.value}"
+        case ast.Name(id=name) if name in FLOATING:
+            yield f"the name {name}"
+        case ast.Attribute(attr=name) if name in FLOATING | CLOCKS:
+            yield f"the method {name}"
+        case ast.Import() | ast.ImportFrom():
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module or ""]
+            yield from (f"the module {name}" for name in names if name.split(".")[0] in INEXACT)
+        case ast.BinOp(op=ast.Div()) | ast.AugAssign(op=ast.Div()):
+            yield "a division"
+        case ast.BinOp(op=ast.Pow(), right=exponent) if not isinstance(exponent, ast.Constant):
+            yield "a power"
+        case ast.Call(func=ast.Attribute(attr="load" | "loads", value=ast.Name(id="json")), keywords=given):
+            if not any(each.arg == "parse_float" for each in given):
+                yield "JSON whose decimals are read as floats"
+    for annotation in (getattr(node, "annotation", None), getattr(node, "returns", None)):
+        if isinstance(annotation, ast.Constant) and isinstance(annotation.value, str):
+            yield from (found for _, found in find_inexact(ast.parse(annotation.value)))
+
+
+def test_every_module_of_billing_is_looked_through_and_those_it_counts_with():
+    assert len(BILLING) == sum("migrations" not in path.parts for path in (ROOT / "billing").rglob("*.py")) > 80
+    assert {"billing.rating.tiers", "billing.credits.spending", "billing.management.commands.quote"} <= BILLING
+    assert {"metering.aggregations", "metering.numbers", "metering.readings", "metering.usage"} <= set(REACHED)
+
+
+@pytest.mark.parametrize("module", REACHED)
+def test_nothing_that_money_goes_through_knows_a_float(module):
+    found = defaultdict(set)
+    for function, what in find_inexact(read_tree(module)):
+        found[module, function].add(what)
+    assert dict(found) == {place: what for place, what in LOOKED_AT.items() if place[0] == module}
+
+
+def test_what_was_looked_at_is_still_reached():
+    assert {module for module, _ in LOOKED_AT} <= set(REACHED)
 
 
 @pytest.mark.parametrize(
     "source",
     [
         "x = 0.5",
+        "x = 1j",
         "x = float(1)",
+        "x: float = 1",
+        "x: 'float | None' = None",
+        "def f() -> 'list[float]': ...",
+        "def f(x: float) -> None: ...",
         "import math",
         "from math import floor",
+        "import numpy.linalg",
+        "from statistics import mean",
+        "import time",
         "x = a / b",
         "x /= 2",
+        "x = 10 ** -places",
         "x = d.total_seconds()",
+        "x = at.timestamp()",
+        "x = json.loads(text)",
+        "x = json.load(file, object_hook=read)",
+        "x = models.FloatField()",
+        "x = operator.truediv(a, b)",
     ],
 )
 def test_what_could_make_a_float_is_noticed(source):
     assert list(find_inexact(ast.parse(source)))
 
 
+@pytest.mark.parametrize("source", ["x = 1", "x = a // b", "x = 10**6", "x = json.loads(text, parse_float=Decimal)"])
+def test_what_makes_none_is_not(source):
+    assert not list(find_inexact(ast.parse(source)))
+
+
+def test_the_pure_modules_are_there():
+    assert {"billing.money", "billing.periods", "billing.rating", "billing.rating.tiers"} <= set(MONEY)
+    assert all(importlib.util.find_spec(name) for name in PURE)
+
+
 @pytest.mark.parametrize("module", MONEY)
 def test_the_modules_of_money_load_no_django(module):
     script = f"import sys, {module}; sys.exit(any(name.split('.')[0] == 'django' for name in sys.modules))"
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
+
+
+@pytest.mark.django_db
+def test_no_column_of_billing_holds_a_float():
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT table_name, column_name FROM information_schema.columns"
+            " WHERE table_name LIKE 'billing\\_%' AND data_type IN ('double precision', 'real', 'money')"
+        )
+        assert cursor.fetchall() == []
