@@ -1,3 +1,4 @@
+from dataclasses import replace
 from decimal import localcontext
 from itertools import pairwise
 
@@ -116,6 +117,17 @@ def test_any_split_of_transactions_adds_up_too(price, values, cut):
     first = spend(*values[:cut])
     lines = [rate(price, first), rate_increment(price, billed=first, total=spend(*values))]
     assert add_lines(lines) == rate(price, spend(*values)).amount_exact
+
+
+REGIONS = st.sampled_from([{"region": "eu", "size": "big"}, {"region": "us", "size": "big"}, {"region": "us"}, {}])
+
+
+@given(st.lists(st.tuples(REGIONS, st.decimals(0, 10**6, places=12)), max_size=6), st.integers(0, 6), QUANTITIES)
+def test_any_split_of_parts_by_dimension_adds_up_too(parts, cut, included):
+    price = replace(BY_REGION, included_units=included % 1000)
+    first, whole = Usage.of_parts(parts[:cut]), Usage.of_parts(parts)
+    lines = [rate(price, first), rate_increment(price, billed=first, total=whole)]
+    assert add_lines(lines) == rate(price, whole).amount_exact
 
 
 @given(metered_prices(models=("per_unit", "graduated", "package", "graduated_percentage")), QUANTITIES, QUANTITIES)
