@@ -90,6 +90,16 @@ def issue_credit_note(
     return note
 
 
+def preview_credit_note(
+    invoice_id: int, *, destination: str, amount_minor: int | None = None, lines: Mapping[int, int] | None = None
+) -> list[CreditNoteLine]:
+    """The lines that issue_credit_note would write, unsaved. Raises what that raises, but for races."""
+    invoice = Invoice.objects.get(pk=invoice_id)
+    shares = [(line, share) for line, share in share_credit(invoice, list_left(invoice), amount_minor, lines) if share]
+    require_room(invoice, sum(share for _line, share in shares), destination)
+    return [make_line(line, share) for line, share in shares]
+
+
 def read_left(invoice: Invoice) -> int:
     """What of the invoice's total no credit note has given back."""
     return invoice.total_minor - (invoice.credit_notes.aggregate(total=Sum("total_minor"))["total"] or 0)
@@ -134,14 +144,20 @@ def share_credit(
 
 def require_room(invoice: Invoice, total_minor: int, destination: str) -> None:
     """No more than was billed; off what is due no more than is; and back no more than was paid."""
-    standing, left = read_standing(invoice), read_left(invoice)
+    room = find_room(invoice, destination)
+    if total_minor > room:
+        raise CreditRefused(f"Of invoice {invoice} {room} can be given back so, not {total_minor}.")
+
+
+def find_room(invoice: Invoice, destination: str) -> int:
+    """How much can be given back in that way, in smallest units."""
+    standing = read_standing(invoice)
     if destination == CreditDestination.DUE:
         room = standing.open_minor
     else:
         back = invoice.credit_notes.exclude(destination=CreditDestination.DUE).aggregate(total=Sum("total_minor"))
         room = standing.paid_minor + invoice.credited_minor - (back["total"] or 0)
-    if total_minor > min(left, room):
-        raise CreditRefused(f"Of invoice {invoice} {min(left, room)} can be given back so, not {total_minor}.")
+    return min(read_left(invoice), room)
 
 
 def write_note(

@@ -24,6 +24,10 @@ class DunningState(StrEnum):
     EXHAUSTED = "exhausted"  # the last reminder is out: a person decides what comes next
 
 
+class NoReminderLeft(ValueError):
+    """Nothing is due of the invoice, or its last reminder is out."""
+
+
 def read_dunning(invoice: Invoice) -> DunningState:
     if invoice.state != InvoiceState.ISSUED or read_standing(invoice).open_minor <= 0:
         return DunningState.SETTLED
@@ -47,6 +51,18 @@ def enqueue_reminders(at: datetime) -> int:
             payload = {"invoice": invoice_id, "number": number}
             promised += queue.enqueue(REMIND, f"{invoice_id}:{number}", payload, at=at)
     return promised
+
+
+def enqueue_next_reminder(invoice_id: int, *, at: datetime) -> int:
+    """Promise the reminder that comes next now, before its day; its number. A second call before it is out promises
+    nothing more. Raises NoReminderLeft.
+    """
+    invoice = Invoice.objects.get(pk=invoice_id)
+    if read_dunning(invoice) not in (DunningState.WAITING, DunningState.REMINDED):
+        raise NoReminderLeft(f"Of invoice {invoice} nothing is due, or its last reminder is out.")
+    number = 1 + (invoice.reminders.order_by("-number").values_list("number", flat=True).first() or 0)
+    queue.enqueue(REMIND, f"{invoice_id}:{number}", {"invoice": invoice_id, "number": number}, at=at)
+    return number
 
 
 @transaction.atomic

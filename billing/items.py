@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal, localcontext
 
+from django.db import transaction
 from django.db.models import Q
 
-from billing.models import Invoice, InvoiceItem, InvoiceLine
+from billing.models import WAITS, Invoice, InvoiceItem, InvoiceLine
 from billing.money import EXACT, round_money
 
 ONE = Decimal(1)
@@ -91,14 +92,28 @@ def list_waiting(
     Locked, they stay so until the caller's transaction ends: no other invoice takes them meanwhile.
     """
     owner = Q(subscription=None) if subscription_id is None else Q(subscription_id=subscription_id)
-    waiting = InvoiceItem.objects.filter(owner, account_id=account_id, currency=currency, invoice_line=None).order_by(
-        "pk"
-    )
+    waiting = InvoiceItem.objects.filter(owner, WAITS, account_id=account_id, currency=currency).order_by("pk")
     if before is not None:
         waiting = waiting.exclude(period_start__gte=before)
     if is_locked:
         waiting = waiting.select_for_update(of=("self",), no_key=True)
     return [describe_item(item) for item in waiting]
+
+
+class NotWaiting(ValueError):
+    """The item is on an invoice, or on a draft, already."""
+
+
+@transaction.atomic
+def withdraw_item(item_id: int, *, at: datetime, by: int | None = None) -> None:
+    """Let no invoice bill it. A second call changes nothing. Raises NotWaiting."""
+    item = InvoiceItem.objects.select_for_update(of=("self",)).get(pk=item_id)
+    if item.withdrawn_at is not None:
+        return
+    if item.invoice_line_id is not None:
+        raise NotWaiting(f"{item} is on an invoice already; correct it by another item, or by a credit note.")
+    item.withdrawn_at, item.withdrawn_by_id = at, by
+    item.save(update_fields=["withdrawn_at", "withdrawn_by"])
 
 
 def take_items(item_ids: Iterable[int], invoice: Invoice) -> None:

@@ -66,6 +66,11 @@ FINANCE_PERMISSIONS = (
     "billing.view_payment",
     "billing.view_creditnote",
     "billing.view_creditnoteline",
+    "billing.view_reminder",
+    "billing.view_invoicemove",
+    "billing.view_invoiceitem",
+    "billing.add_invoiceitem",
+    "billing.delete_invoiceitem",
     "billing.view_creditgrant",
     "billing.add_creditgrant",
     "billing.void_creditgrant",
@@ -77,6 +82,7 @@ FINANCE_PERMISSIONS = (
     "billing.change_topuprule",
     "metering.view_account",
     "metering.view_meter",
+    "metering.view_event",
 )
 ROLES = {SALES_REP: REP_PERMISSIONS, SALES_MANAGER: MANAGER_PERMISSIONS, FINANCE: FINANCE_PERMISSIONS}
 

@@ -10,6 +10,7 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 from rest_framework.exceptions import ValidationError as BrokenPosition
 
+from metering.accounts import UnknownAccount, find_account
 from metering.event_log import EventPage, InvalidWindow, LogCounts, LogPosition, begin_query, count_events, read_page
 from metering.rest.paging import read_position, write_position
 
@@ -42,7 +43,8 @@ class EventSearchForm(forms.Form):
 class StaffSearchForm(EventSearchForm):
     """And whose they are, or that they are nobody's yet."""
 
-    field_order = ["text", "event_id", "source", "type", "subject", "fate", "start", "end"]
+    field_order = ["text", "event_id", "source", "type", "account", "subject", "fate", "start", "end"]
+    account = forms.CharField(label=_("Account"), required=False, max_length=120)
     subject = forms.CharField(label=_("Subject"), required=False, max_length=120, strip=False)
 
     def __init__(self, *args: Any, **options: Any) -> None:
@@ -52,6 +54,14 @@ class StaffSearchForm(EventSearchForm):
             ("unmatched", _("waits for its account")),
             ("corrected", _("corrected")),
         ]
+
+    def clean_account(self) -> int | None:
+        """By its key, or a name in its events."""
+        name = self.cleaned_data["account"]
+        try:
+            return find_account(name).id if name else None
+        except UnknownAccount:
+            raise forms.ValidationError(_("No account goes by this name.")) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +84,7 @@ def read_listing(
     if not form.is_valid():
         return nothing
     terms = {name: value for name, value in form.cleaned_data.items() if value}
+    is_search, account_id = bool(terms), terms.pop("account", account_id)
     try:
         query = begin_query(at=at, account_id=account_id, **terms)
         position = read_position(parameters.get("after", ""), tuple[datetime, str, str])
@@ -86,4 +97,4 @@ def read_listing(
     page = read_page(query, after=LogPosition(*position) if position else None)
     kept = {name: parameters[name] for name in form.fields if parameters.get(name)}
     older = urlencode(kept | {"after": write_position(page.next)}) if page.next else ""
-    return EventListing(form, page, count_events(query), older, is_search=bool(terms))
+    return EventListing(form, page, count_events(query), older, is_search=is_search)

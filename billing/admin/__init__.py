@@ -1,8 +1,10 @@
 """Billing in the back-office: what is on offer, who is on it, and what was billed. Documents are read, never edited."""
 
 from billing.admin.coupons import CouponAdmin, DiscountAdmin
+from billing.admin.credit_notes import CreditNoteAdmin
 from billing.admin.credits import CreditGrantAdmin, TopUpAdmin, TopUpRuleAdmin
 from billing.admin.invoices import InvoiceAdmin
+from billing.admin.items import InvoiceItemAdmin
 from billing.admin.plans import PlanAdmin, PlanVersionAdmin, PriceAdmin
 from billing.admin.profiles import BillingProfileAdmin, TaxRateAdmin
 from billing.admin.subscriptions import SubscriptionAdmin
@@ -11,8 +13,10 @@ __all__ = [
     "BillingProfileAdmin",
     "CouponAdmin",
     "CreditGrantAdmin",
+    "CreditNoteAdmin",
     "DiscountAdmin",
     "InvoiceAdmin",
+    "InvoiceItemAdmin",
     "PlanAdmin",
     "PlanVersionAdmin",
     "PriceAdmin",

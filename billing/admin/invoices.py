@@ -6,72 +6,43 @@ from typing import TYPE_CHECKING, Any
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from billing.admin.credit_notes import CreditNotePages
+from billing.admin.invoice_lines import LineInline
 from billing.admin.pages import ask_first
-from billing.admin.reading import ReadOnly, list_sentences
+from billing.admin.reading import ReadOnly, list_sentences, name_maker, show_day
+from billing.admin.settlements import ManyReasonForm
 from billing.credit_notes import CreditRefused, issue_credit_note, read_left
-from billing.drafting import UnknownDraft
+from billing.drafting import UnknownDraft, drop_draft
+from billing.dunning import DunningState, read_dunning
 from billing.invoicing import PeriodNotOver, close_period, list_late_differences
 from billing.issuing import issue_one_off
-from billing.lines import describe_line, read_taxes
-from billing.models import CreditDestination, Invoice, InvoiceKind, InvoiceLine, InvoiceState
+from billing.models import CreditDestination, Invoice, InvoiceKind, InvoiceState
 from billing.moves import MoveRefused, mark_paid, mark_uncollectible, read_standing, void_invoice
-from billing.rating import trim
-from billing.wording import display_money, display_period, explain_line
+from billing.wording import display_money, display_period
 from metering.quantities import format_exact
 
 if TYPE_CHECKING:
     InvoiceModelAdmin = admin.ModelAdmin[Invoice]
-    LineTabularInline = admin.TabularInline[InvoiceLine, Invoice]
 else:
     InvoiceModelAdmin = admin.ModelAdmin
-    LineTabularInline = admin.TabularInline
 
-
-class LineInline(ReadOnly, LineTabularInline):
-    model = InvoiceLine
-    readonly_fields = ["description", "used", "why", "event_count", "amount", "discount", "tax", "total"]
-    fields = [*readonly_fields]
-    ordering = ["position"]
-    extra = 0
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[InvoiceLine]:
-        return super().get_queryset(request).select_related("invoice", "meter")
-
-    @admin.display(description=_("quantity"))
-    def used(self, line: InvoiceLine) -> str:
-        return format_exact(line.quantity, line.unit)
-
-    @admin.display(description=_("why"))
-    def why(self, line: InvoiceLine) -> SafeString:
-        return list_sentences(explain_line(describe_line(line), line.invoice.currency))
-
-    @admin.display(description=_("amount"))
-    def amount(self, line: InvoiceLine) -> str:
-        return display_money(line.amount_minor, line.invoice.currency)
-
-    @admin.display(description=_("discount"))
-    def discount(self, line: InvoiceLine) -> str:
-        return display_money(-line.discount_minor, line.invoice.currency) if line.discount_minor else "–"
-
-    @admin.display(description=_("tax"))
-    def tax(self, line: InvoiceLine) -> SafeString:
-        parts = read_taxes(line)
-        return list_sentences(
-            f"{tax.name} {trim(tax.percent):f} %: {display_money(tax.minor, line.invoice.currency)}" for tax in parts
-        )
-
-    @admin.display(description=_("total"))
-    def total(self, line: InvoiceLine) -> str:
-        return display_money(line.total_minor, line.invoice.currency)
+DUNNING = {
+    DunningState.SETTLED: _("nothing to remind of"),
+    DunningState.WAITING: _("the first reminder is still to come"),
+    DunningState.REMINDED: _("reminded"),
+    DunningState.EXHAUSTED: _("the last reminder is out: somebody has to decide"),
+}
 
 
 @admin.register(Invoice)
-class InvoiceAdmin(ReadOnly, InvoiceModelAdmin):
+class InvoiceAdmin(ReadOnly, CreditNotePages, InvoiceModelAdmin):
     list_display = ["name", "customer_name", "account", "plan_name", "period_text", "state", "total", "issued_at"]
     list_filter = ["state", "currency"]
     list_select_related = ["account"]
@@ -83,8 +54,8 @@ class InvoiceAdmin(ReadOnly, InvoiceModelAdmin):
     search_help_text = _("Search in numbers, customers and accounts")
     inlines = [LineInline]
     readonly_fields = [
-        "name", "period_text", "subtotal", "discount", "tax", "total", "credited", "due", "left", "history",
-        "late_usage",
+        "name", "period_text", "subtotal", "discount", "tax", "total", "credited", "due", "left", "payments_made",
+        "notes", "reminded", "moves_made", "late_usage",
     ]  # fmt: skip
     fieldsets = [
         (None, {"fields": ["name", "kind", "state", "issued_at"]}),
@@ -105,9 +76,9 @@ class InvoiceAdmin(ReadOnly, InvoiceModelAdmin):
                 ]
             },
         ),
-        (_("Since then"), {"fields": ["history", "late_usage"]}),
+        (_("Since then"), {"fields": ["payments_made", "notes", "reminded", "moves_made", "late_usage"]}),
     ]
-    actions = ["issue", "pay", "give_up", "make_void", "credit"]
+    actions = ["issue", "drop", "pay", "give_up", "make_void", "credit"]
 
     @admin.display(description=_("number"), ordering="number")
     def name(self, invoice: Invoice) -> str:
@@ -164,23 +135,46 @@ class InvoiceAdmin(ReadOnly, InvoiceModelAdmin):
         is_owed = invoice.state in (InvoiceState.ISSUED, InvoiceState.UNCOLLECTIBLE)
         return display_money(read_standing(invoice).open_minor if is_owed else 0, invoice.currency)
 
-    @admin.display(description=_("payments, credit notes, moves"))
-    def history(self, invoice: Invoice) -> SafeString:
-        """What became of it, each kind in the order in which it happened."""
-        payments = [
-            f"{paid.paid_at:%Y-%m-%d}: {paid} {display_money(paid.amount_minor, invoice.currency)}"
-            for paid in invoice.payments.order_by("pk")
+    @admin.display(description=_("payments"))
+    def payments_made(self, invoice: Invoice) -> SafeString:
+        return list_sentences(
+            f"{show_day(paid.paid_at)}: {paid} {display_money(paid.amount_minor, invoice.currency)}{name_maker(paid)}"
+            for paid in invoice.payments.select_related("made_by").order_by("pk")
+        )
+
+    @admin.display(description=_("credit notes"))
+    def notes(self, invoice: Invoice) -> SafeString | str:
+        links = (
+            (
+                show_day(note.issued_at),
+                reverse("admin:billing_creditnote_change", args=[note.pk]),
+                note,
+                display_money(note.total_minor, invoice.currency),
+                note.get_destination_display(),
+                note.reason,
+                name_maker(note),
+            )
+            for note in invoice.credit_notes.select_related("made_by").order_by("pk")
+        )
+        text = '{}: <a href="{}">{}</a> {} ({}) {}{}'
+        return format_html_join(SafeString("<br>"), text, links) or "–"
+
+    @admin.display(description=_("reminders"))
+    def reminded(self, invoice: Invoice) -> SafeString:
+        """Where the dunning stands, then each reminder that is out."""
+        sent = [
+            gettext("%(day)s: reminder %(number)d to %(email)s")
+            % {"day": show_day(each.sent_at), "number": each.number, "email": each.email or gettext("nobody")}
+            for each in invoice.reminders.order_by("number")
         ]
-        notes = [
-            f"{note.issued_at:%Y-%m-%d}: {note} {display_money(note.total_minor, invoice.currency)}"
-            f" ({note.get_destination_display()}) {note.reason}"
-            for note in invoice.credit_notes.order_by("pk")
-        ]
-        moved = [
-            f"{move.at:%Y-%m-%d}: {InvoiceState(move.state).label} {move.reason}".strip()
-            for move in invoice.moves.order_by("pk")
-        ]
-        return list_sentences([*payments, *notes, *moved])
+        return list_sentences([str(DUNNING[read_dunning(invoice)]), *sent])
+
+    @admin.display(description=_("what became of it"))
+    def moves_made(self, invoice: Invoice) -> SafeString:
+        return list_sentences(
+            f"{show_day(move.at)}: {InvoiceState(move.state).label} {move.reason}{name_maker(move)}"
+            for move in invoice.moves.select_related("made_by").order_by("pk")
+        )
 
     # Who may do what
 
@@ -207,6 +201,19 @@ class InvoiceAdmin(ReadOnly, InvoiceModelAdmin):
         question = _("They get their numbers, and nothing of them can change any more:")
         return self.do_each(request, queryset, issue, question, gettext("Issued."), action="issue")
 
+    @admin.action(description=_("Take back drafts of items"), permissions=["issue"])
+    def drop(self, request: HttpRequest, queryset: QuerySet[Invoice]) -> HttpResponse | None:
+        drafts = queryset.filter(kind=InvoiceKind.ONE_OFF, state=InvoiceState.DRAFT)
+        if not drafts:
+            self.message_user(request, _("None of the selected invoices is a draft of items."), messages.WARNING)
+            return None
+
+        def drop(invoice: Invoice) -> None:
+            drop_draft(invoice.pk)
+
+        question = _("What is on them waits again for an invoice:")
+        return self.do_each(request, drafts, drop, question, gettext("Taken back."), action="drop")
+
     @admin.action(description=_("Selected invoices are paid"), permissions=["settle"])
     def pay(self, request: HttpRequest, queryset: QuerySet[Invoice]) -> HttpResponse | None:
         def pay(invoice: Invoice) -> None:
@@ -217,32 +224,31 @@ class InvoiceAdmin(ReadOnly, InvoiceModelAdmin):
 
     @admin.action(description=_("Give up selected invoices"), permissions=["settle"])
     def give_up(self, request: HttpRequest, queryset: QuerySet[Invoice]) -> HttpResponse | None:
-        def give_up(invoice: Invoice) -> None:
-            mark_uncollectible(invoice.pk, at=timezone.now(), by=request.user.pk)
+        def give_up(invoice: Invoice, reason: str) -> None:
+            mark_uncollectible(invoice.pk, reason=reason, at=timezone.now(), by=request.user.pk)
 
         question = _("Nobody expects them to be paid any more:")
-        return self.do_each(request, queryset, give_up, question, gettext("Given up."), action="give_up")
+        return self.reason_each(request, queryset, give_up, question, gettext("Given up."), action="give_up")
 
     @admin.action(description=_("Make selected invoices void"), permissions=["void"])
     def make_void(self, request: HttpRequest, queryset: QuerySet[Invoice]) -> HttpResponse | None:
-        def make_void(invoice: Invoice) -> None:
-            reason = gettext("made void in the back-office")
+        def make_void(invoice: Invoice, reason: str) -> None:
             void_invoice(invoice.pk, reason=reason, at=timezone.now(), by=request.user.pk)
 
         question = _("They were a mistake, and nobody owes them; the credit that paid them comes back:")
-        return self.do_each(request, queryset, make_void, question, gettext("Void."), action="make_void")
+        return self.reason_each(request, queryset, make_void, question, gettext("Void."), action="make_void")
 
     @admin.action(description=_("Credit the whole of selected invoices"), permissions=["credit"])
     def credit(self, request: HttpRequest, queryset: QuerySet[Invoice]) -> HttpResponse | None:
         """What is left of a paid one is granted as credit; what is left of another is taken off what is due."""
 
-        def credit(invoice: Invoice) -> None:
+        def credit(invoice: Invoice, reason: str) -> None:
             left = read_left(invoice)
             is_paid = invoice.state == InvoiceState.PAID
             issue_credit_note(
                 invoice.pk,
                 destination=CreditDestination.BALANCE if is_paid else CreditDestination.DUE,
-                reason=gettext("credited in the back-office"),
+                reason=reason,
                 key=f"whole, {left} left",
                 amount_minor=left if is_paid else read_standing(invoice).open_minor,
                 at=timezone.now(),
@@ -252,7 +258,27 @@ class InvoiceAdmin(ReadOnly, InvoiceModelAdmin):
         question = _(
             "A credit note is issued over what is left of each: as credit where it is paid, else off what is due:"
         )
-        return self.do_each(request, queryset, credit, question, gettext("Credited."), action="credit")
+        return self.reason_each(request, queryset, credit, question, gettext("Credited."), action="credit")
+
+    def reason_each(
+        self,
+        request: HttpRequest,
+        queryset: QuerySet[Invoice],
+        verb: Callable[[Invoice, str], None],
+        question: Any,
+        log: str,
+        *,
+        action: str,
+    ) -> HttpResponse | None:
+        """Ask for the reason with the question, and again where there was none."""
+        form = ManyReasonForm(request.POST if "confirmed" in request.POST else None)
+        if not form.is_valid():
+            rows = [(invoice, invoice.account, self.total(invoice)) for invoice in queryset.select_related("account")]
+            return ask_first(self, request, rows, action=action, question=question, form=form)
+        reason = form.cleaned_data["reason"]
+        return self.do_each(
+            request, queryset, lambda invoice: verb(invoice, reason), question, f"{log} {reason}", action=action
+        )
 
     def do_each(
         self,

@@ -38,6 +38,15 @@ def show_moment(moment: datetime) -> str:
     return date_format(timezone.localtime(moment), "DATETIME_FORMAT") + f" {timezone.get_current_timezone_name()}"
 
 
+def show_day(moment: datetime) -> str:
+    return date_format(timezone.localtime(moment), "DATE_FORMAT")
+
+
+def name_maker(row: Any) -> str:
+    """Who made it, in brackets; nothing where nobody did."""
+    return f" ({row.made_by})" if row.made_by else ""
+
+
 class PlainDecimalField(forms.DecimalField):
     """Shows 0.00000000009 where Django shows 9.0E-11, and no trailing zeros."""
 

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from billing.admin.plan_changes import PlanChangePages
 from billing.admin.reading import ReadOnly, list_sentences
-from billing.models import Invoice, Period, Subscription, SubscriptionChange
+from billing.models import WAITS, Invoice, Period, Subscription, SubscriptionChange
 from billing.previews import TOO_MUCH, InvoicePreview, NotSubscribed, preview_period
 from billing.subscriptions import read_subscription
 from billing.wording import display_money, explain_line
@@ -96,7 +96,7 @@ class SubscriptionAdmin(ReadOnly, PlanChangePages, SubscriptionModelAdmin):
     @admin.display(description=_("waits for the next invoice"))
     def waiting(self, subscription: Subscription) -> SafeString:
         """Items that no invoice has billed yet."""
-        items = subscription.items.filter(invoice_line=None).order_by("pk")
+        items = subscription.items.filter(WAITS).order_by("pk")
         return list_sentences(f"{item}: {display_money(item.amount_minor, item.currency)}" for item in items)
 
 

@@ -18,6 +18,7 @@ from billing.models.invoices import InvoiceKind as InvoiceKind
 from billing.models.invoices import InvoiceLine as InvoiceLine
 from billing.models.invoices import InvoiceSeries as InvoiceSeries
 from billing.models.invoices import InvoiceState as InvoiceState
+from billing.models.items import WAITS as WAITS
 from billing.models.items import InvoiceItem as InvoiceItem
 from billing.models.items import ItemKind as ItemKind
 from billing.models.outcomes import CreditDestination as CreditDestination

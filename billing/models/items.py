@@ -18,10 +18,14 @@ class ItemKind(models.TextChoices):
     FEE = "fee", _("fee")
 
 
-class InvoiceItem(models.Model):
-    """One amount that waits for an invoice; below zero it gives back. Frozen by trigger but for the line that bills it.
+WAITS = Q(invoice_line=None, withdrawn_at=None)
 
-    `key` names the cause, so that one effect is written once. The account's profile says its taxes when it is billed.
+
+class InvoiceItem(models.Model):
+    """One amount that waits for an invoice; below zero it gives back.
+
+    Frozen by trigger but for the line that bills it, and the one time that it is withdrawn while it waits. `key` names
+    the cause, so that one effect is written once. The account's profile says its taxes when it is billed.
     """
 
     account = models.ForeignKey("metering.Account", models.PROTECT, related_name="+")
@@ -43,6 +47,8 @@ class InvoiceItem(models.Model):
     invoice_line = models.OneToOneField(
         "billing.InvoiceLine", models.PROTECT, null=True, blank=True, related_name="item"
     )
+    withdrawn_at = models.DateTimeField(_("withdrawn"), null=True, blank=True)
+    withdrawn_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+")
 
     class Meta:
         verbose_name = _("invoice item")
@@ -58,6 +64,10 @@ class InvoiceItem(models.Model):
                 condition=Q(period_start__isnull=True, period_end__isnull=True)
                 | Q(period_start__isnull=False, period_end__isnull=False, period_start__lt=F("period_end")),
                 name="invoice_item_period_is_positive",
+            ),
+            models.CheckConstraint(
+                condition=Q(withdrawn_at__isnull=True) | Q(invoice_line__isnull=True),
+                name="invoice_item_withdrawn_is_not_billed",
             ),
         ]
         indexes = [

@@ -203,3 +203,58 @@ def test_what_is_for_a_time_after_a_period_waits_for_a_later_invoice():
     assert invoicing.close_period(subscription.period_id, at=FEB).total_minor == 4_800
     waiting = items.list_waiting(account_id=subscription.account_id, currency="EUR", subscription_id=subscription.id)
     assert [item.key for item in waiting] == [f"from {FEB}"]
+
+
+def test_an_item_is_withdrawn_once_and_billed_no_more():
+    account = make_account()
+    item = add(account.id)
+    items.withdraw_item(item.id, at=FEB)
+    items.withdraw_item(item.id, at=MAR)
+    assert InvoiceItem.objects.get().withdrawn_at == FEB
+    with pytest.raises(NothingToBill):
+        bill(account.id)
+    assert_sound()
+
+
+def test_what_is_on_a_draft_cannot_be_withdrawn():
+    account = make_account()
+    item = add(account.id)
+    drafting.draft_items(account_id=account.id, currency="EUR", at=FEB)
+    with pytest.raises(items.NotWaiting, match="on an invoice already"):
+        items.withdraw_item(item.id, at=FEB)
+
+
+def test_the_database_keeps_what_was_withdrawn_off_invoices_and_for_good():
+    account = make_account()
+    item = add(account.id)
+    draft = drafting.draft_items(account_id=account.id, currency="EUR", at=FEB)
+    row = InvoiceItem.objects.filter(pk=item.id)
+    with pytest.raises(IntegrityError, match="invoice_item_withdrawn_is_not_billed"), transaction.atomic():
+        row.update(withdrawn_at=FEB)
+    drafting.drop_draft(draft.pk)
+    row.update(withdrawn_at=FEB)
+    with pytest.raises(IntegrityError, match="cannot change"), transaction.atomic():
+        row.update(withdrawn_at=None)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_item_that_is_billed_and_withdrawn_at_once_becomes_one_of_both():
+    account = make_account()
+    item = add(account.id)
+
+    def draft():
+        try:
+            drafting.draft_items(account_id=account.id, currency="EUR", at=FEB)
+        except NothingToBill:
+            return "nothing"
+        return "drafted"
+
+    def withdraw():
+        try:
+            items.withdraw_item(item.id, at=FEB)
+        except items.NotWaiting:
+            return "refused"
+        return "withdrawn"
+
+    outcome = tuple(run_together(draft, withdraw))
+    assert outcome in {("drafted", "refused"), ("nothing", "withdrawn")}
