@@ -51,14 +51,15 @@ FILL = """
 
 # The rollups of what was filled, so that the database is one that could have come about.
 FILL_ROLLUPS = """
-    INSERT INTO metering_hourlyrollup (account_id, meter_id, hour, dimensions, event_count, total)
+    INSERT INTO metering_hourlyrollup (account_id, meter_id, hour, dimensions, event_count, total, digest)
     SELECT e.account_id, m.id, date_bin('1 hour', e.happened_at, 'epoch'), '', count(*),
-        CASE m.aggregation WHEN 'count' THEN count(*) ELSE sum((e.data ->> 'value')::numeric) END
+        CASE m.aggregation WHEN 'count' THEN count(*) ELSE sum((e.data ->> 'value')::numeric) END,
+        sum(('0x' || encode(sha256(convert_to(e.event_id, 'UTF8')), 'hex'))::numeric)  -- as long as that of a seal
     FROM metering_event e
     JOIN metering_meterversion v ON v.event_type = e.type JOIN metering_meter m ON m.id = v.meter_id
     GROUP BY e.account_id, m.id, m.aggregation, 3
     ON CONFLICT (account_id, meter_id, hour, dimensions)
-    DO UPDATE SET event_count = excluded.event_count, total = excluded.total
+    DO UPDATE SET event_count = excluded.event_count, total = excluded.total, digest = excluded.digest
 """
 
 

@@ -18,11 +18,13 @@ from metering.events import (
     UsageEvent,
     claim_id,
     decode_data,
-    digest_properties,
+    digest_canonical,
+    encode_canonical,
     encode_data,
     find_instant,
 )
 from metering.measuring import Measurer
+from metering.seals import seal_content, write_content
 
 DATA_MAX_BYTES = 64 * 1024  # what CloudEvents asks every carrier to let through
 MAX_DEPTH = 32
@@ -104,9 +106,12 @@ class Checker:
         skipped: tuple[Skip, ...] = ()
         if measures is None:
             measures, skipped = self.measurer.measure(type_, properties, happened_at)
-        digest = digest_properties(type_, subject, None if time is None else instant, properties)
+        canonical = encode_canonical(properties)
+        digest = digest_canonical(type_, subject, None if time is None else instant, canonical)
+        seal = seal_content(write_content(source, id_, happened_at, type_, subject, canonical))
+        claim = claim_id(source, id_)
         return CheckedEvent(
-            claim_id(source, id_), digest, source, id_, type_, subject, happened_at, instant, data, measures, skipped
+            claim, digest, seal, source, id_, type_, subject, happened_at, instant, data, measures, skipped
         )
 
     def check_time(self, time: datetime) -> datetime:

@@ -36,36 +36,38 @@ LOCKED: LiteralString = """
 
 PLAIN: LiteralString = """
     hourly AS MATERIALIZED (
-        SELECT account_id, meter_id, hour, coalesce(dimensions, '') AS dimensions, event_count, total
-        FROM unnest(%s::bigint[], %s::bigint[], %s::timestamptz[], %s::text[], %s::bigint[], %s::numeric[])
-            AS t (account_id, meter_id, hour, dimensions, event_count, total)
+        SELECT account_id, meter_id, hour, coalesce(dimensions, '') AS dimensions, event_count, total, digest
+        FROM unnest(%s::bigint[], %s::bigint[], %s::timestamptz[], %s::text[], %s::bigint[], %s::numeric[],
+            %s::numeric[]) AS t (account_id, meter_id, hour, dimensions, event_count, total, digest)
         WHERE (SELECT count(*) FROM locked) >= 0
     ), rolled AS (
-        INSERT INTO metering_hourlyrollup AS r (account_id, meter_id, hour, dimensions, event_count, total)
-        SELECT account_id, meter_id, hour, dimensions, event_count, total FROM hourly
+        INSERT INTO metering_hourlyrollup AS r (account_id, meter_id, hour, dimensions, event_count, total, digest)
+        SELECT account_id, meter_id, hour, dimensions, event_count, total, digest FROM hourly
         ON CONFLICT (account_id, meter_id, hour, dimensions) DO UPDATE
-        SET event_count = r.event_count + excluded.event_count, total = r.total + excluded.total
+        SET event_count = r.event_count + excluded.event_count, total = r.total + excluded.total,
+            digest = r.digest + excluded.digest
     )
 """
 
 # At equal times the greater value is the latest, whichever came first.
 DETAILED: LiteralString = """
     hourly AS MATERIALIZED (
-        SELECT account_id, meter_id, hour, coalesce(dimensions, '') AS dimensions, event_count, total,
+        SELECT account_id, meter_id, hour, coalesce(dimensions, '') AS dimensions, event_count, total, digest,
             moment, minimum, maximum, latest, latest_at
         FROM unnest(%s::bigint[], %s::bigint[], %s::timestamptz[], %s::text[], %s::bigint[], %s::numeric[],
-            %s::numeric[], %s::numeric[], %s::numeric[], %s::numeric[], %s::timestamptz[])
-            AS t (account_id, meter_id, hour, dimensions, event_count, total, moment, minimum, maximum, latest,
-                latest_at)
+            %s::numeric[], %s::numeric[], %s::numeric[], %s::numeric[], %s::numeric[], %s::timestamptz[])
+            AS t (account_id, meter_id, hour, dimensions, event_count, total, digest, moment, minimum, maximum,
+                latest, latest_at)
         WHERE (SELECT count(*) FROM locked) >= 0
     ), rolled AS (
         INSERT INTO metering_hourlyrollup AS r (account_id, meter_id, hour, dimensions, event_count, total,
-            moment, minimum, maximum, latest, latest_at)
-        SELECT account_id, meter_id, hour, dimensions, event_count, total, moment, minimum, maximum, latest, latest_at
+            digest, moment, minimum, maximum, latest, latest_at)
+        SELECT account_id, meter_id, hour, dimensions, event_count, total, digest, moment, minimum, maximum, latest,
+            latest_at
         FROM hourly
         ON CONFLICT (account_id, meter_id, hour, dimensions) DO UPDATE
         SET event_count = r.event_count + excluded.event_count, total = r.total + excluded.total,
-            moment = r.moment + excluded.moment,
+            digest = r.digest + excluded.digest, moment = r.moment + excluded.moment,
             minimum = least(r.minimum, excluded.minimum), maximum = greatest(r.maximum, excluded.maximum),
             latest = CASE WHEN (r.latest_at, r.latest) < (excluded.latest_at, excluded.latest)
                 THEN excluded.latest ELSE r.latest END,
@@ -167,6 +169,7 @@ def list_params(tallies: Tallies) -> list[str | Array | None]:
         *list_keys(keys),
         bigint_array([tally.event_count for tally in chain(plain, details)]),
         number_array([tally.total for tally in chain(plain, details)]),
+        plain_array([tally.digest for tally in chain(plain, details)]),
     ]
     return params + list_details(tallies) if details else params
 

@@ -157,7 +157,7 @@ def read_samples(levels: Sequence[Level], found: Mapping[int, FoundHour]) -> dic
 
     def gather(catalogue: Catalogue) -> dict[int, list[Sample]]:
         samples: dict[int, list[Sample]] = {position: [] for position in found}
-        for count, (account_id, at, measure) in enumerate(read_measures(hours, accounts, catalogue)):
+        for count, (account_id, at, measure, _) in enumerate(read_measures(hours, accounts, catalogue)):
             if count == MANY:
                 return {}
             for position in places.get((account_id, measure.meter_id, floor_hour(at)), ()):

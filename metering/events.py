@@ -61,11 +61,12 @@ class CheckedEvent(msgspec.Struct, frozen=True, gc=False):
     """An event that can be stored, under its claim of 16 bytes.
 
     `happened_at` is UTC, `instant` the same in microseconds since 1970; `data` is JSON text that jsonb takes, `digest`
-    names the content in 8 bytes.
+    names the content in 8 bytes, `seal` is what it adds to the digest of a set of events (`metering.seals`).
     """
 
     claim: bytes
     digest: bytes
+    seal: int
     source: str
     id: str
     type: str
@@ -136,12 +137,15 @@ def digest_content(type_: str, subject: str, time: datetime | None, data: bytes)
     Keys may come in any order and numbers in any notation; `time` is UTC, None when the sender gave none.
     Raises ValueError when `data` is no JSON object that can be kept.
     """
-    return digest_properties(type_, subject, None if time is None else find_instant(time), decode_data(data))
+    return digest_canonical(
+        type_, subject, None if time is None else find_instant(time), encode_canonical(decode_data(data))
+    )
 
 
-def digest_properties(type_: str, subject: str, instant: int | None, properties: dict[str, Any]) -> bytes:
+def digest_canonical(type_: str, subject: str, instant: int | None, canonical: bytes) -> bytes:
+    """The same of data as `encode_canonical` writes it."""
     names = f"{type_}\0{subject}\0{'' if instant is None else instant}\0".encode()
-    return blake2b(names + encode_canonical(properties), digest_size=8).digest()
+    return blake2b(names + canonical, digest_size=8).digest()
 
 
 def find_instant(moment: datetime) -> int:

@@ -164,7 +164,7 @@ class Batch:
     def store(self, *, at: datetime) -> None:
         self.copy(at=at)
         accounts, new = self.accounts, self.new.values()
-        rows = [(accounts[row.subject], row.happened_at, row.measures) for row in new]
+        rows = [(accounts[row.subject], row.happened_at, row.measures, row.seal) for row in new]
         closed = count_tallies(tally_events(rows, self.catalogue.aggregations), self.catalogue, at=at)
         if closed:
             self.late = find_late([(accounts[row.subject], row) for row in new], closed)

@@ -71,7 +71,7 @@ def read_values(
     meter_id = versions[0].meter_id
     found: dict[int, list[tuple[datetime, Decimal]]] = {account_id: [] for account_id in account_ids}
     catalogue = read_catalogue().narrow({meter_id})
-    for account_id, moment, measures in read_countable(catalogue, account_ids=account_ids, start=start, end=end):
+    for account_id, moment, measures, _ in read_countable(catalogue, account_ids=account_ids, start=start, end=end):
         for measure in measures:
             if account_id is not None and not isinstance(measure.value, str):
                 found[account_id].append((moment, round_number(measure.value, PLACES)))

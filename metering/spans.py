@@ -38,12 +38,17 @@ Part = tuple[int, str, int, Decimal | None, Decimal | None]
 
 @dataclass(frozen=True, slots=True)
 class FoundSpan:
-    """`position` counts from one in the list that was asked for; zero where every account has every meter."""
+    """`position` counts from one in the list that was asked for; zero where every account has every meter.
+
+    `digests`, where they were asked for, are the sums of the seals of each bucket's events (`metering.seals`): None
+    where some were counted without a seal. A bucket without events has none.
+    """
 
     position: int
     account_id: int
     terms: Terms
     parts: list[Part] = field(default_factory=list)
+    digests: dict[int, Decimal | None] = field(default_factory=dict)
 
 
 class Span(NamedTuple):
@@ -54,7 +59,9 @@ class Span(NamedTuple):
     bounds: Sequence[datetime]
 
 
-def read_spans(spans: Sequence[Span], *, breakdown: Breakdown | None = None) -> list[FoundSpan]:
+def read_spans(
+    spans: Sequence[Span], *, breakdown: Breakdown | None = None, is_sealed: bool = False
+) -> list[FoundSpan]:
     """What was found of each span, in their order. One statement; one or two more where bounds split hours."""
     if not spans:
         return []
@@ -70,7 +77,7 @@ def read_spans(spans: Sequence[Span], *, breakdown: Breakdown | None = None) -> 
         "highs": plain_array(highs),
     }
     accounts = {span.account_id for span in spans}
-    found = run_spans(LISTED, params, bounds=bounds, account_ids=accounts, breakdown=breakdown)
+    found = run_spans(LISTED, params, bounds=bounds, account_ids=accounts, breakdown=breakdown, is_sealed=is_sealed)
     found.sort(key=lambda span: span.position)
     return found
 
@@ -81,13 +88,14 @@ def read_every(
     meter_keys: Collection[str] | None,
     bounds: Sequence[datetime],
     breakdown: Breakdown | None = None,
+    is_sealed: bool = False,
 ) -> list[FoundSpan]:
     """The same for each of these accounts with each of these meters (None: with all), by account and meter key."""
     params = {
         "accounts": plain_array(list(account_ids)),
         "meters": None if meter_keys is None else text_array(list(meter_keys)),
     }
-    found = run_spans(EVERY, params, bounds=bounds, account_ids=account_ids, breakdown=breakdown)
+    found = run_spans(EVERY, params, bounds=bounds, account_ids=account_ids, breakdown=breakdown, is_sealed=is_sealed)
     found.sort(key=lambda span: (span.account_id, span.terms.key))
     return found
 
@@ -99,16 +107,20 @@ def run_spans(
     bounds: Sequence[datetime],
     account_ids: Collection[int],
     breakdown: Breakdown | None,
+    is_sealed: bool,
 ) -> list[FoundSpan]:
     split = find_split_hours(bounds)
     params["bounds"] = time_array(bounds)
     if split:
         params["split"] = time_array(split)
-        params["fragments"] = read_fragments(split, bounds, account_ids).decode()
+        params["fragments"] = read_fragments(split, bounds, account_ids, is_sealed=is_sealed).decode()
     if breakdown is not None:
         params["versions"], params["sieve"] = breakdown.versions, breakdown.sieve
-    rows = run_statement(write_statement(spans, bool(split), breakdown is not None), params)
-    return gather_spans(rows)
+    rows = run_statement(write_statement(spans, bool(split), breakdown is not None, is_sealed), params)
+    found = gather_spans(rows)
+    if is_sealed:
+        gather_digests(rows, found)
+    return found
 
 
 def gather_spans(rows: Sequence[tuple[Any, ...]]) -> list[FoundSpan]:
@@ -118,8 +130,17 @@ def gather_spans(rows: Sequence[tuple[Any, ...]]) -> list[FoundSpan]:
     places = {row[0]: each.parts for row, each in zip((row for row in rows if row[1] is not None), found, strict=True)}
     for row in rows:
         if row[1] is None:
-            places[row[0]].append(row[2:])
+            places[row[0]].append(row[2:7])
     return found
+
+
+def gather_digests(rows: Sequence[tuple[Any, ...]], found: Sequence[FoundSpan]) -> None:
+    """Of a question that is not broken down, a bucket has one row with the number of its events and their seals."""
+    numbers = [row[0] for row in rows if row[1] is not None]
+    places = {number: each.digests for number, each in zip(numbers, found, strict=True)}
+    for number, terms, bucket, _, event_count, _, _, digest in rows:
+        if terms is None and event_count:
+            places[number][bucket] = digest
 
 
 def state_terms(
@@ -160,9 +181,9 @@ STATEMENT: LiteralString = """
     )
     SELECT s.number, CASE WHEN p.bucket IS NULL THEN ARRAY[s.position::text, s.account_id::text] || {terms} END, p.*
     FROM spans s CROSS JOIN LATERAL (
-        SELECT NULL::int AS bucket, '' AS grouping, NULL::bigint AS event_count, NULL::numeric, NULL::numeric
+        SELECT NULL::int AS bucket, '' AS grouping, NULL::bigint AS event_count, NULL::numeric, NULL::numeric{no_digest}
         UNION ALL
-        SELECT width_bucket(c.at, s.bounds), {grouping}, sum(c.event_count)::bigint, sum(c.total), NULL
+        SELECT width_bucket(c.at, s.bounds), {grouping}, sum(c.event_count)::bigint, sum(c.total), NULL{digest}
         FROM ({cells}) AS c {versions} WHERE s.aggregation IN ('count', 'sum', 'avg', 'unique', 'percentile')
         GROUP BY 1, 2
         UNION ALL
@@ -172,18 +193,19 @@ STATEMENT: LiteralString = """
                     FILTER (WHERE latest_at IS NOT NULL))[2]
                 ELSE sum(total * extract(epoch FROM s.bounds[bucket + 1] - hour) - moment)
                     FILTER (WHERE moment IS NOT NULL) END,
-            CASE s.aggregation WHEN 'weighted_sum' THEN sum(total) END
+            CASE s.aggregation WHEN 'weighted_sum' THEN sum(total) END{digest}
         FROM (
             SELECT width_bucket(c.at, s.bounds) AS bucket, {grouping} AS grouping, c.* FROM ({cells}) AS c {versions}
             WHERE s.aggregation IN ('min', 'max', 'latest', 'weighted_sum')
         ) AS c GROUP BY 1, 2
         UNION ALL
-        SELECT bucket, grouping, 0, count(*), NULL FROM (
+        SELECT bucket, grouping, 0, count(*), NULL{no_digest} FROM (
             SELECT min(width_bucket(c.at, s.bounds)) AS bucket, {grouping} AS grouping FROM ({values}) AS c {versions}
             GROUP BY 2, c.value, CASE WHEN s.carries_over THEN 0 ELSE width_bucket(c.at, s.bounds) END
         ) AS c WHERE s.aggregation = 'unique' GROUP BY 1, 2
         UNION ALL
-        SELECT bucket, grouping, 0, min(number) FILTER (WHERE running * 100 >= whole * s.percentile), NULL FROM (
+        SELECT bucket, grouping, 0, min(number) FILTER (WHERE running * 100 >= whole * s.percentile), NULL{no_digest}
+        FROM (
             SELECT bucket, grouping, number, sum(event_count) OVER (PARTITION BY bucket, grouping ORDER BY number)
                 AS running, sum(event_count) OVER (PARTITION BY bucket, grouping) AS whole
             FROM (
@@ -196,8 +218,8 @@ STATEMENT: LiteralString = """
 """
 
 CELLS: LiteralString = """
-    SELECT r.hour AS at, r.hour, r.dimensions, r.event_count, r.total, r.moment, r.minimum, r.maximum, r.latest,
-        r.latest_at
+    SELECT r.hour AS at, r.hour, r.dimensions, r.event_count, r.total, r.digest, r.moment, r.minimum, r.maximum,
+        r.latest, r.latest_at
     FROM metering_hourlyrollup r
     WHERE r.account_id = s.account_id AND r.meter_id = s.id AND r.hour >= s.first AND r.hour < s.until {without_split}
 """
@@ -212,11 +234,11 @@ WITHOUT_SPLIT: LiteralString = "AND r.hour <> ALL(%(split)s::timestamptz[])"
 
 CELL_FRAGMENTS: LiteralString = """
     UNION ALL
-    SELECT f.at, date_trunc('hour', f.at, 'UTC'), f.dimensions, f.event_count, f.total, f.moment, f.minimum, f.maximum,
-        f.latest, f.latest_at
+    SELECT f.at, date_trunc('hour', f.at, 'UTC'), f.dimensions, f.event_count, f.total, f.digest, f.moment, f.minimum,
+        f.maximum, f.latest, f.latest_at
     FROM jsonb_to_recordset(%(fragments)s::jsonb -> (s.account_id || '/' || s.id)) AS f (at timestamptz,
-        dimensions text, event_count bigint, total numeric, moment numeric, minimum numeric, maximum numeric,
-        latest numeric, latest_at timestamptz)
+        dimensions text, event_count bigint, total numeric, digest numeric, moment numeric, minimum numeric,
+        maximum numeric, latest numeric, latest_at timestamptz)
     WHERE f.at < s.until AND (s.carries_over OR f.at >= s.bounds[1])
 """
 
@@ -227,6 +249,10 @@ VALUE_FRAGMENTS: LiteralString = """
         dimensions text, "values" jsonb) CROSS JOIN LATERAL jsonb_each_text(f."values") AS v (value, event_count)
     WHERE f.at < s.until AND (s.carries_over OR f.at >= s.bounds[1])
 """
+
+# Null as a whole where one part is.
+DIGEST: LiteralString = ", CASE WHEN count(c.digest) = count(*) THEN sum(c.digest) END"
+NO_DIGEST: LiteralString = ", NULL::numeric"
 
 # The version whose hour it is says where a dimension stands in the list of values; what is not there is null.
 GROUPING: LiteralString = """'[' || (
@@ -246,7 +272,9 @@ VERSIONS: LiteralString = """JOIN LATERAL (
 
 
 @cache
-def write_statement(spans: LiteralString, is_split: bool, is_broken_down: bool) -> LiteralString:
+def write_statement(
+    spans: LiteralString, is_split: bool, is_broken_down: bool, is_sealed: bool = False
+) -> LiteralString:
     """Only what this question needs: the shorter, the less there is to plan and to parse."""
     statement = (
         STATEMENT.replace("{spans}", spans)
@@ -256,6 +284,8 @@ def write_statement(spans: LiteralString, is_split: bool, is_broken_down: bool) 
         .replace("{values}", VALUES + (VALUE_FRAGMENTS if is_split else ""))
         .replace("{without_split}", WITHOUT_SPLIT if is_split else "")
         .replace("{grouping}", GROUPING if is_broken_down else "''")
+        .replace("{digest}", DIGEST if is_sealed else "")
+        .replace("{no_digest}", NO_DIGEST if is_sealed else "")
         .replace("{versions}", VERSIONS if is_broken_down else "")
     )
     return " ".join(statement.split())  # the driver keeps what it made of a short text

@@ -19,10 +19,11 @@ Key = tuple[int, int, int, str]  # account, meter, hours since the epoch, dimens
 
 
 class Tally(msgspec.Struct, gc=False):
-    """Some events of one hour: their number and their sum."""
+    """Some events of one hour: their number, their sum and the sum of their seals."""
 
     event_count: int = 0
     total: int | Decimal = 0
+    digest: int = 0
 
     def add(self, value: int | Decimal) -> None:
         self.event_count += 1
@@ -87,13 +88,13 @@ class MovedWindow:
 
 
 def tally_events(
-    rows: Iterable[tuple[int | None, datetime, Sequence[Measure]]], aggregations: Mapping[int, str]
+    rows: Iterable[tuple[int | None, datetime, Sequence[Measure], int]], aggregations: Mapping[int, str]
 ) -> Tallies:
-    """What events, each with its account, UTC time and measures, come to. Events without an account are left out."""
+    """What events, each with account, UTC time, measures and seal, come to. Those without an account are left out."""
     plain: dict[Key, Tally] = {}
     detailed: dict[Key, DetailedTally] = {}
     find_plain = plain.get
-    for account_id, at, measures in rows:
+    for account_id, at, measures, seal in rows:
         if account_id is None:
             continue
         hour = (at.toordinal() - EPOCH_DAY) * 24 + at.hour
@@ -107,10 +108,13 @@ def tally_events(
                     tally.total += value
                 else:
                     tally.add(value)  # type: ignore[arg-type]  # a text is of distinct values alone
+                tally.digest += seal
             elif (aggregation := aggregations[meter_id]) in PLAIN:
-                plain[key] = Tally(1, value)  # type: ignore[arg-type]
+                plain[key] = Tally(1, value, seal)  # type: ignore[arg-type]
             else:
-                detailed.setdefault(key, DetailedTally()).add_measure(aggregation, value, at)
+                details = detailed.setdefault(key, DetailedTally())
+                details.add_measure(aggregation, value, at)
+                details.digest += seal
     return Tallies({key: plain[key] for key in sorted(plain)}, {key: detailed[key] for key in sorted(detailed)})
 
 

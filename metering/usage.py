@@ -21,6 +21,7 @@ from metering.events import floor_hour
 from metering.history import HistoryPruned
 from metering.plain_spans import read_one
 from metering.readings import measure_buckets, round_reading
+from metering.seals import reduce_digest
 from metering.spans import FoundSpan, Span, Terms, read_every, read_spans
 from metering.statements import run_statement, text_array
 
@@ -59,7 +60,10 @@ Key = TypeVar("Key", bound=Hashable)
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What one account used of one meter over [start, end)."""
+    """What one account used of one meter over [start, end).
+
+    A digest that was asked for is also None where some events were counted before there were digests.
+    """
 
     meter_id: int
     meter_key: str
@@ -71,6 +75,7 @@ class Reading:
     end: datetime
     aggregation: str = "sum"
     is_level: bool = False  # a mean, a maximum, what carries over: it does not grow by being used longer
+    digest: int | None = None  # of the set of its events (`metering.seals`); None where it was not asked for
 
 
 class Point(msgspec.Struct, frozen=True, gc=False):
@@ -123,22 +128,25 @@ def read_current(*, account_id: int, meter_key: str, at: datetime) -> CurrentUsa
     return CurrentUsage(meter_id, key, name, unit, aggregation, quantity, start, end)
 
 
-def read_totals(*, account_id: int, start: datetime, end: datetime) -> list[Reading]:
+def read_totals(*, account_id: int, start: datetime, end: datetime, with_digests: bool = False) -> list[Reading]:
     """Every meter of one account over [start, end), by key and with those that count nothing, in one query."""
-    return read_totals_of([account_id], start=start, end=end)[account_id]
+    return read_totals_of([account_id], start=start, end=end, with_digests=with_digests)[account_id]
 
 
-def read_totals_of(account_ids: Collection[int], *, start: datetime, end: datetime) -> dict[int, list[Reading]]:
+def read_totals_of(
+    account_ids: Collection[int], *, start: datetime, end: datetime, with_digests: bool = False
+) -> dict[int, list[Reading]]:
     """account id → what read_totals says of it, for many accounts in one query."""
     require_order(start, end)
     readings: dict[int, list[Reading]] = {account_id: [] for account_id in account_ids}
-    for span in read_every(account_ids, meter_keys=None, bounds=[start, end]):
-        readings[span.account_id].append(state_reading(span, start=start, end=end))
+    for span in read_every(account_ids, meter_keys=None, bounds=[start, end], is_sealed=with_digests):
+        [reading] = state_readings(span, [start, end], with_digests=with_digests)
+        readings[span.account_id].append(reading)
     return readings
 
 
 def read_totals_between(
-    asked: Mapping[Key, tuple[int, Sequence[datetime]]], *, meter_keys: Collection[str]
+    asked: Mapping[Key, tuple[int, Sequence[datetime]]], *, meter_keys: Collection[str], with_digests: bool = False
 ) -> dict[Key, list[list[Reading]]]:
     """key → for each bound of an account and the next one, its readings of these meters by key.
 
@@ -149,8 +157,8 @@ def read_totals_between(
     keys = [key for key in asked for _ in meter_ids]
     spans = [Span(account_id, meter_id, bounds) for account_id, bounds in asked.values() for meter_id in meter_ids]
     readings: dict[Key, list[list[Reading]]] = {key: [[] for _ in bounds[1:]] for key, (_, bounds) in asked.items()}
-    for span in read_spans(spans):
-        buckets = state_readings(span, spans[span.position - 1].bounds)
+    for span in read_spans(spans, is_sealed=with_digests):
+        buckets = state_readings(span, spans[span.position - 1].bounds, with_digests=with_digests)
         for bucket, reading in zip(readings[keys[span.position - 1]], buckets, strict=True):
             bucket.append(reading)
     return readings
@@ -161,7 +169,7 @@ def state_reading(span: FoundSpan, *, start: datetime, end: datetime) -> Reading
     return reading
 
 
-def state_readings(span: FoundSpan, bounds: Sequence[datetime]) -> list[Reading]:
+def state_readings(span: FoundSpan, bounds: Sequence[datetime], *, with_digests: bool = False) -> list[Reading]:
     """Of one span, a reading for each bound and the next."""
     terms = span.terms
     is_level = find_is_level(terms)
@@ -177,11 +185,17 @@ def state_readings(span: FoundSpan, bounds: Sequence[datetime]) -> list[Reading]
             end=end,
             aggregation=terms.aggregation,
             is_level=is_level,
+            digest=find_digest(span, bucket) if with_digests else None,
         )
-        for (start, end), (quantity, event_count) in zip(
-            pairwise(bounds), measure_buckets(terms, span.parts, bounds), strict=True
+        for bucket, ((start, end), (quantity, event_count)) in enumerate(
+            zip(pairwise(bounds), measure_buckets(terms, span.parts, bounds), strict=True), start=1
         )
     ]
+
+
+def find_digest(span: FoundSpan, bucket: int) -> int | None:
+    seals = span.digests.get(bucket, NOTHING)
+    return None if seals is None else reduce_digest(int(seals))
 
 
 def find_is_level(terms: Terms) -> bool:

@@ -5,7 +5,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from metering.models.digits import MOMENT, TOTAL
+from metering.models.digits import MOMENT, SEALS, TOTAL
 
 
 class Claim(models.Model):
@@ -66,6 +66,9 @@ class HourlyRollup(models.Model):
     hour = models.DateTimeField()
     event_count = models.BigIntegerField()
     total = models.DecimalField(**TOTAL, help_text="Sum of the values; of a count, their number.")
+    digest = models.DecimalField(
+        **SEALS, null=True, help_text="Sum of its events' seals; null where some were counted before there were any."
+    )
     moment = models.DecimalField(**MOMENT, null=True, help_text="Sum of value times seconds since the hour began.")
     minimum = models.DecimalField(**TOTAL, null=True)
     maximum = models.DecimalField(**TOTAL, null=True)

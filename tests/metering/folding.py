@@ -3,6 +3,7 @@
 It shares no code with the product: each rule is written here once more, as simply as it can be said.
 """
 
+import hashlib
 import json
 import math
 from collections.abc import Callable, Iterable
@@ -238,3 +239,24 @@ def round_half_away(value: Fraction, places: int) -> Fraction:
     scale = Fraction(10) ** places
     size = math.floor(abs(value) * scale + Fraction(1, 2)) / scale
     return -size if value < 0 else size
+
+
+def seal_event(source: str, id: str, time: datetime, type: str, subject: str, data: Properties) -> int:
+    """SHA-256 of the event as one line of JSON, its keys in order and its numbers in lowest terms."""
+    moment = time.isoformat().replace("+00:00", "Z")
+    line = f"[{','.join(map(write_json, (source, id, moment, type, subject, data)))}]"
+    return int(hashlib.sha256(line.encode()).hexdigest(), 16)
+
+
+def write_json(value: Any) -> str:
+    match value:
+        case dict():
+            inner = ",".join(f"{write_json(key)}:{write_json(value[key])}" for key in sorted(value))
+            return f"{{{inner}}}"
+        case list():
+            return f"[{','.join(map(write_json, value))}]"
+        case Decimal() if value == value.to_integral_value():
+            return str(int(value))
+        case Decimal():
+            return str(value.normalize())
+    return json.dumps(value, ensure_ascii=False)

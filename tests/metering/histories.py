@@ -64,12 +64,15 @@ class History:
     closed_before: int = 0
     limited: list[str] = field(default_factory=list)
 
-    def list_raw(self) -> list[RawEvent]:
+    def list_counting(self) -> list[UsageEvent]:
         """What counts in the end."""
         events = [event for id, event in self.counting.items() if id not in {*self.retracted, *self.replaced}]
+        return [*events, *self.replaced.values()]
+
+    def list_raw(self) -> list[RawEvent]:
         return [
             RawEvent(event.type, event.time, event.data)  # type: ignore[arg-type]  # made here, of dicts and times
-            for event in [*events, *self.replaced.values()]
+            for event in self.list_counting()
         ]
 
 

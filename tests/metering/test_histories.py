@@ -26,8 +26,17 @@ from metering.meters import change_meter, create_meter
 from metering.models import Adjustment, Limit
 from metering.readings import list_groups
 from metering.spans import read_every
-from metering.usage import read_series, read_totals
-from tests.metering.folding import FILTERS, MeterPlan, RawEvent, fold_events, measure_events, name_dimension, round_plan
+from metering.usage import Reading, read_series, read_totals
+from tests.metering.folding import (
+    FILTERS,
+    MeterPlan,
+    RawEvent,
+    fold_events,
+    measure_events,
+    name_dimension,
+    round_plan,
+    seal_event,
+)
 from tests.metering.histories import (
     ANCHORS,
     DAY,
@@ -188,12 +197,27 @@ class Life:
         return start, end
 
     def compare_totals(self, start: datetime, end: datetime) -> None:
-        readings = {each.meter_key: each for each in read_totals(account_id=self.account_id, start=start, end=end)}
+        readings = {each.meter_key: each for each in self.read(start, end)}
         for plan in self.plans:
             reading = readings[plan.key]
             quantity, event_count = self.fold(plan, start, end)
-            found = (Fraction(reading.quantity), reading.event_count)
-            assert found == (round_plan(plan, quantity), event_count), self.describe(plan, start, end)
+            found = (Fraction(reading.quantity), reading.event_count, reading.digest)
+            wanted = (round_plan(plan, quantity), event_count, self.digest(plan, start, end))
+            assert found == wanted, self.describe(plan, start, end)
+
+    def read(self, start: datetime, end: datetime) -> list[Reading]:
+        return read_totals(account_id=self.account_id, start=start, end=end, with_digests=True)
+
+    def digest(self, plan: MeterPlan, start: datetime, end: datetime) -> int:
+        """Of the events that the meter counts within the window."""
+        events = [event for event in self.history.list_counting() if start <= event.time < end]
+        raw = [(event, RawEvent(event.type, event.time, event.data)) for event in events]
+        seals = [
+            seal_event(event.source, event.id, event.time, event.type, event.subject, event.data)
+            for event, each in raw
+            if measure_events(plan, [each])
+        ]
+        return sum(seals) % 2**256
 
     def compare_series(self, plan: MeterPlan, bucket: str, start: datetime, end: datetime) -> None:
         zone = self.history.zone

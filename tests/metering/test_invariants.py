@@ -88,6 +88,9 @@ BREAKS = {
         "UPDATE metering_event SET data = '{\"bytes\": 6}' WHERE event_id = '7'",
         "UPDATE metering_hourlyrollup SET hour = hour + interval '1 hour'",
         "UPDATE metering_hourlyrollup SET minimum = 1",
+        "UPDATE metering_hourlyrollup SET digest = digest + 1",
+        "UPDATE metering_event SET data = data || '{\"note\": 1}' WHERE event_id = '7'",
+        "UPDATE metering_event SET happened_at = happened_at + interval '1 microsecond' WHERE event_id = '7'",
         "INSERT INTO metering_valuerollup (account_id, meter_id, hour, dimensions, value, event_count)"
         " SELECT account_id, meter_id, hour, '', '1', 1 FROM metering_hourlyrollup",
     ],

@@ -20,6 +20,7 @@ def make_checked(text: str, *, subject: str, at: datetime, data: bytes = b"{}") 
     return CheckedEvent(
         claim=text.encode().ljust(16, b".")[:16],
         digest=bytes(8),
+        seal=0,
         source=text,
         id=text,
         type=text,
