@@ -34,6 +34,7 @@ from billing.money import EXACT, round_money
 from billing.numbers import write_number
 from billing.plans import PlanTerms, describe_version, load_versions
 from billing.rating import InvalidPrice, rate, read_steps
+from billing.runs.invariants import check_runs
 from billing.taxes import TaxTerms, tax_line
 from jobs.invariants import Violation
 from metering import adjustments
@@ -55,6 +56,7 @@ def check() -> Iterator[Violation]:
     yield from check_billed_usage()
     yield from check_credits()
     yield from check_moves()
+    yield from check_runs()
 
 
 def check_plans() -> Iterator[Violation]:

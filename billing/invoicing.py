@@ -18,7 +18,6 @@ from billing.money import EXACT
 from jobs import queue
 from metering import adjustments, history, usage
 
-CLOSE_PERIOD = "billing.close_period"
 DRAFT_PERIOD = "billing.draft_period"
 BATCH = 500
 
@@ -121,17 +120,6 @@ def enqueue_drafts(at: datetime) -> int:
     ended = Period.objects.filter(closed_at__isnull=True, is_free=False, ends_at__lte=at, ends_at__gt=at - grace)
     ids = ended.order_by("ends_at", "pk").values_list("pk", flat=True)
     return sum(queue.enqueue(DRAFT_PERIOD, str(period_id), at=at) for period_id in ids)
-
-
-def enqueue_due_periods(at: datetime) -> int:
-    """Promise a job for every open period that ended at least settings.BILLING_CLOSE_DELAY ago: the grace.
-
-    It lets events in flight arrive, and people look at the draft. Returns how many jobs are new; a second
-    call promises nothing more.
-    """
-    due = Period.objects.filter(closed_at__isnull=True, ends_at__lte=at - settings.BILLING_CLOSE_DELAY)
-    ids = due.order_by("ends_at", "pk").values_list("pk", flat=True)
-    return sum(queue.enqueue(CLOSE_PERIOD, str(period_id), at=at) for period_id in ids)
 
 
 def list_invoices(*, account_id: int) -> list[InvoiceFact]:

@@ -7,17 +7,19 @@ from django.utils import timezone
 
 from billing import dunning, invoicing, lifecycle, subscriptions, whatif_answers
 from billing.credits import settling, top_ups
+from billing.runs import moves, work
+from billing.runs.opening import BILL_PART, PREVIEW_PART
 from jobs.queue import JobContext, handler
 
 
 @shared_task
 def enqueue_due_periods() -> None:
-    """Beat's task: open the periods that come next, then promise the drafting of those that ended, and the closing."""
+    """Beat's task: open the periods that come next, promise the drafts of those that ended, and run what is due."""
     at = timezone.now()
     lifecycle.settle_due(at)
     subscriptions.open_next_periods(at)
     invoicing.enqueue_drafts(at)
-    invoicing.enqueue_due_periods(at)
+    moves.keep_going(at)
 
 
 @handler(invoicing.DRAFT_PERIOD, lease=timedelta(minutes=5), max_attempts=10)
@@ -26,10 +28,16 @@ def draft_one(job: JobContext) -> None:
     invoicing.draft_ended_period(int(job.key), at=job.at)
 
 
-@handler(invoicing.CLOSE_PERIOD, lease=timedelta(minutes=5), max_attempts=10)
-def close_one(job: JobContext) -> None:
-    """The job's key is the period's id. Its effect commits together with the mark "done"."""
-    invoicing.close_period(int(job.key), at=job.at)
+@handler(PREVIEW_PART, lease=timedelta(minutes=10))
+def preview_one_part(job: JobContext) -> None:
+    """The job's key is the part of a run that its entries name."""
+    work.preview_part(job)
+
+
+@handler(BILL_PART, lease=timedelta(minutes=10))
+def bill_one_part(job: JobContext) -> None:
+    """As above. What it issues commits together with the mark "done"."""
+    work.bill_part(job)
 
 
 @shared_task

@@ -52,6 +52,14 @@ def list_questions(request: HttpRequest, *, at: datetime) -> list[Question]:
         Question(_("Leads in the queue"), "crm.Lead", is_open | {"rep__isnull": True}, {"whose": "queue"}),
         same_query(_("Alerts of the last 24 hours"), "metering.Alert", {"detected_at__gte": day_ago}),
         same_query(_("Invoices of this month"), "billing.Invoice", {"issued_at__gte": month}),
+        same_query(_("Billing runs to approve"), "billing.BillingRun", {"state__exact": "awaiting"}, is_alarm=True),
+        Question(
+            _("Billing runs with failures"),
+            "billing.BillingRun",
+            {"has_failed": True},
+            {"failures": "yes"},
+            is_alarm=True,
+        ),
         same_query(_("Dead jobs"), "jobs.Job", {"state__exact": "dead"}, is_alarm=True),
     ]
 

@@ -1,6 +1,7 @@
 """The door of `jobs`: promise work, and say which function does it."""
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -17,6 +18,7 @@ from jobs.handlers import (
     list_kinds,
 )
 from jobs.models import Job, JobState
+from jobs.runner import Clock, run_job
 from jobs.wake import wake_worker
 
 __all__ = [
@@ -25,9 +27,11 @@ __all__ = [
     "JobFact",
     "UnknownJob",
     "UnknownJobKind",
+    "do_now",
     "enqueue",
     "handler",
     "list_kinds",
+    "read_dead",
     "read_job",
     "retry_dead",
 ]
@@ -82,6 +86,22 @@ def read_job(kind: str, key: str) -> JobFact | None:
     if job is None:
         return None
     return JobFact(str(job.state), job.payload, job.progress_done, job.progress_total)
+
+
+def read_dead(kind: str, keys: Collection[str]) -> dict[str, str]:
+    """Key → why, of those jobs that have no attempt left. What they were to do is not done."""
+    dead = Job.objects.filter(kind=kind, key__in=keys, state=JobState.DEAD)
+    return dict(dead.values_list("key", "error"))
+
+
+def do_now(kind: str, key: str, *, clock: Clock) -> str | None:
+    """Do a promised job here instead of waiting for a worker; outside of a transaction. The state it is left in.
+
+    None when there is nothing to do: it is done, not yet due, or a worker has it.
+    """
+    job_id = Job.objects.filter(kind=kind, key=key).values_list("pk", flat=True).first()
+    state = None if job_id is None else run_job(job_id, clock=clock)
+    return None if state is None else str(state)
 
 
 @transaction.atomic

@@ -36,6 +36,13 @@ from billing.models.prices import PriceRow as PriceRow
 from billing.models.prices import Tier as Tier
 from billing.models.profiles import BillingProfile as BillingProfile
 from billing.models.profiles import TaxRate as TaxRate
+from billing.models.runs import ENTRY_OPEN as ENTRY_OPEN
+from billing.models.runs import RUN_UNDER_WAY as RUN_UNDER_WAY
+from billing.models.runs import BillingRun as BillingRun
+from billing.models.runs import BillingRunEntry as BillingRunEntry
+from billing.models.runs import EntryState as EntryState
+from billing.models.runs import RunState as RunState
+from billing.models.runs import SkipReason as SkipReason
 from billing.models.subscriptions import LIVE as LIVE
 from billing.models.subscriptions import Period as Period
 from billing.models.subscriptions import Subscription as Subscription

@@ -227,6 +227,7 @@ DEMO_SELLER = {
     "payment": "By bank transfer, with the number of the invoice.",
 }
 BILLING_CLOSE_DELAY = timedelta(hours=1)  # from the end of a period to its invoice, for events in flight
+BILLING_RUN_NEEDS_APPROVAL = env.bool("BILLING_RUN_NEEDS_APPROVAL", False)  # a person looks before invoices are issued
 BILLING_REMINDERS = [timedelta(days=17), timedelta(days=31), timedelta(days=45)]  # of what is not paid, from its issue
 BILLING_PAYMENT_DAYS = env.int("BILLING_PAYMENT_DAYS", 14)  # from an invoice's issue until it is to be paid
 BILLING_SELLER: dict[str, str] = env.json("BILLING_SELLER", DEMO_SELLER)  # name, address, tax_number, email, payment

@@ -3,7 +3,6 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
-from django.conf import settings
 from django.db import IntegrityError, connection, transaction
 
 from billing import invariants, invoicing, issuing, previews, profiles
@@ -197,14 +196,6 @@ def test_each_year_of_issue_has_its_own_series():
         "2026-000002",
         "2027-000001",
     ]
-
-
-def test_a_period_is_due_when_the_events_in_flight_had_time_to_arrive():
-    make_subscription(started_at=MID_JAN)
-    due = FEB + settings.BILLING_CLOSE_DELAY
-    assert invoicing.enqueue_due_periods(due - timedelta(microseconds=1)) == 0
-    assert invoicing.enqueue_due_periods(due) == 1
-    assert invoicing.enqueue_due_periods(due + HOUR) == 0
 
 
 FROZEN_WRITES = {

@@ -9,9 +9,18 @@ from django.db import IntegrityError, transaction
 from jobs import handlers
 from jobs.handlers import Handler, JobContext
 from jobs.models import Job, JobState
-from jobs.queue import HandlerAlreadyRegistered, UnknownJob, UnknownJobKind, enqueue, handler, retry_dead
+from jobs.queue import (
+    HandlerAlreadyRegistered,
+    UnknownJob,
+    UnknownJobKind,
+    do_now,
+    enqueue,
+    handler,
+    read_dead,
+    retry_dead,
+)
 from tests.jobs.conftest import PointToBroker
-from tests.jobs.makers import AT, make_job
+from tests.jobs.makers import AT, count_effects, make_job
 
 QUEUE = "celery"
 
@@ -178,3 +187,26 @@ def test_an_unknown_job_cannot_be_tried_again():
 def test_the_database_refuses_a_row_that_makes_no_sense(fields: dict[str, object], constraint: str):
     with pytest.raises(IntegrityError, match=constraint):
         make_job(**fields)
+
+
+@pytest.mark.django_db
+def test_the_dead_among_some_jobs_say_why():
+    for key, state in [("a", "dead"), ("b", "done"), ("c", "dead")]:
+        make_job(key=key, state=state)
+    Job.objects.filter(key="a").update(error="no attempt left")
+    assert read_dead("tests.count", ["a", "b", "d"]) == {"a": "no attempt left"}
+    assert read_dead("tests.other", ["a"]) == {}
+
+
+def test_a_promised_job_can_be_done_here_and_now_once(effects: None):
+    enqueue("tests.count", "account 1", at=AT)
+    assert do_now("tests.count", "account 1", clock=lambda: AT) == "done"
+    assert do_now("tests.count", "account 1", clock=lambda: AT) is None
+    assert count_effects() == {"account 1": 1}
+
+
+@pytest.mark.django_db
+def test_what_was_not_promised_or_is_not_due_is_not_done_now():
+    enqueue("tests.count", "later", at=AT, run_at=AT + timedelta(hours=1))
+    assert do_now("tests.count", "later", clock=lambda: AT) is None
+    assert do_now("tests.count", "never", clock=lambda: AT) is None
