@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from billing.discounts import Discount, share_discounts
 from billing.lines import LineFact, LineTax
-from billing.models import LINE_OF_PRICE
+from billing.models import LINES_OF_PLAN
 from billing.taxes import TaxTerms, tax_line
 
 
@@ -27,11 +27,11 @@ def compose_lines(
 ) -> tuple[LineFact, ...]:
     """Lines with discounts taken off and taxes asked, numbered from 1.
 
-    Discounts are taken one after another, of what the ones before left, and of prices alone: what an item bills was
-    discounted when it was written, if at all.
+    Discounts are taken one after another, of what the ones before left, and of prices and add-ons alone: what an item
+    bills was discounted when it was written, if at all.
     """
     priced = [replace(line, position=position) for position, line in enumerate(lines, start=1)]
-    amounts = [max(line.amount_minor, 0) if line.kind == LINE_OF_PRICE else 0 for line in priced]
+    amounts = [max(line.amount_minor, 0) if line.kind in LINES_OF_PLAN else 0 for line in priced]
     shares = share_discounts(amounts, discounts)
     off = [sum(share[place] for share in shares) for place in range(len(priced))]
     return tuple(ask_taxes(replace(line, discount_minor=part), taxes) for line, part in zip(priced, off, strict=True))

@@ -1,5 +1,6 @@
 """What a subscription has beside its usage: how many seats, and which add-ons. Pure; no Django here."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -12,16 +13,27 @@ class InvalidSeats(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What a period bills of fees by seat: how many there were when it began."""
+    """What a period bills of fees by seat and of add-ons: what there was when it began.
+
+    `add_ons` are (key, how many), in the order of keys.
+    """
 
     seats: int = 1
+    add_ons: tuple[tuple[str, int], ...] = ()
 
     @property
     def seat_quantity(self) -> Decimal:
         return Decimal(self.seats)
 
+    def count_add_on(self, key: str) -> int:
+        return dict(self.add_ons).get(key, 0)
+
 
 ONE_SEAT = Held()
+
+
+def hold(seats: int, add_ons: Mapping[str, int]) -> Held:
+    return Held(seats, tuple(sorted(add_ons.items())))
 
 
 def check_seats(seats: int) -> int:

@@ -1,6 +1,6 @@
 """What must be true of plans, periods and invoices at any moment, checked over the whole database."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from decimal import Decimal, localcontext
 from itertools import chain, pairwise
@@ -8,10 +8,13 @@ from itertools import chain, pairwise
 from django.db.models import Count, Exists, F, OuterRef, Prefetch, Q, QuerySet, Subquery, Sum, Window
 from django.db.models.functions import Coalesce
 
+from billing.add_on_rows import pick_offered
+from billing.holdings import ONE_SEAT
 from billing.invoicing import list_late_differences
 from billing.lines import read_line_usage, read_taxes
 from billing.models import (
-    LINE_OF_PRICE,
+    LINE_OF_ADD_ON,
+    LINES_OF_PLAN,
     CreditDestination,
     CreditEntry,
     CreditGrant,
@@ -72,7 +75,7 @@ def check_plans() -> Iterator[Violation]:
 
 def check_periods() -> Iterator[Violation]:
     subscriptions = Subscription.objects.prefetch_related(
-        Prefetch("periods", Period.objects.order_by("starts_at")), "changes"
+        Prefetch("periods", Period.objects.order_by("starts_at")), "changes", "held_add_ons"
     )
     for subscription in subscriptions.order_by("pk").iterator(chunk_size=500):
         yield from check_chain(subscription)
@@ -101,6 +104,7 @@ def check_chain(subscription: Subscription) -> Iterator[Violation]:
     if changed and changed[-1].after != str(subscription.quantity):
         detail = f"it has {subscription.quantity}, its history says {changed[-1].after}"
         yield Violation("a subscription has the seats of its history", subject, detail)
+    yield from check_held(subscription, periods)
     pauses = list_pauses(subscription)
     for before, after in pairwise(periods):
         if before.ends_at != after.starts_at and (before.ends_at, after.starts_at) not in pauses:
@@ -161,7 +165,7 @@ def check_lines() -> Iterator[Violation]:
     lines = InvoiceLine.objects.select_related("invoice__period").order_by("invoice_id", "position")
     for line in lines.iterator(chunk_size=1_000):
         yield from check_taxes(line)
-        if line.kind != LINE_OF_PRICE or line.invoice.period is None:
+        if line.kind not in LINES_OF_PLAN or line.invoice.period is None:
             yield from check_amount(line)
             continue
         version_id = line.invoice.period.version_id
@@ -170,7 +174,8 @@ def check_lines() -> Iterator[Violation]:
                 known[version_id] = describe_version(versions[version_id])
             except (InvalidPrice, KeyError):  # told by check_plans, or by the line that follows
                 continue
-        yield from check_line(line, known[version_id])
+        check = check_add_on if line.kind == LINE_OF_ADD_ON else check_line
+        yield from check(line, known[version_id])
 
 
 def check_line(line: InvoiceLine, terms: PlanTerms) -> Iterator[Violation]:
@@ -183,6 +188,29 @@ def check_line(line: InvoiceLine, terms: PlanTerms) -> Iterator[Violation]:
     if priced != line.amount_exact:
         detail = f"the plan makes {priced} of {line.quantity}, the line says {line.amount_exact}"
         yield Violation("a line is what its plan version asks", name_line(line), detail)
+
+
+def check_add_on(line: InvoiceLine, terms: PlanTerms) -> Iterator[Violation]:
+    """It bills an add-on of the version, and as many as the period began with."""
+    yield from check_amount(line)
+    held = line.invoice.period.held if line.invoice.period else ONE_SEAT
+    asked = {
+        (each.description, each.rate(count).quantity, each.rate(count).amount_exact)
+        for each in terms.add_ons
+        if (count := held.count_add_on(each.key))
+    }
+    if (line.description, line.quantity, line.amount_exact) not in asked:
+        detail = f"{line.quantity} at {line.amount_exact} in all is not what the period began with"
+        yield Violation("a line bills an add-on that there was", name_line(line), detail)
+
+
+def check_held(subscription: Subscription, periods: Sequence[Period]) -> Iterator[Violation]:
+    rows = subscription.held_add_ons.all()
+    for period in periods:
+        held = pick_offered(rows, period.version_id, period.starts_at) if rows else {}
+        if held != period.add_ons:
+            detail = f"there were {held}, it bills {period.add_ons}"
+            yield Violation("a period bills the add-ons there were", f"period {period.pk}", detail)
 
 
 def check_taxes(line: InvoiceLine) -> Iterator[Violation]:
@@ -221,7 +249,7 @@ def check_items() -> Iterator[Violation]:
         yield Violation("an item is billed as it is", f"invoice item {item.pk}", "its line says something else")
     # A draft of a period takes its items when it is issued, and a void invoice may have given its own back.
     issued = ~Q(invoice__state__in=[InvoiceState.DRAFT, InvoiceState.VOID])
-    of_items = InvoiceLine.objects.filter(issued).exclude(kind=LINE_OF_PRICE).select_related("invoice")
+    of_items = InvoiceLine.objects.filter(issued).exclude(kind__in=LINES_OF_PLAN).select_related("invoice")
     for line in of_items.exclude(kind=ItemKind.TRUE_UP).filter(item=None).order_by("pk"):
         yield Violation("a line bills its item", name_line(line), "there is none")
 

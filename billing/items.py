@@ -8,7 +8,7 @@ from decimal import Decimal, localcontext
 from django.db import transaction
 from django.db.models import Q
 
-from billing.models import WAITS, Invoice, InvoiceItem, InvoiceLine
+from billing.models import LINES_OF_PLAN, WAITS, Invoice, InvoiceItem, InvoiceLine
 from billing.money import EXACT, round_money
 
 ONE = Decimal(1)
@@ -119,10 +119,11 @@ def withdraw_item(item_id: int, *, at: datetime, by: int | None = None) -> None:
 def take_items(item_ids: Iterable[int], invoice: Invoice) -> None:
     """Say which lines of an invoice bill these items, which the caller has locked and put on its lines in this order.
 
-    The invoice's lines of items come after those of prices, in the order of the items, and before a commitment's.
+    The invoice's lines of items come after those of prices and add-ons, in the order of the items, and before a
+    commitment's.
     """
     ids = list(item_ids)
-    lines = InvoiceLine.objects.filter(invoice=invoice).exclude(kind="price").order_by("position")[: len(ids)]
+    lines = InvoiceLine.objects.filter(invoice=invoice).exclude(kind__in=LINES_OF_PLAN).order_by("position")[: len(ids)]
     items = InvoiceItem.objects.in_bulk(ids)
     for item_id, line in zip(ids, lines, strict=True):
         items[item_id].invoice_line = line

@@ -9,6 +9,7 @@ from datetime import datetime
 from django.db import transaction
 from django.db.models import Q, QuerySet
 
+from billing.add_on_rows import drop_planned, end_all, is_planned, keep_offered
 from billing.models import PlanVersion, Subscription, SubscriptionChange, SubscriptionMove, SubscriptionState
 from billing.parts import (
     Cut,
@@ -50,7 +51,7 @@ def end_trial(subscription_id: int, *, at: datetime, by: int | None = None) -> N
         return
     require_move(subscription, ACTIVE)
     planned = (subscription.cancels_at, subscription.changes_at, subscription.quantity_at)
-    if any(moment is not None for moment in planned):
+    if any(moment is not None for moment in planned) or is_planned(subscription, at=at):
         raise MoveRefused("Something is planned for the end of the trial; undo that first.")
     cut_period(subscription, at=at)
     if subscription.anchor == subscription.trial_ends_at:
@@ -76,7 +77,7 @@ def pause(subscription_id: int, *, at: datetime, by: int | None = None) -> None:
     change = log(subscription, SubscriptionMove.PAUSED, subscription.state, PAUSED, at=at, by=by)
     give_back(subscription, cut_period(subscription, at=at), change)
     subscription.state, subscription.cancels_at = PAUSED, None
-    drop_plans(subscription)
+    drop_plans(subscription, at=at)
     subscription.save()
 
 
@@ -129,7 +130,7 @@ def cancel_at_end(subscription_id: int, *, at: datetime, by: int | None = None) 
     period = read_period(subscription, at=at)
     log(subscription, SubscriptionMove.END_PLANNED, "", f"{period.ends_at:%Y-%m-%d %H:%M}", at=at, by=by)
     subscription.cancels_at = period.ends_at
-    drop_plans(subscription)
+    drop_plans(subscription, at=at)
     subscription.save()
     withdraw_later(subscription, at=at)
     return period.ends_at
@@ -182,6 +183,7 @@ def settle_locked(subscription: Subscription, *, at: datetime) -> int:
         log(subscription, SubscriptionMove.PLAN_CHANGED, subscription.version, version, at=changes_at)
         subscription.anchor = move_anchor(subscription, version, changes_at)
         switch_version(subscription, version)
+        keep_offered(subscription, version, at=changes_at)
         count += 1
     quantity, quantity_at = subscription.next_quantity, subscription.quantity_at
     if quantity is not None and quantity_at is not None and quantity_at <= at:
@@ -200,13 +202,16 @@ def switch_version(subscription: Subscription, version: PlanVersion) -> None:
 
 def end(subscription: Subscription, *, at: datetime) -> None:
     subscription.state, subscription.ended_at, subscription.cancels_at = ENDED, at, None
-    drop_plans(subscription)
+    drop_plans(subscription, at=at)
+    end_all(subscription, at=at)
     subscription.save()
 
 
-def drop_plans(subscription: Subscription) -> None:
+def drop_plans(subscription: Subscription, *, at: datetime) -> None:
+    """Whatever was planned for it, but its end."""
     subscription.next_version, subscription.changes_at = None, None
     subscription.next_quantity, subscription.quantity_at = None, None
+    drop_planned(subscription, at=at)
 
 
 def load_subscriptions() -> QuerySet[Subscription]:

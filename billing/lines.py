@@ -1,6 +1,6 @@
 """The lines of a bill: each price of a plan applied to what was used, the same for the live cost and the invoice."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -8,7 +8,7 @@ from typing import Any
 
 from billing.details import PLAIN, Details, read_details
 from billing.holdings import Held
-from billing.models import LINE_OF_PRICE, InvoiceKind, InvoiceLine, InvoiceState
+from billing.models import LINE_OF_ADD_ON, LINE_OF_PRICE, InvoiceKind, InvoiceLine, InvoiceState
 from billing.money import Money, add_money
 from billing.plans import PlanTerms
 from billing.rating import ONE, PriceTerms, Step, Usage, rate, read_steps
@@ -33,8 +33,8 @@ class LineFact:
 
     A flat fee has quantity 1, or that of seats, and neither meter, unit nor event count. `amount_exact` is in whole
     units of the currency, `amount_minor` in its smallest. `usage` is the quantity with what else the price looked at.
-    `kind` is `price`, or that of the item which the line bills; then `period` says what it is for, where that is not
-    the invoice's period.
+    `kind` is `price`, `add_on`, or that of the item which the line bills; then `period` says what it is for, where that
+    is not the invoice's period.
     """
 
     position: int
@@ -97,13 +97,14 @@ def rate_period(
 def rate_readings(
     terms: PlanTerms, readings: Iterable[Reading], details: Details = PLAIN, *, held: Held
 ) -> tuple[LineFact, ...]:
-    """One line for each price, in the plan's order; also where nothing was used, so that it shows what was free.
+    """One line for each price, in the plan's order; also where nothing was used, so that it shows what was free. Then
+    one for each add-on that is held.
 
     `details` are those of read_details for the same plan, account and window, `held` what the period has. Raises
     AmountTooLarge, InvalidQuantity, and MissingReading where the details lack what a price needs.
     """
     by_meter = {reading.meter_key: reading for reading in readings}
-    return tuple(
+    priced = [
         rate_line(
             position,
             price,
@@ -113,7 +114,29 @@ def rate_readings(
             seats=held.seat_quantity,
         )
         for position, price in enumerate(terms.prices, start=1)
-    )
+    ]
+    return (*priced, *rate_add_ons(terms, held, first=len(priced) + 1))
+
+
+def rate_add_ons(terms: PlanTerms, held: Held, *, first: int) -> Iterator[LineFact]:
+    """What the version does not offer it does not bill."""
+    counts = [(each, held.count_add_on(each.key)) for each in terms.add_ons]
+    for position, (add_on, count) in enumerate((pair for pair in counts if pair[1]), start=first):
+        rated = add_on.rate(count)
+        yield LineFact(
+            position=position,
+            description=add_on.description,
+            meter_id=None,
+            meter_key=None,
+            meter_name="",
+            unit="",
+            quantity=rated.quantity,
+            event_count=None,
+            steps=rated.steps,
+            amount_exact=rated.amount_exact,
+            amount_minor=rated.round(terms.currency).minor,
+            kind=LINE_OF_ADD_ON,
+        )
 
 
 def rate_line(

@@ -22,7 +22,10 @@ from billing.rating import ONE, PriceModel, PriceTerms, Usage, rate
 from billing.subscriptions import find_cycle, find_held, follow_period, list_meters, make_period, open_periods
 from metering import limits
 
-WITHIN_PERIODS = [SubscriptionMove.QUANTITY_CHANGED]  # moves that are billed by items and cut no period
+WITHIN_PERIODS = [
+    SubscriptionMove.QUANTITY_CHANGED,
+    SubscriptionMove.ADD_ON_CHANGED,
+]  # moves that are billed by items and cut no period
 
 
 class MoveRefused(ValueError):
@@ -129,7 +132,8 @@ def list_credits(subscription: Subscription, period: Period, cut: Cut) -> list[F
     """Of what there is at the cut, be it more or less than when the period began: items billed the difference."""
     if period.is_free or period.starts_at >= cut.at:
         return []
-    fees = list_fees(subscription, period.version, at=period.starts_at, held=find_held(subscription, cut.at))
+    held = find_held(subscription, period.version_id, cut.at)
+    fees = list_fees(subscription, period.version, at=period.starts_at, held=held)
     asked = find_part(period.version, cut, period.starts_at) if period.is_prorated else WHOLE
     return credit_fees(fees, left=find_part(period.version, cut, cut.at), asked=asked)
 
@@ -164,6 +168,11 @@ def list_fees(subscription: Subscription, version: PlanVersion, *, at: datetime,
         (f"price {position}", price.description, round_fee(price, held, terms.currency))
         for position, price in enumerate(terms.prices, start=1)
         if price.model is PriceModel.FLAT
+    ]
+    fees += [
+        (f"add-on {add_on.key}", add_on.description, add_on.rate(count).round(terms.currency).minor)
+        for add_on in terms.add_ons
+        if (count := held.count_add_on(add_on.key))
     ]
     given = coupons.read_discounts(account_id=subscription.account_id, subscription_id=subscription.pk, at=at)
     shares = share_discounts([amount for *_names, amount in fees], [each.terms for each in given])

@@ -8,7 +8,7 @@ from django.db.models import F, Window
 from django.db.models.functions import RowNumber
 
 from billing.details import Details, read_details
-from billing.holdings import Held
+from billing.holdings import Held, hold
 from billing.models import Period
 from billing.previews import UsedPeriod
 from billing.rating import PriceTerms
@@ -42,11 +42,13 @@ def list_past_periods(subscription_ids: Collection[int], *, count: int, at: date
         .annotate(place=newest)
         .filter(place__lte=count)
         .order_by("subscription_id", "starts_at")
-        .values_list("subscription_id", "subscription__account_id", "version_id", "starts_at", "ends_at", "quantity")
+        .values_list(
+            "subscription_id", "subscription__account_id", "version_id", "starts_at", "ends_at", "quantity", "add_ons"
+        )
     )
     periods: dict[int, list[PastPeriod]] = {each: [] for each in subscription_ids}
-    for subscription_id, account_id, version_id, start, end, quantity in rows:
-        past = PastPeriod(subscription_id, account_id, version_id, start, end, Held(quantity))
+    for subscription_id, account_id, version_id, start, end, quantity, add_ons in rows:
+        past = PastPeriod(subscription_id, account_id, version_id, start, end, hold(quantity, add_ons))
         periods[subscription_id].append(past)
     return periods
 

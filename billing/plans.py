@@ -14,7 +14,16 @@ from billing.money import find_exponent
 from billing.periods import Anchoring, Cycle, Interval
 from billing.price_rows import describe_price, store_prices
 from billing.proration import Proration
-from billing.rating import QUANTITY_DIGITS, UNIT_PRICE_DIGITS, InvalidPrice, PriceTerms, check_digits
+from billing.rating import (
+    QUANTITY_DIGITS,
+    UNIT_PRICE_DIGITS,
+    InvalidPrice,
+    PriceTerms,
+    RatedLine,
+    check_digits,
+    flat_fee,
+    rate,
+)
 from metering import meters
 
 
@@ -72,6 +81,10 @@ class AddOnTerms:
     description: str
     unit_amount: Decimal
     max_quantity: int | None = None
+
+    def rate(self, quantity: int) -> RatedLine:
+        """What so many come to in a period: as a flat fee by seat. Raises AmountTooLarge."""
+        return rate(flat_fee(self.description, self.unit_amount, per_seat=True), Decimal(quantity))
 
 
 @dataclass(frozen=True, slots=True)

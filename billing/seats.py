@@ -5,27 +5,17 @@ billed by items on the same invoice, as a change of plan is: so that more and fe
 between.
 """
 
+from dataclasses import replace
 from datetime import datetime
 
 from django.db import transaction
-from django.utils.translation import gettext as _
 
-from billing.fees import FeePart, shift_fees
-from billing.holdings import Held, check_seats
+from billing.holdings import check_seats
 from billing.lifecycle import load_subscriptions, lock_subscription, log, require_running
-from billing.models import Period, Price, Subscription, SubscriptionChange, SubscriptionMove
-from billing.parts import (
-    MoveRefused,
-    PeriodFinal,
-    describe_cut,
-    find_part,
-    list_fees,
-    lock_periods,
-    read_period,
-    require_nothing_later,
-    write_parts,
-)
-from billing.subscriptions import RUNNING, find_held
+from billing.models import Price, Subscription, SubscriptionMove
+from billing.parts import MoveRefused, read_period
+from billing.shifts import bill_shift, hold_period, preview_shift, refresh_later
+from billing.subscriptions import find_held
 from billing.switching import MovePreview
 
 
@@ -42,11 +32,14 @@ def change_quantity(subscription_id: int, quantity: int, *, at: datetime, by: in
     if subscription.quantity == quantity and subscription.quantity_at is None:
         return
     require_seats(subscription)
-    if subscription.quantity != quantity:
-        change = log(subscription, SubscriptionMove.QUANTITY_CHANGED, subscription.quantity, quantity, at=at, by=by)
-        bill_shift(subscription, Held(quantity), change)
+    period, old = hold_period(subscription, at=at), subscription.quantity
+    before = find_held(subscription, subscription.version_id, at)
     subscription.quantity, subscription.next_quantity, subscription.quantity_at = quantity, None, None
     subscription.save()
+    if old != quantity:
+        change = log(subscription, SubscriptionMove.QUANTITY_CHANGED, old, quantity, at=at, by=by)
+        if period is not None:
+            bill_shift(subscription, period, change, before=before)
     refresh_later(subscription, at=at)
 
 
@@ -91,62 +84,8 @@ def preview_quantity(subscription_id: int, quantity: int, *, at: datetime) -> Mo
     check_seats(quantity)
     subscription = load_subscriptions().get(pk=subscription_id)
     require_seats(subscription)
-    parts: list[FeePart] = []
-    currency = subscription.version.currency
-    if subscription.state in RUNNING:
-        period = read_period(subscription, at=at, opens=False)
-        parts, currency = list_shifts(subscription, period, Held(quantity), at=at), period.version.currency
-    return MovePreview(
-        currency,
-        tuple(part for part in parts if part.amount_minor < 0),
-        tuple(part for part in parts if part.amount_minor > 0),
-    )
-
-
-def bill_shift(subscription: Subscription, after: Held, change: SubscriptionChange) -> None:
-    """Bill by items what is held from the change on in place of what was, where a period is under way.
-
-    At the very start of a period its own invoice bills it. Closing waits for us, or we for it. Raises PeriodFinal.
-    """
-    at = change.at
-    if subscription.state not in RUNNING:
-        return
-    period = read_period(subscription, at=at)
-    periods = lock_periods(subscription, at=at)
-    if any(each.closed_at is not None for each in periods) or period.pk not in {each.pk for each in periods}:
-        raise PeriodFinal(f"The period of {at} is billed already.")
-    require_nothing_later(subscription, at=at)
-    if period.starts_at < at:
-        parts = list_shifts(subscription, period, after, at=at)
-        write_parts(subscription, period, parts, _("%(fee)s: changed on %(date)s"), change, date=at)
-    elif period.is_prorated:
-        raise PeriodFinal(f"The subscription was changed at {at} already.")
-    else:
-        keep_held(period, after)
-
-
-def list_shifts(subscription: Subscription, period: Period, after: Held, *, at: datetime) -> list[FeePart]:
-    if period.is_free:
-        return []
-    left = find_part(period.version, describe_cut(subscription, period, at=at), at)
-    old, new = (
-        list_fees(subscription, period.version, at=period.starts_at, held=held)
-        for held in (find_held(subscription, at), after)
-    )
-    return shift_fees(old, new, left=left)
-
-
-def refresh_later(subscription: Subscription, *, at: datetime) -> None:
-    """Periods that were opened ahead begin with what will be held then."""
-    for period in lock_periods(subscription, at=at):
-        held = find_held(subscription, period.starts_at)
-        if period.starts_at > at and period.held != held:
-            keep_held(period, held)
-
-
-def keep_held(period: Period, held: Held) -> None:
-    period.quantity = held.seats
-    period.save(update_fields=["quantity"])
+    now = find_held(subscription, subscription.version_id, at)
+    return preview_shift(subscription, replace(now, seats=quantity), at=at)
 
 
 def require_seats(subscription: Subscription) -> None:

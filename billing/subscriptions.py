@@ -10,11 +10,12 @@ from itertools import chain
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q, prefetch_related_objects
 
 from billing import profiles
+from billing.add_on_rows import pick_offered
 from billing.constraints import find_constraint
-from billing.holdings import ONE_SEAT, Held, check_seats
+from billing.holdings import ONE_SEAT, Held, check_seats, hold
 from billing.models import (
     LIVE,
     Period,
@@ -100,6 +101,7 @@ def create_subscription(
             subscription = begin_subscription(account_id, version, started_at, anchor=anchor, zone=zone, at=at)
             subscription.quantity = quantity
             subscription.save(force_insert=True)
+            prefetch_related_objects([subscription], "held_add_ons")
             require_free_meters(subscription, version)
             periods = open_periods(list_first_periods(subscription, until=at, zone=zone), at=at)
             log_creations([subscription], at=at, by=by)
@@ -144,7 +146,7 @@ def subscribe_batch(account_ids: list[int], *, version: PlanVersion, started_at:
     )
     # Those of an earlier call have their periods; ours have none yet.
     ours = Subscription.objects.filter(account_id__in=zones, version=version, periods=None)
-    new = list(ours.select_related("version__plan").order_by("pk"))
+    new = list(ours.select_related("version__plan").prefetch_related("held_add_ons").order_by("pk"))
     firsts = [list_first_periods(each, until=at, zone=zones[each.account_id]) for each in new]
     open_periods(chain.from_iterable(firsts), at=at)
     log_creations(new, at=at)
@@ -248,6 +250,7 @@ def extend_batch(*, until: datetime, at: datetime) -> int | None:
     free = Subscription.objects.select_for_update(skip_locked=True, no_key=True, of=("self",))
     batch = (
         free.select_related("version", "next_version")
+        .prefetch_related("held_add_ons")
         .filter(~Exists(covered), state__in=RUNNING)
         .order_by("pk")[:BATCH]
     )
@@ -291,19 +294,22 @@ def follow_period(subscription: Subscription, last: Period, *, until: datetime, 
 
 
 def make_period(subscription: Subscription, version: PlanVersion, start: datetime, end: datetime) -> Period:
+    held = find_held(subscription, version.pk, start)
     return Period(
         subscription=subscription,
         version=version,
         starts_at=start,
         ends_at=end,
-        quantity=find_held(subscription, start).seats,
+        quantity=held.seats,
+        add_ons=dict(held.add_ons),
     )
 
 
-def find_held(subscription: Subscription, at: datetime) -> Held:
-    """What it has at that time, be it planned: what a period that begins then bills."""
+def find_held(subscription: Subscription, version_id: int, at: datetime) -> Held:
+    """What it has at that time, be it planned, and the version bills: what a period that begins then bills."""
     planned, planned_at = subscription.next_quantity, subscription.quantity_at
-    return Held(subscription.quantity if planned is None or planned_at is None or at < planned_at else planned)
+    seats = subscription.quantity if planned is None or planned_at is None or at < planned_at else planned
+    return hold(seats, pick_offered(subscription.held_add_ons.all(), version_id, at))
 
 
 def find_cycle(subscription: Subscription) -> Cycle:

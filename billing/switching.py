@@ -5,6 +5,7 @@ from datetime import datetime
 
 from django.db import transaction
 
+from billing.add_on_rows import keep_offered, move_planned
 from billing.fees import FeePart, add_parts, charge_fees
 from billing.lifecycle import TRIALING, load_subscriptions, lock_subscription, log, require_running, switch_version
 from billing.models import PlanVersion, Subscription, SubscriptionMove
@@ -44,7 +45,7 @@ def change_plan(subscription_id: int, plan_slug: str, *, at: datetime, by: int |
     The period is cut at `at`: what was used before is billed by the old version, with its fees less the part of the
     whole period that is left; what follows by the new one, with that part of its fees. Limits begin anew. Where the
     periods are of another kind, they begin with `at`. What was planned before for the plan is undone; seats stay, and
-    what is planned for them waits for the end of the new period.
+    so do add-ons as far as the new version offers them; what is planned for them waits for the end of the new period.
     Raises UnknownSubscription, MoveRefused, PeriodFinal, MeterTaken, plans' UnknownPlan.
     """
     subscription = lock_subscription(subscription_id, at=at)
@@ -61,9 +62,11 @@ def change_plan(subscription_id: int, plan_slug: str, *, at: datetime, by: int |
         raise MoveRefused("The subscription will end; its periods cannot become others before.")
     subscription.anchor = find_anchor(subscription, version, at=at)
     switch_version(subscription, version)
+    keep_offered(subscription, version, at=at)
     period = begin_part(subscription, cut, change, end=cut.whole_end if keeps_end else None)
     if subscription.quantity_at is not None:
         subscription.quantity_at = period.ends_at
+    move_planned(subscription, at=at, to=period.ends_at)
     subscription.save()
 
 
@@ -115,7 +118,7 @@ def preview_change(subscription_id: int, plan_slug: str, *, at: datetime) -> Mov
         return MovePreview(version.currency, (), ())
     cycle = describe_periods(version).cycle(find_anchor(subscription, version, at=at))
     left = find_left(version, cycle, cut, end=cut.whole_end if keeps_periods(subscription, version) else None)
-    fees = list_fees(subscription, version, at=at, held=find_held(subscription, at))
+    fees = list_fees(subscription, version, at=at, held=find_held(subscription, version.pk, at))
     return MovePreview(
         version.currency, tuple(list_credits(subscription, period, cut)), tuple(charge_fees(fees, left=left))
     )

@@ -1,6 +1,7 @@
 """What billing stores. A module for each noun; everybody imports from here."""
 
 from billing.models.add_ons import AddOn as AddOn
+from billing.models.add_ons import SubscriptionAddOn as SubscriptionAddOn
 from billing.models.changes import SubscriptionChange as SubscriptionChange
 from billing.models.changes import SubscriptionMove as SubscriptionMove
 from billing.models.coupons import Coupon as Coupon
@@ -12,7 +13,9 @@ from billing.models.credits import CreditKind as CreditKind
 from billing.models.credits import CreditSource as CreditSource
 from billing.models.credits import TopUp as TopUp
 from billing.models.credits import TopUpRule as TopUpRule
+from billing.models.invoices import LINE_OF_ADD_ON as LINE_OF_ADD_ON
 from billing.models.invoices import LINE_OF_PRICE as LINE_OF_PRICE
+from billing.models.invoices import LINES_OF_PLAN as LINES_OF_PLAN
 from billing.models.invoices import Invoice as Invoice
 from billing.models.invoices import InvoiceKind as InvoiceKind
 from billing.models.invoices import InvoiceLine as InvoiceLine

@@ -18,6 +18,9 @@ class SubscriptionMove(models.TextChoices):
     ENDED = "ended", _("ended")
     QUANTITY_CHANGED = "quantity_changed", _("seats changed")
     QUANTITY_PLANNED = "quantity_planned", _("other seats planned")
+    ADD_ON_CHANGED = "add_on_changed", _("add-on changed")
+    ADD_ON_PLANNED = "add_on_planned", _("add-on planned")
+    ADD_ON_UNDONE = "add_on_undone", _("planned add-on undone")
     QUANTITY_UNDONE = "quantity_undone", _("planned seats undone")
 
 

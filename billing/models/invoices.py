@@ -124,10 +124,14 @@ class Invoice(models.Model):
 
 
 LINE_OF_PRICE = "price"
+LINE_OF_ADD_ON = "add_on"
+LINES_OF_PLAN = [LINE_OF_PRICE, LINE_OF_ADD_ON]  # what the version asks of a period; all others bill something else
+LINE_KINDS = [(LINE_OF_PRICE, _("price")), (LINE_OF_ADD_ON, _("add-on")), *ItemKind.choices]
 
 
 class InvoiceLine(models.Model):
-    """One rounded amount of an invoice, with the steps that led to it; of a price of the plan, or of an item.
+    """One rounded amount of an invoice, with the steps that led to it; of a price or an add-on of the plan, or of an
+    item.
 
     `amount_minor` is what the price makes of the quantity. `discount_minor` is taken off it; then the taxes are taken
     out of it, where it held them, or added: `subtotal_minor` and `tax_minor` add up to `total_minor`.
@@ -135,9 +139,7 @@ class InvoiceLine(models.Model):
 
     invoice = models.ForeignKey(Invoice, models.PROTECT, related_name="lines")
     position = models.PositiveIntegerField()
-    kind = models.CharField(
-        max_length=12, choices=[(LINE_OF_PRICE, _("price")), *ItemKind.choices], default=LINE_OF_PRICE
-    )
+    kind = models.CharField(max_length=12, choices=LINE_KINDS, default=LINE_OF_PRICE)
     description = models.CharField(max_length=200)
     meter = models.ForeignKey("metering.Meter", models.PROTECT, null=True, related_name="+")
     quantity = models.DecimalField(**QUANTITY)

@@ -14,7 +14,6 @@ class ItemKind(models.TextChoices):
     ONE_OFF = "one_off", _("one-off charge")
     LATE = "late", _("late usage")
     TRUE_UP = "true_up", _("commitment")
-    ADD_ON = "add_on", _("add-on")
     FEE = "fee", _("fee")
 
 

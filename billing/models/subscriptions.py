@@ -6,7 +6,7 @@ from django.db import models
 from django.db.models import F, Func, Q
 from django.utils.translation import gettext_lazy as _
 
-from billing.holdings import LARGEST_QUANTITY, Held
+from billing.holdings import LARGEST_QUANTITY, Held, hold
 from billing.models.plans import Plan, PlanVersion
 
 
@@ -96,8 +96,8 @@ class Period(models.Model):
     """One billing period [starts_at, ends_at) of a subscription, billed by one plan version.
 
     A free one is billed to nobody. A prorated one began by a change in the middle of what its version calls a period:
-    of the fees only that part is asked. `quantity` is how many seats there were when it began; what changes within it
-    is billed by items.
+    of the fees only that part is asked. `quantity` is how many seats there were when it began, and `add_ons` how many
+    of each by its key; what changes within it is billed by items.
     """
 
     subscription = models.ForeignKey(Subscription, models.PROTECT, related_name="periods")
@@ -105,6 +105,7 @@ class Period(models.Model):
     is_free = models.BooleanField(_("free"), default=False)
     is_prorated = models.BooleanField(_("prorated"), default=False)
     quantity = models.PositiveIntegerField(_("seats"), default=1)
+    add_ons = models.JSONField(_("add-ons"), default=dict, blank=True)
     starts_at = models.DateTimeField()
     ends_at = models.DateTimeField()
     closed_at = models.DateTimeField(null=True, blank=True)
@@ -142,4 +143,4 @@ class Period(models.Model):
 
     @property
     def held(self) -> Held:
-        return Held(self.quantity)
+        return hold(self.quantity, self.add_ons)

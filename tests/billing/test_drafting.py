@@ -173,14 +173,14 @@ def test_a_draft_of_a_period_shows_what_waits_and_takes_it_when_it_is_issued():
         account_id=subscription.account_id,
         subscription_id=subscription.id,
         currency="EUR",
-        kind="add_on",
+        kind="fee",
         description="Support",
         unit_amount=Decimal("5.00"),
         key="support",
         at=MID_JAN,
     )
     invoicing.draft_ended_period(subscription.period_id, at=FEB)
-    assert InvoiceLine.objects.filter(kind="add_on").count() == 1
+    assert InvoiceLine.objects.filter(kind="fee").count() == 1
     assert InvoiceItem.objects.get().invoice_line is None
     invoice = invoicing.close_period(subscription.period_id, at=FEB + HOUR)
     assert InvoiceItem.objects.get().invoice_line.invoice_id == invoice.id

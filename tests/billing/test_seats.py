@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 from django.db import IntegrityError, connection, transaction
 
-from billing import coupons, invariants, invoicing, lifecycle, previews, seats, subscriptions, switching
+from billing import coupons, invariants, invoicing, lifecycle, previews, seats, shifts, subscriptions, switching
 from billing.models import CouponDuration, InvoiceItem, InvoiceLine, Period, Subscription, SubscriptionChange
 from billing.parts import MoveRefused, PeriodFinal
 from billing.periods import Anchoring, Interval
@@ -274,7 +274,7 @@ def test_control_without_the_periods_lock_seats_miss_the_invoice(monkeypatch):
         is_billed.wait(10)
         return periods
 
-    monkeypatch.setattr(seats, "lock_periods", read_without_lock)
+    monkeypatch.setattr(shifts, "lock_periods", read_without_lock)
 
     def bill():
         is_read.wait(10)
