@@ -29,7 +29,7 @@ DROP FUNCTION billing_check_subscription_add_on;
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("billing", "0013_withdrawn_items"),
+        ("billing", "0014_billing_runs"),
         ("metering", "0012_adjustments_by_zero"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
