@@ -4,7 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from itertools import islice
 
+from django.db import transaction
 from django.db.models import QuerySet
 
 from billing.models import LIVE, Subscription
@@ -13,6 +15,9 @@ from billing.plans import PlanTerms, find_plan, read_version
 from billing.price_imports import list_differences
 from billing.subscriptions import MeterTaken
 from billing.switching import change_plan, preview_change, schedule_change
+from jobs import queue
+
+MOVE_SUBSCRIBER = "billing.move_subscriber"
 
 
 class When(StrEnum):
@@ -45,10 +50,18 @@ class MoveReport:
     subscribers: tuple[SubscriberMove, ...]
 
 
-def preview_moves(version_id: int, plan_slug: str, *, when: When, at: datetime) -> MoveReport:
-    """What move_subscribers would do, writing nothing. Raises PlanVersion.DoesNotExist, UnknownPlan."""
+def count_subscribers(version_id: int) -> int:
+    return live_on(version_id).count()
+
+
+def preview_moves(version_id: int, plan_slug: str, *, when: When, at: datetime, limit: int | None = None) -> MoveReport:
+    """What move_subscribers would do, writing nothing; of so many subscribers, the first ones.
+
+    Raises PlanVersion.DoesNotExist, UnknownPlan.
+    """
     before, after = find_terms(version_id, plan_slug, at=at)
-    moves = (preview_one(each, plan_slug, when=when, at=at) for each in list_subscribers(version_id, after))
+    asked = islice(list_subscribers(version_id, after), limit)
+    moves = (preview_one(each, plan_slug, when=when, at=at) for each in asked)
     return MoveReport(before, after, tuple(list_differences(before, after)), tuple(moves))
 
 
@@ -62,6 +75,27 @@ def move_subscribers(version_id: int, plan_slug: str, *, when: When, at: datetim
     before, after = find_terms(version_id, plan_slug, at=at)
     moves = tuple(move_one(each, plan_slug, when=when, at=at, by=by) for each in list_subscribers(version_id, after))
     return MoveReport(before, after, tuple(list_differences(before, after)), moves)
+
+
+@transaction.atomic
+def enqueue_moves(version_id: int, plan_slug: str, *, when: When, key: str, at: datetime, by: int | None = None) -> int:
+    """Promise a job for each that move_subscribers would move; how many are new. A second call with the key promises
+    nothing more for those that it promised. Raises PlanVersion.DoesNotExist, UnknownPlan.
+    """
+    _before, after = find_terms(version_id, plan_slug, at=at)
+    payload = {"version": version_id, "plan": plan_slug, "when": when.value, "by": by}
+    return sum(
+        queue.enqueue(MOVE_SUBSCRIBER, f"{key}:{each.pk}", payload | {"subscription": each.pk}, at=at)
+        for each in list_subscribers(version_id, after)
+    )
+
+
+def move_subscriber(
+    subscription_id: int, version_id: int, plan_slug: str, *, when: When, at: datetime, by: int | None = None
+) -> SubscriberMove | None:
+    """The same for one; None where it is not on that version any more. Raises UnknownPlan."""
+    subscription = live_on(version_id).filter(pk=subscription_id).first()
+    return move_one(subscription, plan_slug, when=when, at=at, by=by) if subscription else None
 
 
 def find_terms(version_id: int, plan_slug: str, *, at: datetime) -> tuple[PlanTerms, PlanTerms]:

@@ -5,7 +5,7 @@ from datetime import timedelta
 from celery import shared_task
 from django.utils import timezone
 
-from billing import dunning, invoicing, lifecycle, subscriptions, whatif_answers
+from billing import dunning, invoicing, lifecycle, subscriber_moves, subscriptions, whatif_answers
 from billing.credits import settling, top_ups
 from billing.runs import moves, work
 from billing.runs.opening import BILL_PART, PREVIEW_PART
@@ -59,6 +59,20 @@ def ask_one(job: JobContext) -> None:
 def answer_what_if(job: JobContext) -> None:
     """The job's key is a name of the question's own."""
     whatif_answers.answer(job)
+
+
+@handler(subscriber_moves.MOVE_SUBSCRIBER)
+def move_one_subscriber(job: JobContext) -> None:
+    """The job's key is that of the question, and the subscription's id."""
+    asked = job.payload
+    subscriber_moves.move_subscriber(
+        asked["subscription"],
+        asked["version"],
+        asked["plan"],
+        when=subscriber_moves.When(asked["when"]),
+        at=job.at,
+        by=asked["by"],
+    )
 
 
 @shared_task

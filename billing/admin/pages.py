@@ -21,6 +21,7 @@ class Question:
     text: Words
     verb: Words
     terms: Sequence[tuple[Words, Words]] = ()
+    shown: Any = None  # what else a template of its own shows
 
 
 class Tools:

@@ -20,7 +20,10 @@ from django.utils.translation import gettext_lazy as _
 from billing.admin.pages import ask_first
 from billing.admin.price_imports import import_view, may_import
 from billing.admin.reading import PlainDecimalField, ReadOnly, list_sentences
-from billing.admin.tier_forms import TierFormSet
+from billing.admin.subscriber_move_pages import SubscriberMovePages
+from billing.admin.tier_forms import TierForm, TierFormSet
+from billing.admin.version_history import HistoryPages
+from billing.admin.version_offers import OfferPages
 from billing.admin.whatif import WhatIfPages
 from billing.models import AddOn, Plan, PlanLimit, PlanVersion, Price, PriceRow, Tier
 from billing.plans import InvalidPlan, copy_last_version, publish_version, retire_version
@@ -229,6 +232,7 @@ class AddOnInline(DraftRows, AddOnTabularInline):
 
 class TierInline(DraftRows, TierTabularInline):
     model = Tier
+    form = TierForm
     formset = TierFormSet
     fields = ["position", "up_to", "unit_amount", "flat_amount", "rate_percent", "package_size"]
     extra = 0
@@ -241,7 +245,7 @@ class RowInline(DraftRows, RowTabularInline):
 
 
 @admin.register(PlanVersion)
-class PlanVersionAdmin(WhatIfPages, WhileDraft, VersionModelAdmin):
+class PlanVersionAdmin(WhatIfPages, SubscriberMovePages, HistoryPages, OfferPages, WhileDraft, VersionModelAdmin):
     list_display = ["__str__", "currency", "interval", "status", "offered_from", "retired_at", "subscribers"]
     list_filter = [StatusFilter, "interval", "plan"]
     list_select_related = ["plan"]
