@@ -68,7 +68,7 @@ def compose_period(
         before=end,
         is_locked=is_locked,
     )
-    priced = rate_period(terms, account_id=account_id, start=start, end=end, held=period.held)
+    priced = rate_period(terms, account_id=account_id, start=start, end=end, held=period.held, with_digests=True)
     given_off = coupons.read_discounts(account_id=account_id, subscription_id=subscription.pk, at=start)
     lines = compose_lines(
         [*priced, *map(make_item_line, waiting), *raise_to_commitment(period, terms, priced)],
@@ -194,6 +194,7 @@ def make_lines(invoice: Invoice, lines: Iterable[LineFact]) -> Iterator[InvoiceL
             quantity=line.quantity,
             unit=line.unit,
             event_count=line.event_count,
+            event_digest=line.event_digest,
             detail=write_detail(line),
             steps=write_steps(line.steps),
             amount_exact=line.amount_exact,

@@ -34,7 +34,8 @@ class LineFact:
     A flat fee has quantity 1, or that of seats, and neither meter, unit nor event count. `amount_exact` is in whole
     units of the currency, `amount_minor` in its smallest. `usage` is the quantity with what else the price looked at.
     `kind` is `price`, `add_on`, or that of the item which the line bills; then `period` says what it is for, where that
-    is not the invoice's period.
+    is not the invoice's period. `event_digest` is that of the events it prices (`metering.seals`), in hexadecimal,
+    where the reading tells it.
     """
 
     position: int
@@ -53,6 +54,7 @@ class LineFact:
     discount_minor: int = 0
     taxes: tuple[LineTax, ...] = ()
     period: tuple[datetime, datetime] | None = None
+    event_digest: str | None = None
 
     @property
     def tax_minor(self) -> int:
@@ -83,13 +85,13 @@ class LineRef:
 
 
 def rate_period(
-    terms: PlanTerms, *, account_id: int, start: datetime, end: datetime, held: Held
+    terms: PlanTerms, *, account_id: int, start: datetime, end: datetime, held: Held, with_digests: bool = False
 ) -> tuple[LineFact, ...]:
     """What an account's usage of [start, end) costs on a plan, read and rated, with its fees for what is held.
 
     Raises what rate_readings raises.
     """
-    readings = usage.read_totals(account_id=account_id, start=start, end=end)
+    readings = usage.read_totals(account_id=account_id, start=start, end=end, with_digests=with_digests)
     details = read_details(terms.prices, [account_id], start=start, end=end)
     return rate_readings(terms, readings, details[account_id], held=held)
 
@@ -157,7 +159,13 @@ def rate_line(
         amount_exact=rated.amount_exact,
         amount_minor=rated.round(currency).minor,
         usage=used,
+        event_digest=write_digest(reading.digest) if reading and reading.digest is not None else None,
     )
+
+
+def write_digest(digest: int) -> str:
+    """In hexadecimal, 64 digits."""
+    return f"{digest:064x}"
 
 
 def add_lines(lines: Iterable[LineFact], currency: str) -> Money:
@@ -184,6 +192,7 @@ def describe_line(line: InvoiceLine) -> LineFact:
         discount_minor=line.discount_minor,
         taxes=read_taxes(line),
         period=(line.period_start, line.period_end) if line.period_start and line.period_end else None,
+        event_digest=line.event_digest,
     )
 
 

@@ -145,6 +145,9 @@ class InvoiceLine(models.Model):
     quantity = models.DecimalField(**QUANTITY)
     unit = models.CharField(max_length=40, blank=True)
     event_count = models.BigIntegerField(null=True, help_text=_("How many events the line prices."))
+    event_digest = models.CharField(  # noqa: DJ001 - a line without events has none, and one from before digests
+        max_length=64, null=True, help_text=_("Of the set of events that the line prices, in hexadecimal.")
+    )
     detail = models.JSONField(
         default=dict, help_text=_("What else of the usage the price looked at: by dimension, or each transaction.")
     )
@@ -165,6 +168,10 @@ class InvoiceLine(models.Model):
         verbose_name_plural = _("invoice lines")
         constraints = [
             models.UniqueConstraint(fields=["invoice", "position"], name="invoice_line_position_once"),
+            models.CheckConstraint(
+                condition=Q(event_digest__isnull=True) | Q(event_digest__regex="^[0-9a-f]{64}$", meter__isnull=False),
+                name="invoice_line_digest_is_of_metered_events",
+            ),
             models.CheckConstraint(
                 condition=Q(total_minor=F("subtotal_minor") + F("tax_minor")), name="invoice_line_total_is_net_and_tax"
             ),

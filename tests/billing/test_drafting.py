@@ -3,18 +3,20 @@ from decimal import Decimal
 
 import pytest
 from django.conf import settings
-from django.db import connection
+from django.db import IntegrityError, connection, transaction
 
-from billing import coupons, invariants, invoicing, items, tax_rates
+from billing import coupons, invariants, invoicing, items, plans, tax_rates
 from billing.credits import ledger
 from billing.invoicing import PeriodNotOver
 from billing.models import CreditEntry, CreditGrant, Invoice, InvoiceItem, InvoiceLine
 from jobs.models import Job, JobState
 from jobs.runner import run_job
 from metering.ingest import Fate
+from metering.models import Event, HourlyRollup
 from tests.billing.credits.makers import give
 from tests.billing.makers import FEB, HOUR, JAN, MID_JAN, make_plan, make_subscription, use
 from tests.billing.test_items import add
+from tests.metering.folding import seal_event
 
 pytestmark = pytest.mark.django_db
 
@@ -224,3 +226,41 @@ def test_each_rule_of_sums_notices_what_breaks_it(rule):
     assert rule not in list_rules()
     DAMAGE[rule]()
     assert rule in list_rules()
+
+
+def test_a_line_keeps_the_digest_of_the_events_it_prices():
+    subscription = make_subscription()
+    use("acme", sizes=[5, 7], time=MID_JAN)
+    make_subscription("other", plan=plans.find_plan("growth"))
+    use("other", sizes=[3], time=MID_JAN)
+    late = FEB + HOUR
+    use("acme", sizes=[9], time=FEB)
+    invoice = invoicing.close_period(subscription.period_id, at=late)
+    events = Event.objects.filter(subject="acme", happened_at__lt=FEB)
+    digest = sum(seal_event(e.source, e.event_id, e.happened_at, e.type, e.subject, e.data) for e in events) % 2**256
+    assert [(line.event_count, line.event_digest) for line in invoice.lines] == [
+        (None, None), (2, f"{digest:064x}"), (2, f"{digest:064x}"),
+    ]  # fmt: skip
+
+
+def test_a_line_over_nothing_has_the_digest_of_nothing():
+    invoice = invoicing.close_period(make_subscription().period_id, at=FEB)
+    nothing = (0, "0" * 64)
+    assert [(line.event_count, line.event_digest) for line in invoice.lines] == [(None, None), nothing, nothing]
+
+
+def test_a_line_over_hours_from_before_digests_has_none():
+    subscription = make_subscription()
+    use("acme", sizes=[5], time=MID_JAN)
+    HourlyRollup.objects.update(digest=None)
+    invoice = invoicing.close_period(subscription.period_id, at=FEB)
+    assert [(line.event_count, line.event_digest) for line in invoice.lines] == [(None, None), (1, None), (1, None)]
+
+
+@pytest.mark.parametrize("column", ["event_count = 3", "event_digest = repeat('0', 64)", "event_digest = NULL"])
+def test_what_an_issued_line_says_of_its_events_is_frozen(column):
+    subscription = make_subscription()
+    use("acme", sizes=[5], time=MID_JAN)
+    invoicing.close_period(subscription.period_id, at=FEB)
+    with pytest.raises(IntegrityError, match="issued"), transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(f"UPDATE billing_invoiceline SET {column} WHERE event_count = 1")  # noqa: S608
