@@ -241,7 +241,7 @@ def read_version(value: Any, place: str, faults: Faults) -> VersionEntry:
     return VersionEntry(
         currency=currency,
         prices=tuple(prices),
-        limits=tuple(sorted(limits, key=lambda limit: limit.meter_key)),
+        limits=tuple(limits),
         periods=periods,
         commitment_minor=commitment,
         included_credit_minor=included_credit,

@@ -12,7 +12,7 @@ from django.utils import timezone
 from billing.models import LONGEST_TRIAL_DAYS, AddOn, Plan, PlanLimit, PlanVersion, Price
 from billing.money import find_exponent
 from billing.periods import Anchoring, Cycle, Interval
-from billing.price_rows import describe_price, store_prices
+from billing.price_rows import describe_price, find_meter_id, store_prices
 from billing.proration import Proration
 from billing.rating import (
     QUANTITY_DIGITS,
@@ -249,14 +249,15 @@ def retire_version(version_id: int, *, at: datetime) -> PlanTerms:
 
 def check_version(version: PlanVersion) -> None:
     """Raises InvalidPlan with the field."""
-    try:
-        terms = describe_version(version)
-    except InvalidPrice as error:
-        raise InvalidPlan(f"{version}: {error}") from error
-    if not terms.prices:
+    prices = list(version.prices.all())
+    if not prices:
         raise InvalidPlan(f"{version} has no price; a free plan has a fee of zero.", "prices")
-    for number, price in enumerate(terms.prices):
-        check_meter(price, f"prices[{number}]")
+    for number, price in enumerate(prices):
+        try:
+            terms = describe_price(price)
+        except InvalidPrice as error:
+            raise InvalidPlan(f"{version}: {error}", f"prices[{number}].{error.field}") from error
+        check_meter(terms, f"prices[{number}]")
 
 
 def find_plan(slug: str, *, currency: str | None = None, at: datetime | None = None) -> PlanTerms:
@@ -378,18 +379,14 @@ def describe_periods(version: PlanVersion) -> PeriodTerms:
 
 
 def store_limits(version: PlanVersion, limits: Iterable[PlanLimitTerms]) -> None:
-    rows = [
-        PlanLimit(
-            version=version,
-            meter_id=meters.find_meter(limit.meter_key).id,
-            quantity=check_limit(limit).quantity,
-            is_hard=limit.is_hard,
-        )
-        for limit in limits
-    ]
-    if len({row.meter_id for row in rows}) < len(rows):
-        raise InvalidPlan(f"{version} limits a meter twice.")
-    PlanLimit.objects.bulk_create(rows)
+    rows: dict[int, PlanLimit] = {}
+    for number, limit in enumerate(limits):
+        meter_id = find_meter_id(limit.meter_key, f"limits[{number}].meter")
+        if meter_id in rows:
+            raise InvalidPlan(f"{version} limits the meter {limit.meter_key} twice.", f"limits[{number}].meter")
+        quantity = check_limit(limit, f"limits[{number}]").quantity
+        rows[meter_id] = PlanLimit(version=version, meter_id=meter_id, quantity=quantity, is_hard=limit.is_hard)
+    PlanLimit.objects.bulk_create(rows.values())
 
 
 def store_add_ons(version: PlanVersion, add_ons: Iterable[AddOnTerms]) -> None:
@@ -440,7 +437,11 @@ def check_meter(price: PriceTerms, field: str) -> None:
         )
 
 
-def check_limit(limit: PlanLimitTerms) -> PlanLimitTerms:
+def check_limit(limit: PlanLimitTerms, field: str) -> PlanLimitTerms:
     """Raises InvalidPlan."""
-    check_digits(limit.quantity, QUANTITY_DIGITS, error=InvalidPlan, name=f"The limit on {limit.meter_key}")
+    try:
+        check_digits(limit.quantity, QUANTITY_DIGITS, error=InvalidPlan, name=f"The limit on {limit.meter_key}")
+    except InvalidPlan as error:
+        error.field = f"{field}.quantity"
+        raise
     return limit

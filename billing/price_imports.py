@@ -3,7 +3,7 @@
 Idempotent by content: a version that says what the last one of its plan and currency says is not made again.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
@@ -161,8 +161,8 @@ def has_known_meters(entry: VersionEntry, faults: Faults, refused: set[str]) -> 
             with faults.at(f"{place}.meter"):
                 meters.find_meter(key)
     for number, limit in enumerate(entry.limits):
-        with faults.at(f"{entry.place}.limits[{number}].quantity"):
-            check_limit(limit)
+        with faults.at(entry.place):
+            check_limit(limit, f"limits[{number}]")
     return len(faults.found) == before and refused.isdisjoint(key for key, _ in named if key is not None)
 
 
@@ -201,7 +201,10 @@ def describe_change(terms: PlanTerms, action: Action, details: tuple[str, ...]) 
 
 
 def is_same(before: PlanTerms, entry: VersionEntry) -> bool:
-    return before.prices == entry.prices and all(getattr(before, name) == getattr(entry, name) for name in KEPT)
+    """Limits are known by their meters, in whatever order a file has them."""
+    limits = tuple(sorted(entry.limits, key=lambda limit: limit.meter_key))
+    said = replace(entry, limits=limits)
+    return before.prices == said.prices and all(getattr(before, name) == getattr(said, name) for name in KEPT)
 
 
 def list_differences(before: PlanTerms | None, after: PlanTerms) -> list[str]:

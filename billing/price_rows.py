@@ -18,19 +18,28 @@ from metering import meters
 
 def describe_price(price: Price) -> PriceTerms:
     """Raises InvalidPrice, which a draft may well be."""
+    return describe_terms(
+        price,
+        tiers=tuple(describe_tier(tier) for tier in price.tiers.all()),
+        table=tuple(DimensionPrice(tuple(row.values), row.unit_amount) for row in price.rows.all()),
+    )
+
+
+def describe_terms(price: Price, *, tiers: tuple[TierTerms, ...], table: tuple[DimensionPrice, ...]) -> PriceTerms:
+    """The same with these tiers and rows in place of those that are stored."""
     return PriceTerms(
         description=price.description,
         model=PriceModel(price.model),
         meter_key=price.meter.key if price.meter else None,
         unit_amount=price.unit_amount,
         included_units=price.included_units,
-        tiers=tuple(describe_tier(tier) for tier in price.tiers.all()),
+        tiers=tiers,
         conversion=describe_conversion(price),
         package_size=price.package_size,
         package_rounding=Rounding(price.package_rounding),
         percentage=describe_percentage(price),
         dimensions=tuple(price.dimensions),
-        table=tuple(DimensionPrice(tuple(row.values), row.unit_amount) for row in price.rows.all()),
+        table=table,
         first_tier_flat_at_zero=price.first_tier_flat_at_zero,
         minimum=price.minimum,
         cap=price.cap,

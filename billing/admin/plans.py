@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Any, cast
 
 from django import forms
 from django.contrib import admin, messages
-from django.core.exceptions import ValidationError
 from django.db import models, transaction
 from django.db.models import Count, Max, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -18,8 +17,9 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from billing.admin.pages import ask_first
+from billing.admin.price_forms import PriceForm, RowFormSet
 from billing.admin.price_imports import import_view, may_import
-from billing.admin.reading import PlainDecimalField, ReadOnly, list_sentences
+from billing.admin.reading import AmountField, ReadOnly, list_sentences
 from billing.admin.subscriber_move_pages import SubscriberMovePages
 from billing.admin.tier_forms import TierForm, TierFormSet
 from billing.admin.version_history import HistoryPages
@@ -42,12 +42,10 @@ if TYPE_CHECKING:
     AddOnTabularInline = admin.TabularInline[AddOn, PlanVersion]
     TierTabularInline = admin.TabularInline[Tier, Price]
     RowTabularInline = admin.TabularInline[PriceRow, Price]
-    PriceModelForm = forms.ModelForm[Price]
 else:
     PlanModelAdmin = VersionModelAdmin = PriceModelAdmin = admin.ModelAdmin
     VersionTabularInline = PriceTabularInline = LimitTabularInline = TierTabularInline = admin.TabularInline
     RowTabularInline = AddOnTabularInline = admin.TabularInline
-    PriceModelForm = forms.ModelForm
 
 SUBSCRIBERS = Count("subscriptions", filter=Q(subscriptions__state="active"), distinct=True)
 
@@ -56,7 +54,7 @@ class WhileDraft:
     """Rows of a plan version, writable until it is published. Inlines are asked about their parent."""
 
     formfield_overrides: "Mapping[type[models.Field[Any, Any]], Mapping[str, Any]]" = {
-        models.DecimalField: {"form_class": PlainDecimalField}
+        models.DecimalField: {"form_class": AmountField}
     }
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -180,19 +178,6 @@ class PlanAdmin(PlanModelAdmin):
                 self.message_user(request, message, messages.SUCCESS)
 
 
-class PriceForm(PriceModelForm):
-    """Asks the database's rules also where they are about fields that this form does not show."""
-
-    def _post_clean(self) -> None:
-        super()._post_clean()  # type: ignore[misc]
-        if self.errors:
-            return
-        try:
-            self.instance.validate_constraints(exclude=set() if self.instance.version_id else {"version"})
-        except ValidationError as error:
-            self.add_error(None, error.messages)
-
-
 class PriceInline(DraftRows, PriceTabularInline):
     model = Price
     form = PriceForm
@@ -240,6 +225,7 @@ class TierInline(DraftRows, TierTabularInline):
 
 class RowInline(DraftRows, RowTabularInline):
     model = PriceRow
+    formset = RowFormSet
     fields = ["position", "values", "unit_amount"]
     extra = 0
 

@@ -52,3 +52,10 @@ class PlainDecimalField(forms.DecimalField):
 
     def prepare_value(self, value: Any) -> Any:
         return f"{trim(value):f}" if isinstance(value, Decimal) and value.is_finite() else value
+
+
+class AmountField(PlainDecimalField):
+    """The same of what is never below zero."""
+
+    def __init__(self, **terms: Any) -> None:
+        super().__init__(min_value=0, **terms)

@@ -3,17 +3,20 @@
 from typing import TYPE_CHECKING, Any
 
 from django import forms
+from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils.translation import gettext
 
-from billing.models import Price, Tier
+from billing.admin.price_forms import PartFormSet, blame
+from billing.models import Tier
+from billing.price_rows import describe_tier
 from billing.rating import trim
+from billing.rating.checks import TIERED, find_one_tier_problems
 
 if TYPE_CHECKING:
     TierModelForm = forms.ModelForm[Tier]
-    TierInlineFormSet = forms.BaseInlineFormSet[Tier, Price, TierModelForm]
 else:
-    TierModelForm, TierInlineFormSet = forms.ModelForm, forms.BaseInlineFormSet
+    TierModelForm = forms.ModelForm
 
 
 class TierForm(TierModelForm):
@@ -22,18 +25,19 @@ class TierForm(TierModelForm):
         return {*super()._get_validation_exclusions(), "price"}  # type: ignore[misc]
 
 
-class TierFormSet(TierInlineFormSet):
-    """Tiers in the order of their positions: they ascend, and the last one is open. The field at fault says so."""
+class TierFormSet(PartFormSet):
+    """Tiers in the order of their positions: they ascend, and the last one is open. The field at fault says so.
 
-    def clean(self) -> None:
-        super().clean()
-        if any(self.errors):
-            return
-        forms_by_position = sorted(self.list_kept(), key=lambda each: each.cleaned_data["position"])
+    Each has what the model of its price asks of it.
+    """
+
+    def check(self, kept: list[Any]) -> None:
+        if kept and self.instance.model not in TIERED:
+            raise ValidationError(gettext("Only graduated and volume prices have tiers."))
         floor, last = None, None
-        for form in forms_by_position:
+        for form in kept:
             position, end = form.cleaned_data["position"], form.cleaned_data.get("up_to")
-            is_last = form is forms_by_position[-1]
+            is_last = form is kept[-1]
             if position == last:
                 form.add_error("position", gettext("Another tier has this position."))
             if is_last and end is not None:
@@ -45,9 +49,8 @@ class TierFormSet(TierInlineFormSet):
                     "up_to", gettext("A tier ends above the one before, which ends at %s.") % f"{trim(floor):f}"
                 )
             floor, last = end if end is not None else floor, position
-
-    def list_kept(self) -> list[Any]:
-        return [each for each in self.forms if each.cleaned_data and not each.cleaned_data.get("DELETE")]
+            for field, problem in find_one_tier_problems(self.instance.model, "", describe_tier(form.instance)):
+                blame(form, field.removeprefix("."), problem)
 
     def save(self, commit: bool = True) -> list[Tier]:
         """All rows anew: one by one they would stand in each other's way, two at one end or at one position."""

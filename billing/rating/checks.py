@@ -94,11 +94,11 @@ def find_tier_problems(price: PriceTerms) -> Iterator[Problem]:
             yield f"tiers[{number}].up_to", "each tier must end above the one before"
         floor = tier.up_to or floor
     for number, tier in enumerate(price.tiers):
-        yield from find_one_tier_problems(price, f"tiers[{number}]", tier)
+        yield from find_one_tier_problems(price.model, f"tiers[{number}]", tier)
 
 
-def find_one_tier_problems(price: PriceTerms, field: str, tier: TierTerms) -> Iterator[Problem]:
-    is_percentage = price.model == "graduated_percentage"
+def find_one_tier_problems(model: str, field: str, tier: TierTerms) -> Iterator[Problem]:
+    is_percentage = model == "graduated_percentage"
     if is_percentage != (tier.rate_percent is not None):
         yield f"{field}.rate_percent", "the tiers of a graduated percentage have a rate, and others have none"
     if is_percentage and tier.unit_amount:

@@ -45,7 +45,8 @@ LOOKED_AT = {
     ("metering.expressions", ""): {"the module math"},
     # A float is taken for the decimal that was written.
     ("metering.filters", "read_scalar"): {"the name float"},
-    # How long something takes or is kept.
+    # How long something takes, is kept or waits.
+    ("billing.runs.work", "note_failure"): {"a power"},
     ("billing.whatif_answers", "answer"): {"the method total_seconds"},
     ("metering.statements", ""): {"the module struct", "the module time"},  # whole numbers as PostgreSQL packs them
     ("metering.statements", "log_statement"): {"the method monotonic"},

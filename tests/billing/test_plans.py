@@ -67,7 +67,7 @@ def test_a_refused_plan_leaves_nothing():
     with pytest.raises(UnknownMeter) as refusal:
         make_plan("odd", prices=[BASE_FEE, per_unit("Seats", meter_key="seats", unit_amount=Decimal(1))])
     assert refusal.value.field == "prices[1].meter"
-    with pytest.raises(InvalidPlan, match="limits a meter twice"):
+    with pytest.raises(InvalidPlan, match="limits the meter requests twice"):
         make_plan("twice", limits=[PlanLimitTerms("requests", Decimal(1)), PlanLimitTerms("requests", Decimal(2))])
     with pytest.raises(InvalidPlan, match="The limit on requests may not be negative"):
         make_plan("negative", limits=[PlanLimitTerms("requests", Decimal(-1))])
