@@ -13,6 +13,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from billing.late_usage import LatePolicy, LateUsage
 from billing.money import UnknownCurrency, find_exponent
 from billing.periods import Anchoring, Interval
 from billing.plans import AddOnTerms, InvalidPlan, PeriodTerms, PlanLimitTerms
@@ -72,6 +73,7 @@ class VersionEntry:
     commitment_minor: int
     included_credit_minor: int
     add_ons: tuple[AddOnTerms, ...]
+    late: LatePolicy | None
     offered_from: datetime | None
     place: str
 
@@ -223,6 +225,7 @@ def read_version(value: Any, place: str, faults: Faults) -> VersionEntry:
     )
     commitment = read_minor(fields, "commitment", currency)
     included_credit = read_minor(fields, "included_credit", currency)
+    late = read_late_policy(fields, currency)
     offered_from = read_moment(fields, "offered_from")
     rows = {name: fields.take_list(name) or [] for name in ("prices", "limits", "add_ons")}
     fields.finish()
@@ -246,6 +249,7 @@ def read_version(value: Any, place: str, faults: Faults) -> VersionEntry:
         commitment_minor=commitment,
         included_credit_minor=included_credit,
         add_ons=tuple(add_ons),
+        late=late,
         offered_from=offered_from,
         place=place,
     )
@@ -285,6 +289,17 @@ def read_minor(fields: Fields, name: str, currency: str) -> int:
     if minor != minor.to_integral_value() or minor > LARGEST_MINOR:
         raise fields.refuse(name, f"must be an amount that {currency} has")
     return int(minor)
+
+
+def read_late_policy(fields: Fields, currency: str) -> LatePolicy | None:
+    """`late_usage` and `late_waive_under`; None where the installation's policy counts."""
+    stated = fields.take_choice("late_usage", LateUsage, LateUsage.SETTINGS)
+    under = read_minor(fields, "late_waive_under", currency)
+    if stated == LateUsage.SETTINGS:
+        if under:
+            raise fields.refuse("late_waive_under", "needs late_usage, which says what is done about the rest")
+        return None
+    return LatePolicy(stated == LateUsage.SETTLE, stated != LateUsage.WAIVE, under)
 
 
 def read_moment(fields: Fields, name: str) -> datetime | None:

@@ -1,7 +1,7 @@
 """Credit notes: the one way to take back what an issued invoice asks, in full, in part or by line."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from django.db import transaction
@@ -21,6 +21,7 @@ from billing.models import (
 from billing.money import allocate
 from billing.moves import lock_invoice, read_standing, settle
 from billing.numbers import CREDIT_NOTES, take_number
+from billing.taxes import TaxedLine, TaxTerms, tax_line
 
 CREDITABLE = [InvoiceState.ISSUED, InvoiceState.PAID, InvoiceState.UNCOLLECTIBLE]
 
@@ -101,14 +102,15 @@ def preview_credit_note(
 
 
 def read_left(invoice: Invoice) -> int:
-    """What of the invoice's total no credit note has given back."""
-    return invoice.total_minor - (invoice.credit_notes.aggregate(total=Sum("total_minor"))["total"] or 0)
+    """What of the invoice's total neither a credit note nor a settlement of late usage has given back."""
+    noted = invoice.credit_notes.aggregate(total=Sum("total_minor"))["total"] or 0
+    return min(invoice.total_minor - noted, sum(line.total_minor for line in list_left(invoice)))
 
 
 def list_left(invoice: Invoice) -> list[LineLeft]:
     """Lines of which there is something to give back; one below zero has nothing."""
     found = []
-    for line in invoice.lines.prefetch_related("credited").order_by("position"):
+    for line in invoice.lines.prefetch_related("credited", "settlements").order_by("position"):
         left = describe_left(line)
         if left.total_minor > 0:
             found.append(left)
@@ -116,13 +118,19 @@ def list_left(invoice: Invoice) -> list[LineLeft]:
 
 
 def describe_left(line: InvoiceLine) -> LineLeft:
-    given = list(line.credited.all())
-    taxes = [
-        LineTax(tax.name, tax.percent, tax.is_inclusive, tax.minor - sum(each.taxes[place]["minor"] for each in given))
-        for place, tax in enumerate(read_taxes(line))
-    ]
-    net = line.subtotal_minor - sum(each.subtotal_minor for each in given)
-    return LineLeft(line.pk, line.position, net, tuple(taxes))
+    given, late = list(line.credited.all()), tax_late_credit(line)
+    taxes = []
+    for place, tax in enumerate(read_taxes(line)):
+        gone = late.taxes[place].minor + sum(each.taxes[place]["minor"] for each in given)
+        taxes.append(replace(tax, minor=max(0, tax.minor - gone)))
+    net = line.subtotal_minor - late.net_minor - sum(each.subtotal_minor for each in given)
+    return LineLeft(line.pk, line.position, max(0, net) if late.net_minor else net, tuple(taxes))
+
+
+def tax_late_credit(line: InvoiceLine) -> TaxedLine:
+    """What a later invoice gave back of the line because less was counted, with the taxes that the line bore."""
+    asked = sum(each.amount_minor - each.discount_minor + each.noted_minor for each in line.settlements.all())
+    return tax_line(max(0, -asked), [TaxTerms(tax.name, tax.percent, tax.is_inclusive) for tax in read_taxes(line)])
 
 
 def share_credit(

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from decimal import Decimal, localcontext
-from itertools import chain, pairwise
+from itertools import accumulate, chain, pairwise
 
 from django.db.models import Count, Exists, F, OuterRef, Prefetch, Q, QuerySet, Subquery, Sum, Window
 from django.db.models.functions import Coalesce
@@ -11,6 +11,7 @@ from django.db.models.functions import Coalesce
 from billing.add_on_rows import pick_offered
 from billing.holdings import ONE_SEAT
 from billing.invoicing import list_late_differences
+from billing.late_checks import check_late
 from billing.lines import read_line_usage, read_taxes
 from billing.models import (
     LINE_OF_ADD_ON,
@@ -60,6 +61,7 @@ def check() -> Iterator[Violation]:
     yield from check_credits()
     yield from check_moves()
     yield from check_runs()
+    yield from check_late()
 
 
 def check_plans() -> Iterator[Violation]:
@@ -288,7 +290,22 @@ def is_explained(line: InvoiceLine, *, used: Decimal) -> bool:
     if adjusted is None:
         return used > line.quantity or adjustments.is_corrected_since(invoice.issued_at)
     changed = EXACT.subtract(used, line.quantity)
-    return adjusted != 0 if meter.rounding else adjusted == changed
+    if meter.rounding or adjusted == changed:
+        return adjusted != 0
+    # An invoice in place of a void one knows what was adjusted until it was written.
+    since = [
+        each.quantity
+        for each in adjustments.list_adjustments(
+            account_id=invoice.account_id, start=invoice.period_start, end=invoice.period_end
+        )
+        if each.meter_id == meter.pk
+    ]
+    return invoice.number is not None and was_rebilled(invoice) and changed in accumulate(reversed(since), EXACT.add)
+
+
+def was_rebilled(invoice: Invoice) -> bool:
+    earlier = Invoice.objects.filter(period=invoice.period_id, kind=InvoiceKind.PERIOD, pk__lt=invoice.pk)
+    return earlier.filter(state=InvoiceState.VOID).exists()
 
 
 def check_credits() -> Iterator[Violation]:

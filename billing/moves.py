@@ -10,6 +10,7 @@ from billing.credits.spending import refund_burns
 from billing.drafting import draft_period
 from billing.issuing import issue_invoice, name_invoice_key
 from billing.items import release_items
+from billing.late_settling import take_back
 from billing.models import CreditDestination, Invoice, InvoiceKind, InvoiceMove, InvoiceState, Payment, Period
 
 MOVES: dict[str, set[str]] = {
@@ -159,6 +160,7 @@ def void_invoice(
     if invoice.payments.exists() or invoice.credit_notes.exists() or invoice.credited_minor < 0:
         raise MoveRefused(f"Money or credit moved for invoice {invoice}; correct it by a credit note.")
     move(invoice, InvoiceState.VOID, at=at, reason=reason, by=by)
+    take_back(invoice, at=at)
     refund_burns(invoice.account_id, key=name_invoice_key(invoice), at=at, by=by)
     if not bills_again:
         return None

@@ -4,13 +4,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
+from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import F, Max, Min, OuterRef, Prefetch, Q, QuerySet, Subquery
 from django.utils import timezone
 
+from billing.late_usage import LatePolicy, LateUsage
 from billing.models import LONGEST_TRIAL_DAYS, AddOn, Plan, PlanLimit, PlanVersion, Price
-from billing.money import find_exponent
+from billing.money import find_exponent, round_money
 from billing.periods import Anchoring, Cycle, Interval
 from billing.price_rows import describe_price, find_meter_id, store_prices
 from billing.proration import Proration
@@ -91,7 +94,8 @@ class AddOnTerms:
 class PlanTerms:
     """One version of a plan, whole. `published_at` is None for a draft; on offer in [offered_from, retired_at).
 
-    A period comes to the commitment at least, and brings the included credit: both in smallest units.
+    A period comes to the commitment at least, and brings the included credit: both in smallest units. `late` says what
+    is done about late usage, None that it is as the installation says.
     """
 
     slug: str
@@ -107,6 +111,7 @@ class PlanTerms:
     commitment_minor: int = 0
     included_credit_minor: int = 0
     add_ons: tuple[AddOnTerms, ...] = ()
+    late: LatePolicy | None = None
     offered_from: datetime | None = None
     retired_at: datetime | None = None
 
@@ -124,6 +129,7 @@ def create_plan(
     commitment_minor: int = 0,
     included_credit_minor: int = 0,
     add_ons: Iterable[AddOnTerms] = (),
+    late: LatePolicy | None = None,
     at: datetime,
 ) -> PlanTerms:
     """Put a new plan on offer: its first version is published at once. `rank` orders the plans, smallest first.
@@ -144,6 +150,7 @@ def create_plan(
         commitment_minor=commitment_minor,
         included_credit_minor=included_credit_minor,
         add_ons=add_ons,
+        late=late,
     )
     return publish_version(version_id, at=at)
 
@@ -159,6 +166,7 @@ def add_version(
     commitment_minor: int = 0,
     included_credit_minor: int = 0,
     add_ons: Iterable[AddOnTerms] = (),
+    late: LatePolicy | None = None,
 ) -> int:
     """Draft the plan's next version and return its id. Lines of an invoice follow the order of the prices.
 
@@ -182,6 +190,7 @@ def add_version(
         trial_days=periods.trial_days,
         commitment_minor=commitment_minor,
         included_credit_minor=included_credit_minor,
+        **write_late_policy(late),
     )
     store_prices(version, prices)
     store_limits(version, limits)
@@ -202,6 +211,7 @@ def copy_last_version(plan_id: int) -> int:
         commitment_minor=terms.commitment_minor,
         included_credit_minor=terms.included_credit_minor,
         add_ons=terms.add_ons,
+        late=terms.late,
     )
 
 
@@ -364,9 +374,41 @@ def describe_version(version: PlanVersion) -> PlanTerms:
             AddOnTerms(each.key, each.description, each.unit_amount, each.max_quantity)
             for each in version.add_ons.all()
         ),
+        late=describe_late_policy(version),
         offered_from=version.offered_from,
         retired_at=version.retired_at,
     )
+
+
+def describe_late_policy(version: PlanVersion) -> LatePolicy | None:
+    if version.late_usage == LateUsage.SETTINGS:
+        return None
+    return LatePolicy(
+        bills=version.late_usage == LateUsage.SETTLE,
+        credits=version.late_usage != LateUsage.WAIVE,
+        waive_under_minor=version.late_waive_under_minor,
+    )
+
+
+def write_late_policy(policy: LatePolicy | None) -> dict[str, Any]:
+    """The columns that describe_late_policy reads. Raises InvalidPlan."""
+    if policy is None:
+        return {"late_usage": LateUsage.SETTINGS, "late_waive_under_minor": 0}
+    if policy.bills and not policy.credits:
+        raise InvalidPlan("Who bills late usage credits what is taken back.", "late_usage")
+    if policy.waive_under_minor < 0:
+        raise InvalidPlan("The amount under which late usage is waived may not be negative.", "late_waive_under")
+    late_usage = LateUsage.SETTLE if policy.bills else LateUsage.CREDIT if policy.credits else LateUsage.WAIVE
+    return {"late_usage": late_usage, "late_waive_under_minor": policy.waive_under_minor}
+
+
+def find_late_policy(terms: PlanTerms) -> LatePolicy:
+    """The version's own, or that of settings.BILLING_LATE_POLICY, whose amount is in whole units of any currency."""
+    if terms.late is not None:
+        return terms.late
+    stated = LateUsage(settings.BILLING_LATE_POLICY["late_usage"])
+    under = round_money(Decimal(settings.BILLING_LATE_POLICY["waive_under"]), terms.currency).minor
+    return LatePolicy(bills=stated == LateUsage.SETTLE, credits=stated != LateUsage.WAIVE, waive_under_minor=under)
 
 
 def describe_periods(version: PlanVersion) -> PeriodTerms:

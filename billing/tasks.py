@@ -5,7 +5,17 @@ from datetime import timedelta
 from celery import shared_task
 from django.utils import timezone
 
-from billing import dunning, invoicing, lifecycle, subscriber_moves, subscriptions, whatif_answers
+from billing import (
+    dunning,
+    invoicing,
+    late_changes,
+    late_settling,
+    leftovers,
+    lifecycle,
+    subscriber_moves,
+    subscriptions,
+    whatif_answers,
+)
 from billing.credits import settling, top_ups
 from billing.runs import moves, work
 from billing.runs.opening import BILL_PART, PREVIEW_PART
@@ -38,6 +48,27 @@ def preview_one_part(job: JobContext) -> None:
 def bill_one_part(job: JobContext) -> None:
     """As above. What it issues commits together with the mark "done"."""
     work.bill_part(job)
+
+
+@shared_task
+def settle_late_usage() -> None:
+    """Beat's task: find what invoices do not know, and promise to settle it and to bill what nothing else will."""
+    at = timezone.now()
+    late_changes.collect_changes(at)
+    late_changes.enqueue_settlements(at)
+    leftovers.enqueue_leftovers(at)
+
+
+@handler(late_changes.SETTLE_LATE, lease=timedelta(minutes=5), max_attempts=10)
+def settle_late_one(job: JobContext) -> None:
+    """The job's key is the invoice's id and the number of the settling."""
+    late_settling.settle_late(int(job.key.split()[0]), at=job.at)
+
+
+@handler(leftovers.BILL_LEFTOVERS, max_attempts=10)
+def bill_leftovers_one(job: JobContext) -> None:
+    """The job's key is the subscription's id and that of the oldest item that waits."""
+    leftovers.bill_leftovers(int(job.key.split()[0]), at=job.at)
 
 
 @shared_task

@@ -250,7 +250,7 @@ class InvoiceAdmin(ReadOnly, CreditNotePages, InvoiceModelAdmin):
                 destination=CreditDestination.BALANCE if is_paid else CreditDestination.DUE,
                 reason=reason,
                 key=f"whole, {left} left",
-                amount_minor=left if is_paid else read_standing(invoice).open_minor,
+                amount_minor=left if is_paid else min(left, read_standing(invoice).open_minor),
                 at=timezone.now(),
                 by=request.user.pk,
             )

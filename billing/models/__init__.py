@@ -24,6 +24,11 @@ from billing.models.invoices import InvoiceState as InvoiceState
 from billing.models.items import WAITS as WAITS
 from billing.models.items import InvoiceItem as InvoiceItem
 from billing.models.items import ItemKind as ItemKind
+from billing.models.late import LATE_ACTIONS as LATE_ACTIONS
+from billing.models.late import LateBatch as LateBatch
+from billing.models.late import LateCause as LateCause
+from billing.models.late import LateChange as LateChange
+from billing.models.late import LateSettlement as LateSettlement
 from billing.models.outcomes import CreditDestination as CreditDestination
 from billing.models.outcomes import CreditNote as CreditNote
 from billing.models.outcomes import CreditNoteLine as CreditNoteLine

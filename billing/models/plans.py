@@ -4,6 +4,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
+from billing.late_usage import LateUsage
 from billing.models.columns import QUANTITY
 from billing.periods import Anchoring, Interval
 from billing.proration import Proration
@@ -41,6 +42,12 @@ ANCHORINGS = [
 ]
 PRORATIONS = [(Proration.SECOND.value, _("by second")), (Proration.DAY.value, _("by day"))]
 LONGEST_TRIAL_DAYS = 730
+LATE_USAGES = [
+    (LateUsage.SETTINGS.value, _("as this installation says")),
+    (LateUsage.SETTLE.value, _("billed and credited")),
+    (LateUsage.CREDIT.value, _("only credited")),
+    (LateUsage.WAIVE.value, _("neither")),
+]
 
 
 class PlanVersion(models.Model):
@@ -71,6 +78,18 @@ class PlanVersion(models.Model):
     included_credit_minor = models.BigIntegerField(
         _("included credit"), default=0, help_text=_("Credit granted for each period, in the smallest unit.")
     )
+    late_usage = models.CharField(
+        _("late usage"),
+        max_length=10,
+        choices=LATE_USAGES,
+        default=LateUsage.SETTINGS.value,
+        help_text=_("What is done about usage that is counted, or taken back, after its invoice was issued."),
+    )
+    late_waive_under_minor = models.BigIntegerField(
+        _("late usage is waived under"),
+        default=0,
+        help_text=_("A smaller charge for late usage is let go, in the smallest unit. Credits never are."),
+    )
     published_at = models.DateTimeField(null=True, blank=True)
     offered_from = models.DateTimeField(
         null=True, blank=True, help_text=_("Who subscribes from then on gets this version.")
@@ -99,6 +118,12 @@ class PlanVersion(models.Model):
             models.CheckConstraint(
                 condition=Q(commitment_minor__gte=0, included_credit_minor__gte=0),
                 name="plan_version_amounts_not_negative",
+            ),
+            models.CheckConstraint(
+                condition=Q(late_usage__in=[each.value for each in LateUsage], late_waive_under_minor__gte=0)
+                & (~Q(late_usage="settings") | Q(late_waive_under_minor=0)),
+                name="plan_version_late_usage_is_known",
+                violation_error_message=_("An amount under which late usage is waived needs a rule of this version."),
             ),
             models.CheckConstraint(
                 condition=Q(published_at__isnull=True, offered_from__isnull=True, retired_at__isnull=True)

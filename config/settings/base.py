@@ -170,6 +170,7 @@ PERIODIC_TASKS: dict[str, tuple[str, int]] = {
     "billing: close periods that ended": ("billing.tasks.enqueue_due_periods", 300),
     "billing: remind of what is not paid": ("billing.tasks.remind_of_unpaid", 3600),
     "billing: let credit recur and expire": ("billing.tasks.settle_credits", 300),
+    "billing: settle late usage": ("billing.tasks.settle_late_usage", 300),
     "crm: turn alerts into leads": ("crm.tasks.open_leads", 60),
 }
 
@@ -232,6 +233,10 @@ BILLING_REMINDERS = [timedelta(days=17), timedelta(days=31), timedelta(days=45)]
 BILLING_PAYMENT_DAYS = env.int("BILLING_PAYMENT_DAYS", 14)  # from an invoice's issue until it is to be paid
 BILLING_SELLER: dict[str, str] = env.json("BILLING_SELLER", DEMO_SELLER)  # name, address, tax_number, email, payment
 BILLING_OPEN_AHEAD = timedelta(days=1)  # the next period and its limits are there this long before it begins
+# What is done about late usage where a plan version does not say: settle, credit or waive; a smaller charge, in whole
+# units of whatever currency, is let go. What trickles in is gathered for so long before it is settled.
+BILLING_LATE_POLICY = {"late_usage": "settle", "waive_under": "0"}
+BILLING_LATE_DELAY = timedelta(days=1)
 
 
 # Statements are prepared where the code asks for it (`metering.statements`); without a threshold none ever is.

@@ -7,6 +7,7 @@ from itertools import count
 from typing import Any
 
 from billing import plans, profiles, subscriptions
+from billing.late_usage import LatePolicy
 from billing.plans import MONTHLY, PeriodTerms, PlanLimitTerms, PlanTerms
 from billing.rating import (
     DimensionPrice,
@@ -110,6 +111,7 @@ def make_plan(
     limits: Iterable[PlanLimitTerms] = (PlanLimitTerms("requests", Decimal(50_000)),),
     periods: PeriodTerms = MONTHLY,
     commitment_minor: int = 0,
+    late: LatePolicy | None = None,
     at: datetime = JAN,
 ) -> PlanTerms:
     make_meters()
@@ -122,6 +124,7 @@ def make_plan(
         limits=limits,
         periods=periods,
         commitment_minor=commitment_minor,
+        late=late,
         at=at,
     )
 
