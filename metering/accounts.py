@@ -44,7 +44,7 @@ def create_account(*, key: str, name: str = "", aliases: Sequence[str] = (), at:
     hold_names_for_change()
     require_free_names(names)
     account = Account.objects.create(key=key, name=name, created_at=at)
-    Alias.objects.bulk_create(Alias(name=each, account=account) for each in names)
+    Alias.objects.bulk_create(Alias(name=each, account=account, named_at=at) for each in names)
     adopt_events(names, at=at)
     return state_account(account)
 
@@ -61,7 +61,7 @@ def create_accounts(accounts: Iterable[tuple[str, str]], *, at: datetime) -> dic
     known = read_names(wanted)
     new = [Account(key=key, name=name, created_at=at) for key, name in wanted.items() if key not in known]
     Account.objects.bulk_create(new, batch_size=1_000)
-    Alias.objects.bulk_create((Alias(name=each.key, account=each) for each in new), batch_size=1_000)
+    Alias.objects.bulk_create((Alias(name=each.key, account=each, named_at=at) for each in new), batch_size=1_000)
     if new:
         adopt_events([each.key for each in new], at=at)
     made = {each.key: each.pk for each in new}
@@ -81,7 +81,7 @@ def add_alias(*, account_id: int, name: str, at: datetime) -> None:
     if read_names([name]).get(name) == account_id:
         return
     require_free_names([name])
-    Alias.objects.create(name=name, account_id=account_id)
+    Alias.objects.create(name=name, account_id=account_id, named_at=at)
     adopt_events([name], at=at)
 
 

@@ -1,6 +1,6 @@
 """Meters: how events become a quantity. A meter's versions say from when on which events count, and for how much."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -289,21 +289,27 @@ def list_meters() -> list[MeterRef]:
 
 def list_meter_terms() -> list[MeterTerms]:
     """Every meter with its versions, by key, in two queries."""
-    meters = Meter.objects.order_by("key").prefetch_related("versions")
-    return [
-        MeterTerms(
-            key=meter.key,
-            name=meter.name,
-            unit=meter.unit,
-            aggregation=str(meter.aggregation),
-            percentile=meter.percentile,
-            rounding=str(meter.rounding),
-            rounding_places=meter.rounding_places,
-            carries_over=meter.carries_over,
-            versions=tuple(map(state_terms, sorted(meter.versions.all(), key=lambda version: version.number))),
-        )
-        for meter in meters
-    ]
+    return [state_meter_terms(meter) for meter in Meter.objects.order_by("key").prefetch_related("versions")]
+
+
+def read_meter_terms(meter_ids: Iterable[int]) -> dict[int, MeterTerms]:
+    """meter id → the meter with its versions, by key, in two queries."""
+    meters = Meter.objects.filter(pk__in=meter_ids).order_by("key").prefetch_related("versions")
+    return {meter.pk: state_meter_terms(meter) for meter in meters}
+
+
+def state_meter_terms(meter: Meter) -> MeterTerms:
+    return MeterTerms(
+        key=meter.key,
+        name=meter.name,
+        unit=meter.unit,
+        aggregation=str(meter.aggregation),
+        percentile=meter.percentile,
+        rounding=str(meter.rounding),
+        rounding_places=meter.rounding_places,
+        carries_over=meter.carries_over,
+        versions=tuple(map(state_terms, sorted(meter.versions.all(), key=lambda version: version.number))),
+    )
 
 
 def state_terms(version: MeterVersion) -> VersionTerms:

@@ -32,6 +32,12 @@ class Alias(models.Model):
 
     name = models.CharField(_("name"), max_length=120, primary_key=True, validators=[validate_account_key])
     account = models.ForeignKey(Account, models.CASCADE, verbose_name=_("account"), related_name="aliases")
+    named_at = models.DateTimeField(
+        _("named at"),
+        null=True,
+        editable=False,
+        help_text=_("When it was given: events that waited for it count since."),
+    )
 
     class Meta:
         verbose_name = _("alias")

@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
+from operator import itemgetter
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -19,11 +20,14 @@ from django.db.models import Sum
 from metering.accounts import create_account
 from metering.breakdowns import plan_breakdown, read_dimensions
 from metering.corrections import replace_event, retract_event
+from metering.evidence import open_evidence
 from metering.ingest import Fate, ingest_events
 from metering.invariants import check
 from metering.limits import LimitTerms, close_window, hand_over_limits
 from metering.meters import change_meter, create_meter
 from metering.models import Adjustment, Limit
+from metering.parts import read_parts
+from metering.proving import recount_events
 from metering.readings import list_groups
 from metering.spans import read_every
 from metering.usage import Reading, read_series, read_totals
@@ -185,6 +189,7 @@ class Life:
     def compare(self, chance: random.Random) -> None:
         for _ in range(2):
             self.compare_totals(*self.draw_window(chance))
+        self.compare_recounts(*self.draw_window(chance))
         for bucket in ("hour", "day", "month"):
             self.compare_series(chance.choice(self.plans), bucket, *self.draw_window(chance))
         self.compare_groups(chance, *self.draw_window(chance))
@@ -204,6 +209,22 @@ class Life:
             found = (Fraction(reading.quantity), reading.event_count, reading.digest)
             wanted = (round_plan(plan, quantity), event_count, self.digest(plan, start, end))
             assert found == wanted, self.describe(plan, start, end)
+
+    def compare_recounts(self, start: datetime, end: datetime) -> None:
+        """From the events themselves, and by their dimensions, as from the rollups."""
+        readings = {each.meter_id: each for each in self.read(start, end)}
+        evidence = open_evidence(self.account_id, readings, start=start, end=end, closed_at=self.at + DAY)
+        if any(closing.moments is not None for closing in evidence.closings.values()):
+            return  # told as it was when its window was closed
+        for meter_id, recount in recount_events(evidence).items():
+            told = readings[meter_id]
+            assert recount.state_reading() == replace(told, is_level=False), (self.name, told)
+            names = recount.terms.versions[-1].dimensions
+            parts = read_parts([self.account_id], meter_key=told.meter_key, dimensions=names, start=start, end=end)
+            if names and not recount.terms.carries_over:
+                key = itemgetter(*names)
+                by_values = sorted(parts[self.account_id], key=lambda part: key(part.values))
+                assert sorted(recount.list_parts(names), key=lambda part: key(part.values)) == by_values, self.name
 
     def read(self, start: datetime, end: datetime) -> list[Reading]:
         return read_totals(account_id=self.account_id, start=start, end=end, with_digests=True)
