@@ -19,7 +19,7 @@ from billing.parts import MoveRefused
 from billing.plans import UnknownPlan, list_plans
 from billing.subscriber_moves import When, find_period_end
 from billing.subscriptions import RUNNING, MeterTaken
-from billing.switching import change_plan, preview_change, schedule_change
+from billing.switching import MovePreview, change_plan, preview_change, schedule_change
 from billing.wording import display_money
 
 WHEN = [
@@ -88,6 +88,15 @@ def ask_to_change(subscription: Subscription, form: PlanForm, *, at: datetime) -
         end = find_period_end(subscription, at=at)
         text = gettext("%(account)s goes from %(before)s to %(after)s when the period ends.") % words
         return Question(text, _("Plan the change"), [(_("takes effect"), show_moment(end) if end else "–")])
+    text = gettext(
+        "%(account)s goes from %(before)s to %(after)s now. What was used until then is billed by the old plan, "
+        "and limits begin anew."
+    )
+    return Question(text % words, _("Change the plan"), tell_money(preview))
+
+
+def tell_money(preview: MovePreview) -> list[tuple[Words, Words]]:
+    """What a change now gives back and asks, and what that comes to."""
     credits = [
         (gettext("%(fee)s: given back") % {"fee": part.fee.description}, part.amount_minor) for part in preview.credits
     ]
@@ -96,9 +105,4 @@ def ask_to_change(subscription: Subscription, form: PlanForm, *, at: datetime) -
         for part in preview.charges
     ]
     amounts = [*credits, *charges, (_("together, on the next invoices"), preview.net_minor)]
-    text = gettext(
-        "%(account)s goes from %(before)s to %(after)s now. What was used until then is billed by the old plan, "
-        "and limits begin anew."
-    )
-    terms = [(label, display_money(minor, preview.currency)) for label, minor in amounts]
-    return Question(text % words, _("Change the plan"), terms)
+    return [(label, display_money(minor, preview.currency)) for label, minor in amounts]

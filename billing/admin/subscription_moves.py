@@ -17,7 +17,7 @@ from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from billing import lifecycle, switching
+from billing import lifecycle, seats, switching
 from billing.admin.pages import Question, Tools, Words, ask_first, fill_form
 from billing.models import LIVE, Subscription, SubscriptionState
 from billing.parts import MoveRefused
@@ -65,6 +65,12 @@ MOVES: Mapping[str, Move] = {
         _("The change that is planned is undone:"),
         switching.undo_change,
         lambda each: each.changes_at is not None,
+    ),
+    "undo_quantity": Move(
+        _("Keep the seats after all"),
+        _("The seats that are planned are undone:"),
+        seats.undo_quantity,
+        lambda each: each.quantity_at is not None,
     ),
     "cancel_at_end": Move(
         _("End with the period"),

@@ -11,6 +11,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
+from billing.admin.holdings import HoldingPages, describe_add_ons
 from billing.admin.plan_changes import PlanChangePages
 from billing.admin.reading import ReadOnly, list_sentences
 from billing.models import WAITS, Invoice, Period, Subscription, SubscriptionChange
@@ -30,13 +31,17 @@ else:
 
 class PeriodInline(ReadOnly, PeriodTabularInline):
     model = Period
-    readonly_fields = ["starts_at", "ends_at", "closed_at", "documents"]
+    readonly_fields = ["starts_at", "ends_at", "seats_and_add_ons", "closed_at", "documents"]
     fields = [*readonly_fields]
     ordering = ["-starts_at"]
     extra = 0
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Period]:
         return super().get_queryset(request).prefetch_related(Prefetch("invoices", Invoice.objects.order_by("pk")))
+
+    @admin.display(description=_("seats and add-ons"))
+    def seats_and_add_ons(self, period: Period) -> str:
+        return ", ".join([str(period.quantity), *(f"{count} × {key}" for key, count in period.held.add_ons)])
 
     @admin.display(description=_("invoice"))
     def documents(self, period: Period) -> SafeString | str:
@@ -56,7 +61,7 @@ class ChangeInline(ReadOnly, ChangeTabularInline):
 
 
 @admin.register(Subscription)
-class SubscriptionAdmin(ReadOnly, PlanChangePages, SubscriptionModelAdmin):
+class SubscriptionAdmin(ReadOnly, PlanChangePages, HoldingPages, SubscriptionModelAdmin):
     list_display = ["account", "account_key", "version", "state", "started_at", "ended_at"]
     list_filter = ["state", "version__plan"]
     list_per_page = 50
@@ -66,9 +71,10 @@ class SubscriptionAdmin(ReadOnly, PlanChangePages, SubscriptionModelAdmin):
     search_fields = ["account__key", "account__name", "version__plan__name"]
     search_help_text = _("Search in accounts and plans")
     inlines = [PeriodInline, ChangeInline]
-    readonly_fields = ["account_key", "cost_so_far", "waiting"]
+    readonly_fields = ["account_key", "had_add_ons", "cost_so_far", "waiting"]
     fieldsets = [
         (None, {"fields": ["account", "account_key", "version", "state", "started_at", "anchor", "ended_at"]}),
+        (_("Seats and add-ons"), {"fields": ["quantity", "next_quantity", "quantity_at", "had_add_ons"]}),
         (_("What will happen"), {"fields": ["trial_ends_at", "next_version", "changes_at", "cancels_at"]}),
         (_("Period under way"), {"fields": ["cost_so_far", "waiting"]}),
     ]
@@ -79,6 +85,10 @@ class SubscriptionAdmin(ReadOnly, PlanChangePages, SubscriptionModelAdmin):
     @admin.display(description=_("account key"), ordering="account__key")
     def account_key(self, subscription: Subscription) -> str:
         return subscription.account.key
+
+    @admin.display(description=_("add-ons"))
+    def had_add_ons(self, subscription: Subscription) -> SafeString | str:
+        return describe_add_ons(subscription, at=timezone.now())
 
     @admin.display(description=_("cost so far"))
     def cost_so_far(self, subscription: Subscription) -> SafeString | str:
