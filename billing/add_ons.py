@@ -4,16 +4,18 @@ They are fees of the plan like its flat prices: one line each on a period's invo
 with discounts and taxes, and towards a commitment. What changes within it is billed by items, as seats are.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
 from django.db import transaction
+from django.db.models import F, Q
 
 from billing.add_on_rows import drop_planned, is_planned, list_rows, set_quantity
 from billing.holdings import LARGEST_QUANTITY, hold
 from billing.lifecycle import load_subscriptions, lock_subscription, log, require_running
-from billing.models import AddOn, Subscription, SubscriptionMove, SubscriptionState
+from billing.models import AddOn, Subscription, SubscriptionAddOn, SubscriptionMove, SubscriptionState
 from billing.parts import MoveRefused, read_period
 from billing.shifts import bill_shift, hold_period, preview_shift, refresh_later
 from billing.subscriptions import find_held
@@ -44,7 +46,23 @@ class AddOnFact:
 def list_add_ons(subscription_id: int, *, at: datetime) -> list[AddOnFact]:
     """What its version offers, in the version's order, be it had or not."""
     subscription = load_subscriptions().get(pk=subscription_id)
-    return [describe_add_on(subscription, each, at=at) for each in subscription.version.add_ons.all()]
+    rows = list_rows(subscription, after=at)
+    return [
+        describe_add_on(each, [row for row in rows if row.key == each.key], subscription.version.currency, at=at)
+        for each in subscription.version.add_ons.all()
+    ]
+
+
+def name_held(subscription_id: int, *, at: datetime) -> list[tuple[int, str]]:
+    """How many it has of what, as its version describes it, in the version's order. One query."""
+    held = "version__subscriptions__held_add_ons"
+    goes_on = Q(**{f"{held}__ends_at__isnull": True}) | Q(**{f"{held}__ends_at__gt": at})
+    found = AddOn.objects.filter(
+        goes_on,
+        version__subscriptions=subscription_id,
+        **{f"{held}__key": F("key"), f"{held}__starts_at__lte": at},
+    )
+    return list(found.order_by("position").values_list(f"{held}__quantity", "description"))
 
 
 @transaction.atomic
@@ -98,7 +116,7 @@ def undo_add_on(subscription_id: int, key: str, *, at: datetime, by: int | None 
     subscription = lock_subscription(subscription_id, at=at)
     if not is_planned(subscription, at=at, key=key):
         return
-    planned = count_planned(subscription, key, at=at)
+    planned = count_planned(list_rows(subscription, after=at, key=key))
     drop_planned(subscription, at=at, key=key)
     now = count_held(subscription, key, at=at)
     log(subscription, SubscriptionMove.ADD_ON_UNDONE, name(key, planned), name(key, now), at=at, by=by)
@@ -154,26 +172,28 @@ def require_live(subscription: Subscription) -> None:
 
 def count_held(subscription: Subscription, key: str, *, at: datetime) -> int:
     """How many of it there are at that time, be it planned."""
-    rows = list_rows(subscription, after=at, key=key)
+    return count_at(list_rows(subscription, after=at, key=key), at=at)
+
+
+def count_at(rows: Sequence[SubscriptionAddOn], *, at: datetime) -> int:
     return next((row.quantity for row in rows if row.starts_at <= at), 0)
 
 
-def count_planned(subscription: Subscription, key: str, *, at: datetime) -> int:
-    rows = list_rows(subscription, after=at, key=key)
+def count_planned(rows: Sequence[SubscriptionAddOn]) -> int:
+    """How many there will be once all that is planned has come."""
     return next((row.quantity for row in reversed(rows) if row.ends_at is None), 0)
 
 
-def describe_add_on(subscription: Subscription, add_on: AddOn, *, at: datetime) -> AddOnFact:
-    rows = list_rows(subscription, after=at, key=add_on.key)
+def describe_add_on(add_on: AddOn, rows: Sequence[SubscriptionAddOn], currency: str, *, at: datetime) -> AddOnFact:
     turns = [row.ends_at if row.starts_at <= at else row.starts_at for row in rows]
     return AddOnFact(
         key=add_on.key,
         description=add_on.description,
-        currency=subscription.version.currency,
+        currency=currency,
         unit_amount=add_on.unit_amount,
         max_quantity=add_on.max_quantity,
-        quantity=count_held(subscription, add_on.key, at=at),
-        planned_quantity=count_planned(subscription, add_on.key, at=at),
+        quantity=count_at(rows, at=at),
+        planned_quantity=count_planned(rows),
         planned_at=min((turn for turn in turns if turn is not None), default=None),
     )
 

@@ -50,7 +50,10 @@ class MeterTaken(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class SubscriptionFact:
-    """A subscription, with the period [period_start, period_end) that it is in; a free one is billed to nobody."""
+    """A subscription, with the period [period_start, period_end) that it is in; a free one is billed to nobody.
+
+    `held` is what there was when the period began, `seats` how many there are.
+    """
 
     id: int
     account_id: int
@@ -67,6 +70,7 @@ class SubscriptionFact:
     state: str = SubscriptionState.ACTIVE.value
     is_free: bool = False
     held: Held = ONE_SEAT
+    seats: int = 1
 
 
 def create_subscription(
@@ -407,4 +411,5 @@ def describe_subscription(period: Period, *, time_zone: str) -> SubscriptionFact
         state=str(subscription.state),
         is_free=period.is_free,
         held=period.held,
+        seats=subscription.quantity,
     )

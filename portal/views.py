@@ -11,6 +11,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from billing.add_ons import name_held
 from billing.invoicing import UnknownInvoice, list_invoices, read_invoice
 from billing.subscriptions import read_subscription
 from metering.alerts import list_alerts
@@ -97,6 +98,7 @@ def dashboard(request: HttpRequest, account_key: str) -> HttpResponse:
         time_zone=time_zone,
         overview=overview,
         subscription=subscription,
+        add_ons=name_held(subscription.id, at=at) if subscription else [],
         cost=read_cost(account_id=account_id, at=at) if subscription and may_see_money(membership) else None,
         alerts=[alert for alert in list_alerts([account_id]) if alert.start <= at < alert.end],
         first_event="" if overview.has_events else suggest_first_event(request, account_key),

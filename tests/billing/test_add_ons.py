@@ -171,6 +171,19 @@ def test_added_with_the_next_period_it_begins_there_also_where_that_is_open():
     assert list(invariants.check()) == []
 
 
+def test_what_is_had_is_named_by_the_version_and_no_other_subscription(django_assert_num_queries):
+    team = make_team()
+    other = subscriptions.create_subscription(
+        account_id=make_account("other").id, plan_slug="team", started_at=JAN, at=JAN
+    )
+    add_ons.add_add_on(team.pk, "storage", quantity=2, at=JAN)
+    add_ons.schedule_add_on(team.pk, "storage", quantity=5, at=JAN_11)
+    add_ons.add_add_on(other.id, "support", at=JAN)
+    with django_assert_num_queries(1):
+        assert add_ons.name_held(team.pk, at=JAN_21) == [(2, "Storage box")]
+    assert add_ons.name_held(team.pk, at=FEB) == [(5, "Storage box")]
+
+
 def test_what_is_planned_for_an_add_on_can_be_undone():
     team = make_team()
     add_ons.add_add_on(team.pk, "storage", quantity=2, at=JAN)

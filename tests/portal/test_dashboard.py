@@ -1,13 +1,17 @@
 import html
 import shlex
 from datetime import UTC, datetime
+from decimal import Decimal
 
 import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from billing.subscriptions import open_next_periods
+from billing.add_ons import add_add_on
+from billing.plans import AddOnTerms, create_plan
+from billing.rating import flat_fee
+from billing.subscriptions import create_subscription, open_next_periods
 from metering.keys import issue_key
 from metering.meters import create_meter, list_meters
 from metering.models import HourlyRollup, Limit
@@ -45,6 +49,18 @@ def test_the_cost_so_far_is_that_of_the_invoice_with_its_reasons(account, owner)
     assert "257 requests at €0.02 = €5.14" in text
     assert "Total so far €54.14" in text
     assert "At the pace so far: €69.54 when the period ends." in text  # 30 days of usage where 9.5 are over
+
+
+def test_seats_and_add_ons_stand_beside_the_plan(account, owner):
+    offer = [AddOnTerms("support", "Support <by> phone", Decimal(31))]
+    seat = flat_fee("Seats", Decimal(3), per_seat=True)
+    create_plan(slug="team", name="Team", rank=9, currency="EUR", prices=[seat], add_ons=offer, at=makers.NOVEMBER)
+    team = create_subscription(
+        account_id=account.id, plan_slug="team", started_at=makers.NOVEMBER, at=makers.NOVEMBER, quantity=3
+    )
+    add_add_on(team.id, "support", at=makers.NOVEMBER)
+    text = squeeze(read(owner))
+    assert "Team plan · November 2026 · 3 seats · 1 × Support &lt;by&gt; phone · times in UTC" in text
 
 
 def test_a_french_reader_has_french_numbers_and_money(account, owner):
@@ -213,6 +229,6 @@ def test_the_dashboard_costs_a_bounded_number_of_queries_and_one_per_chart_of_at
     makers.make_plan(meters=meters)
     makers.subscribe(account)
     makers.use(account, 3)
-    assert count_queries(owner, "/a/acme/") <= 20 + charts
+    assert count_queries(owner, "/a/acme/") <= 21 + charts
     assert read(owner).count('<svg class="usage-chart"') == charts
     assert read(owner).count('role="meter"') == meters
