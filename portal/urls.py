@@ -20,6 +20,7 @@ urlpatterns = [
     path("language/", set_language, name="set_language"),
     path("a/<name:account_key>/", views.dashboard, name="dashboard"),
     path("a/<name:account_key>/usage/<slug:meter_key>/", views.usage, name="usage"),
+    path("a/<name:account_key>/plans/", views.plans, name="plans"),
     path("a/<name:account_key>/invoices/", views.invoices, name="invoices"),
     path("a/<name:account_key>/invoices/<name:number>/", views.invoice, name="invoice"),
     path("a/<name:account_key>/events/", event_views.events, name="events"),

@@ -29,6 +29,7 @@ from portal.costs import read_cost
 from portal.first_event import write_first_event
 from portal.meter_cards import read_meter_card, read_overview
 from portal.models import Membership, User
+from portal.plan_costs import read_plan_rows
 
 
 def current_user(request: HttpRequest) -> User:
@@ -153,6 +154,25 @@ def invoices(request: HttpRequest, account_key: str) -> HttpResponse:
         screen="invoices",
         time_zone=find_time_zone(membership.account_id),
         invoices=list_invoices(account_id=membership.account_id),
+        cost=read_cost(account_id=membership.account_id, at=timezone.now()),
+    )
+
+
+@require_safe
+@never_cache
+@login_required
+def plans(request: HttpRequest, account_key: str) -> HttpResponse:
+    """What the account's own usage costs on each plan, now and in periods that are over."""
+    membership = get_membership_or_404(current_user(request), account_key)
+    if not may_see_money(membership):
+        return refuse_role(request, membership)
+    return render_screen(
+        request,
+        "portal/plans.html",
+        membership,
+        screen="plans",
+        time_zone=find_time_zone(membership.account_id),
+        rows=read_plan_rows(account_id=membership.account_id, at=timezone.now()),
     )
 
 

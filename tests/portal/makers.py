@@ -13,7 +13,7 @@ from billing.models import Period
 from billing.plans import PlanLimitTerms, create_plan, list_slugs
 from billing.profiles import set_profile
 from billing.rating import flat_fee, per_unit
-from billing.subscriptions import SubscriptionFact, create_subscription
+from billing.subscriptions import SubscriptionFact, create_subscription, open_next_periods
 from metering.accounts import AccountRef, create_account
 from metering.ingest import UsageEvent, ingest_events
 from metering.meters import create_meter
@@ -107,3 +107,9 @@ def read(client: Client, address: str = "/a/acme/", *, language: str = "en") -> 
 def squeeze(page: str) -> str:
     """What a person reads: the text without tags and runs of white space."""
     return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", page)).replace("\xa0", " ")
+
+
+def open_periods(*moments: datetime) -> None:
+    """Let the clock open the periods that have come by each moment."""
+    for moment in moments:
+        open_next_periods(moment)

@@ -77,6 +77,7 @@ def test_the_walk_finds_the_screens(theirs):
     assert account_addresses(theirs) == [
         "/a/theirs/",
         "/a/theirs/usage/requests/",
+        "/a/theirs/plans/",
         "/a/theirs/invoices/",
         "/a/theirs/invoices/2026-000001/",
         "/a/theirs/events/",
@@ -132,6 +133,7 @@ def test_billing_opens_what_money_is_on(theirs):
     assert answers == {
         "/a/theirs/": 200,
         "/a/theirs/usage/requests/": 200,
+        "/a/theirs/plans/": 200,
         "/a/theirs/invoices/": 200,
         "/a/theirs/invoices/2026-000001/": 200,
         "/a/theirs/events/": 403,
@@ -147,6 +149,7 @@ def test_other_roles_see_usage_and_are_told_that_invoices_are_not_theirs(theirs,
     assert {address: answer.status_code for address, answer in answers.items()} == {
         "/a/theirs/": 200,
         "/a/theirs/usage/requests/": 200,
+        "/a/theirs/plans/": 403,
         "/a/theirs/invoices/": 403,
         "/a/theirs/invoices/2026-000001/": 403,
         "/a/theirs/events/": 200,

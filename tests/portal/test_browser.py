@@ -24,8 +24,8 @@ AXE = {
     "resultTypes": ["violations"],
 }
 SCREENS = [
-    "/a/acme/", "/a/acme/usage/requests/", "/a/acme/invoices/", "/a/acme/events/", "/a/acme/events/?text=none",
-    "/a/acme/events/event/", "/a/acme/sending/", "/accounts/password/change/",
+    "/a/acme/", "/a/acme/usage/requests/", "/a/acme/plans/", "/a/acme/invoices/", "/a/acme/events/",
+    "/a/acme/events/?text=none", "/a/acme/events/event/", "/a/acme/sending/", "/accounts/password/change/",
 ]  # fmt: skip
 
 

@@ -1,9 +1,13 @@
 from datetime import UTC, datetime
+from decimal import Decimal
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from billing.drafting import draft_items
+from billing.issuing import issue_one_off
+from billing.items import add_item
 from billing.profiles import set_profile
 from billing.subscriptions import open_next_periods
 from tests.portal import makers
@@ -84,4 +88,36 @@ def test_the_list_costs_the_same_with_any_number_of_invoices(account, owner, sta
     with CaptureQueriesContext(connection) as queries:
         page = owner.get("/a/acme/invoices/").content.decode()
     assert page.count('href="/a/acme/invoices/20') == number
-    assert len(queries) <= 8
+    assert len(queries) <= 16
+
+
+def test_the_next_invoice_is_told_as_it_stands_and_as_it_will_be(account, owner):
+    makers.subscribe(account)
+    makers.use(account, 400)
+    text = squeeze(read(owner, "/a/acme/invoices/"))
+    assert "Next invoice Period November 2026 So far €55.00" in text
+    assert "When the period ends, at the pace so far €72.26" in text
+
+
+def test_without_a_plan_no_next_invoice_is_told(account, owner):
+    assert "Next invoice" not in squeeze(read(owner, "/a/acme/invoices/"))
+
+
+def test_a_one_off_invoice_is_listed_and_opens_without_a_plan(account, owner):
+    set_profile(account_id=account.id, legal_name="Acme")
+    add_item(
+        account_id=account.id,
+        currency="EUR",
+        kind="one_off",
+        description="Training",
+        unit_amount=Decimal(900),
+        key="training",
+        at=makers.NOV_10,
+    )
+    draft = draft_items(account_id=account.id, currency="EUR", at=makers.NOV_10)
+    issue_one_off(draft.pk, at=makers.NOV_10)
+    assert "2026-000001 One-off 10 November 2026 to 10 November 2026" in squeeze(read(owner, "/a/acme/invoices/"))
+    text = squeeze(read(owner, "/a/acme/invoices/2026-000001/"))
+    assert "Outside of a plan" in text
+    assert "Training" in text
+    assert "€900.00" in text
