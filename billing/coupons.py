@@ -5,10 +5,11 @@ in which its coupon was applied, and one that lasts for one period ends with tha
 what-if see the same discounts.
 """
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import TypeVar
 
 from django.db import IntegrityError, transaction
 from django.db.models import Q, QuerySet
@@ -19,6 +20,8 @@ from billing.models import Coupon, CouponDuration, Discount, Period, Subscriptio
 from billing.money import find_exponent
 from billing.periods import Cycle, Interval, find_boundary, find_zone
 from billing.profiles import read_or_set_profile
+
+Key = TypeVar("Key", bound=Hashable)
 
 
 class InvalidCoupon(ValueError):
@@ -65,6 +68,9 @@ class DiscountFact:
     subscription_id: int | None
     starts_at: datetime
     ends_at: datetime | None
+
+    def is_in_effect(self, moment: datetime) -> bool:
+        return self.starts_at <= moment and (self.ends_at is None or moment < self.ends_at)
 
 
 def create_coupon(
@@ -187,21 +193,29 @@ def read_discounts(*, account_id: int, subscription_id: int | None = None, at: d
     return tuple(describe_discount(each) for each in in_effect(at).filter(mine, account_id=account_id))
 
 
-def read_discounts_of(subscriptions: Iterable[tuple[int, int]], *, at: datetime) -> dict[int, tuple[DiscountFact, ...]]:
-    """The same for many (subscription id, account id) at once, by subscription id, in one query."""
-    accounts = dict(subscriptions)
+def read_discounts_of(asked: Mapping[Key, tuple[int, int, datetime]]) -> dict[Key, tuple[DiscountFact, ...]]:
+    """key → what read_discounts says of its (account id, subscription id, moment), for many at once in one query."""
     by_account: dict[int, list[DiscountFact]] = {}
-    for each in in_effect(at).filter(account_id__in=set(accounts.values())):
-        by_account.setdefault(each.account_id, []).append(describe_discount(each))
+    if asked:
+        moments = [moment for _, _, moment in asked.values()]
+        account_ids = {account_id for account_id, _, _ in asked.values()}
+        for each in in_effect(min(moments), max(moments)).filter(account_id__in=account_ids):
+            by_account.setdefault(each.account_id, []).append(describe_discount(each))
     return {
-        pk: tuple(each for each in by_account.get(account_id, ()) if each.subscription_id in (None, pk))
-        for pk, account_id in accounts.items()
+        key: tuple(
+            each
+            for each in by_account.get(account_id, ())
+            if each.subscription_id in (None, subscription_id) and each.is_in_effect(moment)
+        )
+        for key, (account_id, subscription_id, moment) in asked.items()
     }
 
 
-def in_effect(at: datetime) -> QuerySet[Discount]:
-    lasting = Q(ends_at__isnull=True) | Q(ends_at__gt=at)
-    return Discount.objects.filter(lasting, starts_at__lte=at).select_related("coupon").order_by("pk")
+def in_effect(start: datetime, until: datetime | None = None) -> QuerySet[Discount]:
+    """At some moment from `start` to `until`, both included; at `start` when nothing else is said."""
+    lasting = Q(ends_at__isnull=True) | Q(ends_at__gt=start)
+    begun = Discount.objects.filter(lasting, starts_at__lte=until or start)
+    return begun.select_related("coupon").order_by("pk")
 
 
 def find_only_subscription(account_id: int) -> int:

@@ -10,8 +10,9 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Prefetch, QuerySet
 
-from billing.drafting import close_windows, draft_period
-from billing.issuing import issue_invoice
+from billing.closing import PeriodNotOver as PeriodNotOver
+from billing.closing import UnknownPeriod as UnknownPeriod
+from billing.closing import close_one, draft_one
 from billing.lines import LineFact, describe_line
 from billing.models import Invoice, InvoiceKind, InvoiceLine, InvoiceState, Period
 from billing.money import EXACT
@@ -20,14 +21,6 @@ from metering import adjustments, history, usage
 
 DRAFT_PERIOD = "billing.draft_period"
 BATCH = 500
-
-
-class UnknownPeriod(LookupError):
-    """There is no period with this id."""
-
-
-class PeriodNotOver(ValueError):
-    """A period can be closed once it has ended, not before."""
 
 
 class UnknownInvoice(LookupError):
@@ -84,34 +77,17 @@ def close_period(period_id: int, *, at: datetime) -> InvoiceFact | None:
 
     Raises UnknownPeriod, and PeriodNotOver before the period's end.
     """
-    period = lock_period(period_id)
-    if period.closed_at is None:
-        if at < period.ends_at:
-            raise PeriodNotOver(f"The period ends at {period.ends_at}; it cannot be closed at {at}.")
-        if period.is_free:
-            close_windows(period, at=at)
-        else:
-            issue_invoice(draft_period(period, at=at, is_final=True), at=at)
-        period.closed_at = at
-        period.save(update_fields=["closed_at"])
-    if period.is_free:
-        return None
-    return describe_invoice(load_invoices().filter(period_id=period_id, kind=InvoiceKind.PERIOD).latest("pk"))
+    closed = close_one(period_id, at=at)
+    return None if closed.invoice_id is None else describe_invoice(load_invoices().get(pk=closed.invoice_id))
 
 
-@transaction.atomic
 def draft_ended_period(period_id: int, *, at: datetime) -> int | None:
     """Draft the invoice of a period that is over, or draft it anew; its id. None when it is closed already, or free.
 
     Until the period is closed usage goes on counting for it, and closing it drafts the invoice once more. Raises
     UnknownPeriod, and PeriodNotOver before the period's end.
     """
-    period = lock_period(period_id)
-    if at < period.ends_at:
-        raise PeriodNotOver(f"The period ends at {period.ends_at}; it cannot be drafted at {at}.")
-    if period.closed_at is not None or period.is_free:
-        return None
-    return draft_period(period, at=at).pk
+    return draft_one(period_id, at=at).invoice_id
 
 
 def enqueue_drafts(at: datetime) -> int:
@@ -199,14 +175,6 @@ def compare_adjusted(invoices: list[InvoiceFact], *, start: datetime, end: datet
                     billed=line.quantity,
                     used=EXACT.add(line.quantity, adjusted),
                 )
-
-
-def lock_period(period_id: int) -> Period:
-    locked = Period.objects.select_for_update(of=("self",)).select_related("subscription", "version__plan")
-    try:
-        return locked.get(pk=period_id)
-    except Period.DoesNotExist:
-        raise UnknownPeriod(f"There is no period {period_id}.") from None
 
 
 def load_invoices() -> QuerySet[Invoice]:

@@ -1,16 +1,27 @@
 """Issuing: a draft is paid by what credit there is, gets its number, and never changes again."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
-from django.db import transaction
+from django.db import connection, transaction
 
 from billing.credits.grants import grant_credit
-from billing.credits.spending import BillLine, burn_credits, name_price
-from billing.drafting import UnknownDraft, find_last_moment
+from billing.credits.spending import Bill, BillLine, burn_bills, name_price
+from billing.drafting import Draft, UnknownDraft, find_last_moment
 from billing.lines import describe_line
-from billing.models import CreditSource, Invoice, InvoiceState
+from billing.models import CreditSource, Invoice, InvoiceMove, InvoiceState
 from billing.money import allocate
-from billing.numbers import take_number
+from billing.numbers import take_numbers
+from billing.rows import insert_rows
+
+ISSUE = """
+    UPDATE billing_invoice SET state = 'issued', issued_at = %s, series_id = taken.series_id,
+        sequence = taken.sequence, number = taken.number, credited_minor = taken.credited_minor,
+        due_minor = total_minor - taken.credited_minor
+    FROM unnest(%s::bigint[], %s::bigint[], %s::int[], %s::text[], %s::bigint[])
+        AS taken (id, series_id, sequence, number, credited_minor)
+    WHERE billing_invoice.id = taken.id
+"""
 
 
 def name_invoice_key(invoice: Invoice) -> str:
@@ -30,44 +41,68 @@ def issue_one_off(invoice_id: int, *, at: datetime) -> Invoice:
 
 
 def issue_invoice(invoice: Invoice, *, at: datetime) -> None:
-    """Give a draft, whose row the caller has locked or made, its number; from here on the database refuses any change.
+    """One that was stored before; see issue_invoices."""
+    issue_invoices([Draft(invoice, tuple(map(describe_line, invoice.lines.select_related("meter"))))], at=at)
 
-    Credit pays what it can; a document that comes to less than zero gives credit instead. The number is taken last:
-    others wait for it until the transaction ends.
+
+def issue_invoices(drafts: Sequence[Draft], *, at: datetime) -> None:
+    """Give drafts, whose rows the caller has locked or made, their numbers; from here on no change is let through.
+
+    Credit pays what it can; a document that comes to less than zero gives credit instead. The numbers are taken last:
+    others wait for them until the transaction ends.
     """
-    if invoice.total_minor > 0:
-        invoice.credited_minor = burn_for(invoice, at=at)
-    elif invoice.total_minor < 0:
-        invoice.credited_minor = invoice.total_minor
-        give_back(invoice, at=at)
-    invoice.due_minor = invoice.total_minor - invoice.credited_minor
-    taken = take_number(at)
-    invoice.state, invoice.issued_at = InvoiceState.ISSUED, at
-    invoice.series_id, invoice.sequence, invoice.number = taken.series_id, taken.sequence, taken.number
-    invoice.save(update_fields=["state", "issued_at", "series", "sequence", "number", "credited_minor", "due_minor"])
+    if not drafts:
+        return
+    credited = burn_for([draft for draft in drafts if draft.invoice.total_minor > 0], at=at)
+    for draft in drafts:
+        if draft.invoice.total_minor < 0:
+            credited[draft.invoice.pk] = give_back(draft.invoice, at=at)
+    insert_rows(
+        InvoiceMove, [{"invoice_id": draft.invoice.pk, "state": InvoiceState.ISSUED, "at": at} for draft in drafts]
+    )
+    for draft, taken in zip(drafts, take_numbers(len(drafts), at), strict=True):
+        invoice = draft.invoice
+        invoice.credited_minor = credited.get(invoice.pk, 0)
+        invoice.due_minor = invoice.total_minor - invoice.credited_minor
+        invoice.state, invoice.issued_at = InvoiceState.ISSUED, at
+        invoice.series_id, invoice.sequence, invoice.number = taken.series_id, taken.sequence, taken.number
+    write_issued([draft.invoice for draft in drafts], at=at)
 
 
-def burn_for(invoice: Invoice, *, at: datetime) -> int:
-    """What credit pays. Lines below zero are first set off against the others, in proportion."""
-    asked = [describe_line(line) for line in invoice.lines.select_related("meter") if line.total_minor > 0]
+def write_issued(invoices: Sequence[Invoice], *, at: datetime) -> None:
+    rows = [(each.pk, each.series_id, each.sequence, each.number, each.credited_minor) for each in invoices]
+    with connection.cursor() as cursor:
+        cursor.execute(ISSUE, [at, *(list(column) for column in zip(*rows, strict=True))])
+
+
+def burn_for(drafts: Sequence[Draft], *, at: datetime) -> dict[int, int]:
+    """invoice id → what credit pays of it."""
+    bills = {draft.invoice.pk: make_bill(draft, at=at) for draft in drafts}
+    applied = burn_bills(list(bills.values()), at=at) if bills else {}
+    return {pk: sum(each.amount_minor for each in applied[bill.key]) for pk, bill in bills.items()}
+
+
+def make_bill(draft: Draft, *, at: datetime) -> Bill:
+    """Lines below zero are first set off against the others, in proportion."""
+    invoice = draft.invoice
+    asked = [line for line in draft.lines if line.total_minor > 0]
     amounts = allocate(invoice.total_minor, [line.total_minor for line in asked])
-    applied = burn_credits(
-        invoice.account_id,
-        [
+    return Bill(
+        key=name_invoice_key(invoice),
+        account_id=invoice.account_id,
+        currency=invoice.currency,
+        lines=tuple(
             BillLine(line.position, amount, name_price(line))
             for line, amount in zip(asked, amounts, strict=True)
             if amount
-        ],
-        currency=invoice.currency,
-        key=name_invoice_key(invoice),
+        ),
         moment=find_last_moment(invoice, at=at),
-        at=at,
         invoice_id=invoice.pk,
     )
-    return sum(each.amount_minor for each in applied)
 
 
-def give_back(invoice: Invoice, *, at: datetime) -> None:
+def give_back(invoice: Invoice, *, at: datetime) -> int:
+    """Returns what it gave, below zero."""
     grant_credit(
         account_id=invoice.account_id,
         currency=invoice.currency,
@@ -76,3 +111,4 @@ def give_back(invoice: Invoice, *, at: datetime) -> None:
         key=name_invoice_key(invoice),
         at=at,
     )
+    return invoice.total_minor

@@ -5,13 +5,20 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal, localcontext
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Q
 
-from billing.models import LINES_OF_PLAN, WAITS, Invoice, InvoiceItem, InvoiceLine
+from billing.models import WAITS, Invoice, InvoiceItem
 from billing.money import EXACT, round_money
 
 ONE = Decimal(1)
+
+TAKE_ITEMS = """
+    UPDATE billing_invoiceitem SET invoice_line_id = line.id
+    FROM unnest(%s::bigint[], %s::bigint[], %s::int[]) AS place (item_id, invoice_id, position)
+    JOIN billing_invoiceline line ON line.invoice_id = place.invoice_id AND line.position = place.position
+    WHERE billing_invoiceitem.id = place.item_id
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,18 +123,23 @@ def withdraw_item(item_id: int, *, at: datetime, by: int | None = None) -> None:
     item.save(update_fields=["withdrawn_at", "withdrawn_by"])
 
 
-def take_items(item_ids: Iterable[int], invoice: Invoice) -> None:
-    """Say which lines of an invoice bill these items, which the caller has locked and put on its lines in this order.
+def list_waiting_of(subscription_ids: Iterable[int], *, is_locked: bool = False) -> dict[int, list[ItemFact]]:
+    """subscription id → what waits for its next invoice, for many at once in one query; none that has nothing."""
+    waiting = InvoiceItem.objects.filter(WAITS, subscription_id__in=subscription_ids).order_by("pk")
+    if is_locked:
+        waiting = waiting.select_for_update(of=("self",), no_key=True)
+    found: dict[int, list[ItemFact]] = {}
+    for item in waiting:
+        if item.subscription_id is not None:
+            found.setdefault(item.subscription_id, []).append(describe_item(item))
+    return found
 
-    The invoice's lines of items come after those of prices and add-ons, in the order of the items, and before a
-    commitment's.
-    """
-    ids = list(item_ids)
-    lines = InvoiceLine.objects.filter(invoice=invoice).exclude(kind__in=LINES_OF_PLAN).order_by("position")[: len(ids)]
-    items = InvoiceItem.objects.in_bulk(ids)
-    for item_id, line in zip(ids, lines, strict=True):
-        items[item_id].invoice_line = line
-    InvoiceItem.objects.bulk_update(items.values(), ["invoice_line"])
+
+def take_items(places: Iterable[tuple[int, int, int]]) -> None:
+    """Say which lines bill items that the caller has locked: (item id, invoice id, position of the line)."""
+    if columns := list(zip(*places, strict=True)):
+        with connection.cursor() as cursor:
+            cursor.execute(TAKE_ITEMS, [list(column) for column in columns])
 
 
 def release_items(invoice: Invoice) -> int:

@@ -6,9 +6,9 @@ from datetime import datetime
 from django.db import transaction
 from django.db.models import Sum
 
+from billing.closing import bill_again
 from billing.credits.spending import refund_burns
-from billing.drafting import draft_period
-from billing.issuing import issue_invoice, name_invoice_key
+from billing.issuing import name_invoice_key
 from billing.items import release_items
 from billing.late_settling import take_back
 from billing.models import CreditDestination, Invoice, InvoiceKind, InvoiceMove, InvoiceState, Payment, Period
@@ -167,7 +167,4 @@ def void_invoice(
     release_items(invoice)
     if invoice.kind != InvoiceKind.PERIOD or invoice.period_id is None:
         return None
-    period = Period.objects.select_related("subscription__version__plan").get(pk=invoice.period_id)
-    again = draft_period(period, at=at, is_final=True)
-    issue_invoice(again, at=at)
-    return again
+    return bill_again(Period.objects.select_related("subscription").get(pk=invoice.period_id), at=at)

@@ -96,6 +96,11 @@ def read_or_set_profiles(account_ids: Collection[int]) -> dict[int, ProfileFact]
         [BillingProfile(account_id=each.id, legal_name=each.name or each.key) for each in unnamed.values()],
         ignore_conflicts=True,
     )
+    return read_profiles(account_ids)
+
+
+def read_profiles(account_ids: Collection[int]) -> dict[int, ProfileFact]:
+    """Those that there are, by account id. One query."""
     profiles = BillingProfile.objects.filter(account_id__in=account_ids)
     return {profile.account_id: describe_profile(profile) for profile in profiles}
 

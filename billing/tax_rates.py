@@ -28,12 +28,13 @@ def set_tax_rates(*, account_id: int, rate_ids: Iterable[int]) -> None:
 
 
 def read_taxes(account_ids: Collection[int]) -> dict[int, tuple[TaxTerms, ...]]:
-    """account id → its taxes, in the order in which documents show them; none without a profile. Two queries."""
+    """account id → its taxes, in the order in which documents show them; none without a profile. One query."""
     found: dict[int, tuple[TaxTerms, ...]] = dict.fromkeys(account_ids, ())
-    for profile in BillingProfile.objects.filter(account_id__in=account_ids).prefetch_related("tax_rates"):
-        found[profile.account_id] = tuple(describe_rate(rate) for rate in profile.tax_rates.all())
+    borne = TaxRate.objects.filter(profiles__in=account_ids).values_list("profiles", "name", "percent", "is_inclusive")
+    terms: dict[tuple[str, Decimal, bool], TaxTerms] = {}
+    for account_id, name, percent, is_inclusive in borne:
+        key = (name, percent, is_inclusive)
+        if key not in terms:
+            terms[key] = TaxTerms(name, percent, is_inclusive)
+        found[account_id] += (terms[key],)
     return found
-
-
-def describe_rate(rate: TaxRate) -> TaxTerms:
-    return TaxTerms(rate.name, rate.percent, rate.is_inclusive)

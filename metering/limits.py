@@ -6,7 +6,7 @@ from datetime import datetime
 from decimal import ROUND_DOWN, Decimal
 from typing import LiteralString
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.models import F
 
 from metering.accounts import AccountRef, UnknownAccount
@@ -27,6 +27,14 @@ FIND_LIMITS: LiteralString = """
     LEFT JOIN metering_meter m ON m.id = l.meter_id
     WHERE a.name = %s
     ORDER BY m.key
+"""
+
+FIND_OPEN_WINDOWS = """
+    SELECT l.id FROM unnest(%s::bigint[], %s::bigint[], %s::timestamptz[], %s::timestamptz[])
+        AS w (account_id, meter_id, starts_at, ends_at)
+    JOIN metering_limit l ON (l.account_id, l.meter_id, l.starts_at, l.ends_at)
+        = (w.account_id, w.meter_id, w.starts_at, w.ends_at)
+    WHERE l.closed_at IS NULL
 """
 
 
@@ -248,9 +256,22 @@ def close_window(
     What a changed limit still had to say is recorded first. `meter_ids`, when given, are the only ones it is about.
     """
     hold_limits_for_change()
-    hold_accounts([account_id])
-    windows = Limit.objects.filter(account_id=account_id, starts_at=start, ends_at=end, closed_at=None)
+    windows = Limit.objects.filter(account_id=account_id, starts_at=start, ends_at=end)
     if meter_ids is not None:
         windows = windows.filter(meter_id__in=meter_ids)
-    record_crossings(windows.values_list("pk", flat=True), at=at)
-    windows.update(closed_at=at, needs_check=False, used_at_close=F("used"))
+    close_windows([Window(account_id, meter_id, start, end) for (meter_id,) in windows.values_list("meter_id")], at=at)
+
+
+@transaction.atomic
+def close_windows(windows: Collection[Window], *, at: datetime) -> None:
+    """The same for many windows, those that there are, in a fixed number of statements."""
+    if not windows:
+        return
+    hold_limits_for_change()
+    hold_accounts({window.account_id for window in windows})
+    columns = [list(column) for column in zip(*windows, strict=True)]
+    with connection.cursor() as cursor:
+        cursor.execute(FIND_OPEN_WINDOWS, columns)
+        open_ids = [limit_id for (limit_id,) in cursor.fetchall()]
+    record_crossings(open_ids, at=at)
+    Limit.objects.filter(pk__in=open_ids).update(closed_at=at, needs_check=False, used_at_close=F("used"))

@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 
 class InvoiceMove(models.Model):
-    """That an invoice was paid, given up or made void: when, why, and by whom, if not by a payment."""
+    """That an invoice was issued, paid, given up or made void: when, why, and by whom, if not by a payment."""
 
     invoice = models.ForeignKey("billing.Invoice", models.PROTECT, related_name="moves")
     state = models.CharField(max_length=14)

@@ -2,11 +2,29 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
-from billing import closing, invariants, invoicing, subscriptions
+from billing import closing, invariants, invoicing, plans, subscriptions, tax_rates
 from billing.models import Invoice, InvoiceLine, InvoiceSeries, Period
-from billing.rating import flat_fee
-from tests.billing.makers import FEB, HOUR, JAN, MAR, MID_JAN, make_account, make_plan, make_subscription, use
+from billing.rating import flat_fee, per_unit
+from metering import accounts
+from tests.billing.credits.makers import give
+from tests.billing.makers import (
+    BANDWIDTH,
+    BASE_FEE,
+    FEB,
+    HOUR,
+    JAN,
+    MAR,
+    MID_JAN,
+    REQUESTS,
+    make_account,
+    make_detailed_meters,
+    make_plan,
+    make_subscription,
+    use,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -99,3 +117,34 @@ def test_a_free_period_is_composed_of_nothing():
     Period.objects.filter(pk=subscription.period_id).update(is_free=True)
     [composed] = closing.compose_periods([subscription.period_id], at=FEB)
     assert (composed.lines, composed.sums.total_minor, composed.error) == ((), 0, None)
+
+
+def make_metered(count):
+    """Subscriptions of a flat fee and three metered lines, each with usage, a tax and credit; their periods."""
+    make_plan()
+    make_detailed_meters()
+    traffic = per_unit("Traffic", meter_key="traffic", unit_amount=Decimal("0.00000001"))
+    plans.create_plan(
+        slug="wide", name="Wide", rank=9, currency="EUR", prices=[BASE_FEE, REQUESTS, BANDWIDTH, traffic], at=JAN
+    )
+    ids = accounts.create_accounts(((f"cus_{number}", f"Customer {number}") for number in range(count)), at=JAN)
+    subscriptions.create_subscriptions(account_ids=ids.values(), plan_slug="wide", started_at=JAN, at=JAN)
+    rate = tax_rates.create_tax_rate(name="VAT", percent=Decimal(20))
+    for key, account_id in ids.items():
+        tax_rates.set_tax_rates(account_id=account_id, rate_ids=[rate])
+        give(1_000, account_id=account_id, at=JAN)
+        use(key, sizes=[100_000_000] * 12, time=MID_JAN)
+    return list(Period.objects.order_by("pk").values_list("pk", flat=True))
+
+
+def test_a_hundred_periods_cost_as_many_statements_as_fifty():
+    ids = make_metered(150)
+    counts = []
+    for part in (ids[:50], ids[50:]):
+        with CaptureQueriesContext(connection) as captured:
+            closed = closing.close_periods(part, at=FEB)
+        counts.append(len(captured))
+        assert {(each.total_minor, each.error) for each in closed} == {(7_333, None)}
+    assert counts[0] == counts[1] <= 48
+    assert Invoice.objects.filter(credited_minor=1_000).count() == 150
+    assert_sound()

@@ -8,7 +8,7 @@ from billing import coupons, discounts
 from billing.coupons import CouponRefused, InvalidCoupon, UnknownCoupon
 from billing.models import Coupon, CouponDuration, Discount
 from billing.money import UnknownCurrency
-from tests.billing.makers import FEB, JAN, MAR, MID_JAN, make_account, make_plan, make_subscription
+from tests.billing.makers import FEB, HOUR, JAN, MAR, MID_JAN, make_account, make_plan, make_subscription
 from tests.billing.threads import run_together
 
 pytestmark = pytest.mark.django_db
@@ -88,11 +88,19 @@ def test_discounts_are_read_in_the_order_in_which_they_were_applied(django_asser
     coupons.apply_coupon(code="FIRST", account_id=beta.account_id, at=JAN)
     assert read_codes(acme, FEB) == ["SECOND", "FIRST"]
     with django_assert_num_queries(1):
-        found = coupons.read_discounts_of([(acme.id, acme.account_id), (beta.id, beta.account_id)], at=FEB)
-    assert {pk: [each.coupon_code for each in facts] for pk, facts in found.items()} == {
-        acme.id: ["SECOND", "FIRST"],
-        beta.id: ["FIRST"],
+        found = coupons.read_discounts_of(
+            {
+                "acme": (acme.account_id, acme.id, FEB),
+                "acme before": (acme.account_id, acme.id, JAN - HOUR),
+                "beta": (beta.account_id, beta.id, MAR),
+            }
+        )
+    assert {key: [each.coupon_code for each in facts] for key, facts in found.items()} == {
+        "acme": ["SECOND", "FIRST"],
+        "acme before": [],
+        "beta": ["FIRST"],
     }
+    assert coupons.read_discounts_of({}) == {}
 
 
 @pytest.mark.parametrize(

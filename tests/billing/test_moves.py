@@ -38,7 +38,7 @@ def test_an_invoice_is_paid_once_all_of_it_came_in():
     assert pay(invoice, 4000).amount_minor == 4000
     pay(invoice, 900, key="payment 2")
     assert (read_state(invoice), Payment.objects.count()) == ("paid", 2)
-    assert [(each.state, each.at) for each in InvoiceMove.objects.all()] == [("paid", FEB)]
+    assert [(each.state, each.at) for each in InvoiceMove.objects.all()] == [("issued", FEB), ("paid", FEB)]
     assert_sound()
 
 
@@ -75,6 +75,7 @@ def test_an_invoice_that_was_given_up_may_still_be_paid():
     assert read_state(invoice) == "uncollectible"
     pay(invoice, at=MAR)
     assert list(InvoiceMove.objects.order_by("pk").values_list("state", "reason")) == [
+        ("issued", ""),
         ("uncollectible", "bankrupt"),
         ("paid", ""),
     ]
