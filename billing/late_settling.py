@@ -16,8 +16,8 @@ from django.utils.translation import gettext, override
 
 from billing import coupons, plans, profiles
 from billing.commitments import true_up
+from billing.composing import find_part
 from billing.details import read_details
-from billing.drafting import find_part
 from billing.items import ONE, add_item, withdraw_item
 from billing.late_usage import LateAction, LineDiscount, settle_difference, take_discounts, tell_discounts
 from billing.lines import LineFact, rate_line, write_detail
@@ -202,7 +202,9 @@ def settle_commitment(
     priced = sum(each.amount_minor for each in lines if each.kind in LINES_OF_PLAN)
     late = LateSettlement.objects.filter(batch__invoice=invoice, invoice_line__kind=LINE_OF_PRICE)
     priced += late.aggregate(sum=Sum("amount_minor"))["sum"] or 0
-    missing = true_up(terms.commitment_minor, priced, part=find_part(invoice.period, terms)).missing_minor
+    zone = profiles.read_profile(invoice.account_id).time_zone
+    part = find_part(invoice.period, terms, zone)
+    missing = true_up(terms.commitment_minor, priced, part=part).missing_minor
     before = read_settled(invoice, line)
     billed = (line.amount_minor if line else 0) + before.amount_minor
     if missing == billed:
