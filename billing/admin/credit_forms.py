@@ -63,6 +63,9 @@ class GrantForm(forms.Form):
         help_text=_("Keys of meters, or descriptions of fees, with commas between them. Empty: anything."),
     )
     interval = forms.ChoiceField(label=_("comes back"), required=False, choices=[("", _("never")), *INTERVALS])
+    rollover_least = amount_field(
+        _("at least rolls over"), required=False, help_text=_("Even where less of it is left.")
+    )
     rollover = amount_field(_("at most rolls over"), required=False)
     recurs_until = MomentField(label=_("comes back until"), required=False, help_text=_("UTC. Empty: for ever."))
     note = forms.CharField(label=_("note"), required=False, max_length=200)
@@ -81,13 +84,13 @@ class GrantForm(forms.Form):
         values = super().clean() or {}
         currency = values.get("currency")
         values["amount_minor"] = read_minor(self, "amount", currency)
-        rollover = read_minor(self, "rollover", currency)
+        least, rollover = read_minor(self, "rollover_least", currency), read_minor(self, "rollover", currency)
         if values.get("interval"):
             until: datetime | None = values.get("recurs_until")
             values["recurrence"] = RecurrenceTerms(
-                Interval(values["interval"]), rollover_max_minor=rollover, until=until
+                Interval(values["interval"]), rollover_min_minor=least, rollover_max_minor=rollover, until=until
             )
-        elif rollover or values.get("recurs_until"):
+        elif least or rollover or values.get("recurs_until"):
             self.add_error("interval", gettext("Only credit that comes back can roll over, or end doing so."))
         return values
 

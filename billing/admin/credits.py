@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -23,6 +24,7 @@ from billing.credits.grants import InvalidCredit, grant_credit, list_grants, voi
 from billing.credits.ledger import list_currencies, list_entries, read_wallet
 from billing.credits.top_ups import TopUpDropped, drop_top_up, settle_top_up
 from billing.models import CreditEntry, CreditGrant, CreditKind, CreditSource, TopUp, TopUpRule
+from billing.models.credits import INTERVALS
 from billing.profiles import UnknownProfile
 from billing.wording import display_money
 from metering.accounts import read_accounts
@@ -68,10 +70,10 @@ class CreditGrantAdmin(GrantModelAdmin):
     search_fields = ["account__key", "account__name", "note"]
     search_help_text = _("Search in accounts and notes")
     inlines = [EntryInline]
-    readonly_fields = ["wallet", "amount", "balance", "pays_for"]
+    readonly_fields = ["wallet", "amount", "balance", "pays_for", "rolls_over"]
     fields = [
         "wallet", "source", "amount", "balance", "priority", "pays_for", "effective_at", "expires_at", "interval",
-        "recurs_until", "voided_at", "note", "made_at", "made_by",
+        "rolls_over", "recurs_until", "voided_at", "note", "made_at", "made_by",
     ]  # fmt: skip
     actions = ["void"]
 
@@ -93,6 +95,15 @@ class CreditGrantAdmin(GrantModelAdmin):
     @admin.display(description=_("pays for"))
     def pays_for(self, grant: CreditGrant) -> str:
         return ", ".join(grant.scope) or gettext("anything")
+
+    @admin.display(description=_("rolls over"))
+    def rolls_over(self, grant: CreditGrant) -> str:
+        if not grant.rollover_max_minor:
+            return gettext("nothing")
+        least, most = (
+            display_money(minor, grant.currency) for minor in (grant.rollover_min_minor, grant.rollover_max_minor)
+        )
+        return gettext("at least %(least)s, at most %(most)s") % {"least": least, "most": most}
 
     # Who may do what
 
@@ -126,6 +137,7 @@ class CreditGrantAdmin(GrantModelAdmin):
             account=account,
             wallets=[show_wallet(account_id, currency) for currency in list_currencies(account_id)],
             may_grant=self.has_add_permission(request),
+            **list_rules(request, account_id),
         )
 
     def add_view(
@@ -205,6 +217,10 @@ def show_wallet(account_id: int, currency: str) -> dict[str, Any]:
     def show(minor: int) -> str:
         return display_money(minor, currency)
 
+    grants = list_grants(account_id=account_id, currency=currency)
+    # The newest entry comes first; after it the ledger held what it holds now, credit to come included.
+    held_now = sum(grant.balance_minor for grant in grants)
+    after = accumulate((-entry.amount_minor for entry in entries[:-1]), initial=held_now)
     return {
         "currency": currency,
         "settled": show(wallet.settled_minor),
@@ -212,10 +228,39 @@ def show_wallet(account_id: int, currency: str) -> dict[str, Any]:
         "unbilled": show(wallet.unbilled_minor),
         "ongoing": show(wallet.ongoing_minor),
         "grants": [
-            (grant, CreditSource(grant.source).label, show(grant.amount_minor), show(grant.balance_minor))
-            for grant in list_grants(account_id=account_id, currency=currency)
+            {
+                "fact": grant,
+                "source": CreditSource(grant.source).label,
+                "amount": show(grant.amount_minor),
+                "left": show(grant.balance_minor),
+                "pays_for": ", ".join(grant.scope) or gettext("anything"),
+                "interval": dict(INTERVALS)[grant.interval.value] if grant.interval else "–",
+            }
+            for grant in grants
         ],
-        "entries": [(entry, CreditKind(entry.kind).label, show(entry.amount_minor)) for entry in entries],
+        "entries": [
+            (entry, CreditKind(entry.kind).label, show(entry.amount_minor), show(held))
+            for entry, held in zip(entries, after, strict=False)
+        ],
+    }
+
+
+def list_rules(request: HttpRequest, account_id: int) -> dict[str, Any]:
+    """The account's rules of top-ups and what waits for payment, to who may see them."""
+    rules = TopUpRule.objects.filter(account_id=account_id).order_by("currency")
+    waiting = TopUp.objects.filter(rule__account_id=account_id, grant=None, dropped_at=None).select_related("rule")
+    may_view = request.user.has_perm("billing.view_topuprule")
+    return {
+        "rules": [
+            (rule, display_money(rule.threshold_minor, rule.currency), display_money(rule.amount_minor, rule.currency))
+            for rule in (rules if may_view else [])
+        ],
+        "waiting": [
+            (asked, display_money(asked.amount_minor, asked.rule.currency))
+            for asked in (waiting if request.user.has_perm("billing.view_topup") else [])
+        ],
+        "may_view_rules": may_view,
+        "may_add_rule": request.user.has_perm("billing.add_topuprule"),
     }
 
 

@@ -89,10 +89,17 @@ def test_the_terms_can_be_changed_before_it_is_granted(chief):
 
 def test_credit_that_comes_back_is_granted_in_the_admin(chief):
     make_account()
-    terms = make_terms(chief, interval="month", rollover="5", recurs_until="2026-12-31T00:00", confirmed="yes")
+    terms = make_terms(
+        chief, interval="month", rollover_least="2", rollover="5", recurs_until="2026-12-31T00:00", confirmed="yes"
+    )
     chief.post(reverse(ADD), terms)
     grant = CreditGrant.objects.get()
-    assert (grant.interval, grant.rollover_max_minor, f"{grant.expires_at:%m-%d}") == ("month", 500, "02-10")
+    assert (grant.interval, grant.rollover_min_minor, grant.rollover_max_minor, f"{grant.expires_at:%m-%d}") == (
+        "month",
+        200,
+        500,
+        "02-10",
+    )
 
 
 @pytest.mark.parametrize(
@@ -104,6 +111,7 @@ def test_credit_that_comes_back_is_granted_in_the_admin(chief):
         ({"currency": "EUX"}, "is not a currency code"),
         ({"expires_at": "2026-01-01T00:00"}, "Credit expires after it takes effect."),
         ({"rollover": "5"}, "Only credit that comes back can roll over"),
+        ({"rollover_least": "5"}, "Only credit that comes back can roll over"),
         ({"source": "top_up"}, "top_up is not one of the available choices"),
     ],
 )
@@ -219,3 +227,25 @@ def test_lists_cost_the_same_for_one_row_and_for_many(chief, model, django_asser
         add(f"customer-{number}")
     with django_assert_max_num_queries(len(few.captured_queries)):
         show(chief, model)
+
+
+def test_a_wallet_tells_the_balance_after_each_movement(chief):
+    grant = give(1_250)
+    burn(grant.account_id, 250)
+    burn(grant.account_id, 100, key="bill 2")
+    [wallet] = read_wallet_page(chief, grant.account_id).context["wallets"]
+    assert [(amount, held) for _entry, _kind, amount, held in wallet["entries"]] == [
+        ("−€1.00", "€9.00"),
+        ("−€2.50", "€10.00"),
+        ("€12.50", "€12.50"),
+    ]
+
+
+def test_a_wallet_tells_its_rule_of_top_ups_and_what_waits(chief):
+    account = make_account()
+    assert "No rule asks for top-ups of this account." in read_wallet_page(chief, account.id).content.decode()
+    rule = TopUpRule.objects.create(account_id=account.id, currency="EUR", threshold_minor=500, amount_minor=2_000)
+    TopUp.objects.create(rule=rule, number=1, amount_minor=2_000, asked_at=NOON)
+    page = read_wallet_page(chief, account.id).content.decode()
+    assert "Below €5.00 of ongoing balance, €20.00 is asked for." in page
+    assert "waits for payment" in page
