@@ -48,6 +48,25 @@ class LineLeft:
         return sum(self.parts)
 
 
+@dataclass(frozen=True, slots=True)
+class CreditNoteFact:
+    """An issued note over `total_minor` smallest units of its invoice's currency, tax included."""
+
+    number: str
+    issued_at: datetime
+    destination: str
+    reason: str
+    total_minor: int
+
+
+def list_credit_notes(invoice_id: int) -> list[CreditNoteFact]:
+    """What of an invoice was given back, oldest first. One query."""
+    notes = CreditNote.objects.filter(invoice_id=invoice_id).order_by("pk")
+    return [
+        CreditNoteFact(note.number, note.issued_at, note.destination, note.reason, note.total_minor) for note in notes
+    ]
+
+
 @transaction.atomic
 def issue_credit_note(
     invoice_id: int,

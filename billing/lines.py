@@ -8,7 +8,7 @@ from typing import Any
 
 from billing.details import PLAIN, Details, read_details
 from billing.holdings import Held
-from billing.models import LINE_OF_ADD_ON, LINE_OF_PRICE, InvoiceKind, InvoiceLine, InvoiceState
+from billing.models import LINE_OF_ADD_ON, LINE_OF_PRICE, CreditNoteLine, InvoiceKind, InvoiceLine, InvoiceState
 from billing.money import Money, add_money
 from billing.plans import PlanTerms
 from billing.rating import ONE, PriceTerms, Step, Usage, rate, read_steps
@@ -196,7 +196,7 @@ def describe_line(line: InvoiceLine) -> LineFact:
     )
 
 
-def read_taxes(line: InvoiceLine) -> tuple[LineTax, ...]:
+def read_taxes(line: InvoiceLine | CreditNoteLine) -> tuple[LineTax, ...]:
     return tuple(LineTax(tax["name"], Decimal(tax["percent"]), tax["is_inclusive"], tax["minor"]) for tax in line.taxes)
 
 

@@ -2,7 +2,7 @@ from django.urls import path, register_converter
 from django.urls.converters import StringConverter
 from django.views.i18n import set_language
 
-from portal import event_views, views
+from portal import event_views, paper_views, views
 
 
 class NameConverter(StringConverter):
@@ -12,6 +12,8 @@ class NameConverter(StringConverter):
 
 
 register_converter(NameConverter, "name")
+
+PDF, PAGE = {"as_pdf": True}, {"as_pdf": False}
 
 app_name = "portal"
 
@@ -23,6 +25,12 @@ urlpatterns = [
     path("a/<name:account_key>/plans/", views.plans, name="plans"),
     path("a/<name:account_key>/invoices/", views.invoices, name="invoices"),
     path("a/<name:account_key>/invoices/<name:number>/", views.invoice, name="invoice"),
+    path("a/<name:account_key>/invoices/<name:number>/page/", paper_views.invoice, PAGE, name="invoice_page"),
+    path("a/<name:account_key>/invoices/<name:number>/pdf/", paper_views.invoice, PDF, name="invoice_pdf"),
+    path("a/<name:account_key>/credit-notes/<name:note_number>/", paper_views.credit_note, PAGE, name="note_page"),
+    path("a/<name:account_key>/credit-notes/<name:note_number>/pdf/", paper_views.credit_note, PDF, name="note_pdf"),
+    path("a/<name:account_key>/statement/", paper_views.statement, PAGE, name="statement_page"),
+    path("a/<name:account_key>/statement/pdf/", paper_views.statement, PDF, name="statement_pdf"),
     path("a/<name:account_key>/events/", event_views.events, name="events"),
     path("a/<name:account_key>/events/event/", event_views.event, name="event"),
     path("a/<name:account_key>/sending/", event_views.sending, name="sending"),

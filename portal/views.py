@@ -12,6 +12,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from billing.add_ons import name_held
+from billing.credit_notes import list_credit_notes
 from billing.invoicing import UnknownInvoice, list_invoices, read_invoice
 from billing.subscriptions import read_subscription
 from metering.alerts import list_alerts
@@ -195,4 +196,5 @@ def invoice(request: HttpRequest, account_key: str, number: str) -> HttpResponse
         screen="invoices",
         time_zone=document.time_zone,
         invoice=document,
+        credit_notes=list_credit_notes(document.id),
     )

@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy as _
 
 from billing.admin.credit_forms import amount_field, read_minor
 from billing.admin.pages import Question, Words, fill_form
+from billing.admin.papers import CreditNotePaper
 from billing.admin.reading import ReadOnly
 from billing.admin.settlements import InvoiceForm, SettlementPages
 from billing.credit_notes import (
@@ -195,7 +196,7 @@ class NoteLineInline(ReadOnly, NoteLineInlineBase):
 
 
 @admin.register(CreditNote)
-class CreditNoteAdmin(ReadOnly, NoteModelAdmin):
+class CreditNoteAdmin(ReadOnly, CreditNotePaper, NoteModelAdmin):
     """Written from the page of an invoice; here all of them are found."""
 
     list_display = ["number", "of_invoice", "customer", "total", "destination", "reason", "issued_at"]

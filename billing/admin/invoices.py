@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from billing.admin.credit_notes import CreditNotePages
 from billing.admin.invoice_lines import LineInline
 from billing.admin.pages import ask_first
+from billing.admin.papers import InvoicePaper
 from billing.admin.reading import ReadOnly, list_sentences, name_maker, show_day
 from billing.admin.settlements import ManyReasonForm
 from billing.credit_notes import CreditRefused, issue_credit_note, read_left
@@ -42,7 +43,7 @@ DUNNING = {
 
 
 @admin.register(Invoice)
-class InvoiceAdmin(ReadOnly, CreditNotePages, InvoiceModelAdmin):
+class InvoiceAdmin(ReadOnly, InvoicePaper, CreditNotePages, InvoiceModelAdmin):
     list_display = ["name", "customer_name", "account", "plan_name", "period_text", "state", "total", "issued_at"]
     list_filter = ["state", "currency"]
     list_select_related = ["account"]

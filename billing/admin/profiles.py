@@ -7,6 +7,7 @@ from django.db import models
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
+from billing.admin.papers import StatementPaper
 from billing.admin.reading import PlainDecimalField
 from billing.models import BillingProfile, TaxRate
 
@@ -18,7 +19,7 @@ else:
 
 
 @admin.register(BillingProfile)
-class BillingProfileAdmin(ProfileModelAdmin):
+class BillingProfileAdmin(StatementPaper, ProfileModelAdmin):
     list_display = ["legal_name", "account", "email", "country", "time_zone"]
     list_filter = ["country"]
     list_select_related = ["account"]

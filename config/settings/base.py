@@ -232,6 +232,9 @@ BILLING_RUN_NEEDS_APPROVAL = env.bool("BILLING_RUN_NEEDS_APPROVAL", False)  # a 
 BILLING_REMINDERS = [timedelta(days=17), timedelta(days=31), timedelta(days=45)]  # of what is not paid, from its issue
 BILLING_PAYMENT_DAYS = env.int("BILLING_PAYMENT_DAYS", 14)  # from an invoice's issue until it is to be paid
 BILLING_SELLER: dict[str, str] = env.json("BILLING_SELLER", DEMO_SELLER)  # name, address, tax_number, email, payment
+BILLING_FONT_DIRS: list[str] = env.list("BILLING_FONT_DIRS", default=[])  # more fonts for documents: Chinese, say
+BILLING_PAPER_ROWS = 2_000  # lines and sentences that a document may have to be made as PDF in a request
+BILLING_PAPERS_PER_MINUTE = 30  # PDFs that one person may have made
 BILLING_OPEN_AHEAD = timedelta(days=1)  # the next period and its limits are there this long before it begins
 # What is done about late usage where a plan version does not say: settle, credit or waive; a smaller charge, in whole
 # units of whatever currency, is let go. What trickles in is gathered for so long before it is settled.

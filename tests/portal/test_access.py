@@ -7,6 +7,7 @@ from django.apps import apps
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
+from billing.credit_notes import issue_credit_note
 from billing.invoicing import list_invoices
 from portal.access import get_membership_or_404
 from portal.models import Role
@@ -24,7 +25,8 @@ def theirs():
     account = makers.make_account("theirs")
     makers.subscribe(account, started_at=makers.SEPTEMBER, at=makers.SEPTEMBER)
     makers.use(account, 7)
-    makers.issue_invoices(account)
+    [invoice] = makers.issue_invoices(account)
+    issue_credit_note(invoice.id, destination="due", reason="gift", key="1", amount_minor=100, at=makers.NOV_10)
     return account
 
 
@@ -43,6 +45,7 @@ def list_addresses(prefix: str, *, account_key: str, invoice_number: str) -> lis
         "<name:account_key>": account_key,
         "<slug:meter_key>": "requests",
         "<name:number>": invoice_number,
+        "<name:note_number>": "CN-2026-000001",
         "<str:account_key>": account_key,
         "<uuid:reservation_id>": "0b0f4a3e-58a5-4a52-9a3e-0d2f5f6c7a11",
         "<path:source>": "test",
@@ -80,6 +83,12 @@ def test_the_walk_finds_the_screens(theirs):
         "/a/theirs/plans/",
         "/a/theirs/invoices/",
         "/a/theirs/invoices/2026-000001/",
+        "/a/theirs/invoices/2026-000001/page/",
+        "/a/theirs/invoices/2026-000001/pdf/",
+        "/a/theirs/credit-notes/CN-2026-000001/",
+        "/a/theirs/credit-notes/CN-2026-000001/pdf/",
+        "/a/theirs/statement/",
+        "/a/theirs/statement/pdf/",
         "/a/theirs/events/",
         "/a/theirs/events/event/",
         "/a/theirs/sending/",
@@ -136,6 +145,12 @@ def test_billing_opens_what_money_is_on(theirs):
         "/a/theirs/plans/": 200,
         "/a/theirs/invoices/": 200,
         "/a/theirs/invoices/2026-000001/": 200,
+        "/a/theirs/invoices/2026-000001/page/": 200,
+        "/a/theirs/invoices/2026-000001/pdf/": 200,
+        "/a/theirs/credit-notes/CN-2026-000001/": 200,
+        "/a/theirs/credit-notes/CN-2026-000001/pdf/": 200,
+        "/a/theirs/statement/": 200,
+        "/a/theirs/statement/pdf/": 200,
         "/a/theirs/events/": 403,
         "/a/theirs/events/event/": 403,
         "/a/theirs/sending/": 403,
@@ -152,12 +167,20 @@ def test_other_roles_see_usage_and_are_told_that_invoices_are_not_theirs(theirs,
         "/a/theirs/plans/": 403,
         "/a/theirs/invoices/": 403,
         "/a/theirs/invoices/2026-000001/": 403,
+        "/a/theirs/invoices/2026-000001/page/": 403,
+        "/a/theirs/invoices/2026-000001/pdf/": 403,
+        "/a/theirs/credit-notes/CN-2026-000001/": 403,
+        "/a/theirs/credit-notes/CN-2026-000001/pdf/": 403,
+        "/a/theirs/statement/": 200,
+        "/a/theirs/statement/pdf/": 200,
         "/a/theirs/events/": 200,
         "/a/theirs/events/event/": 200,
         "/a/theirs/sending/": 200 if role == Role.DEVELOPER else 403,
     }
     assert "Your role does not open this page" in answers["/a/theirs/invoices/"].content.decode()
-    assert "€" not in "".join(answer.content.decode() for answer in answers.values())
+    pages = [answer for answer in answers.values() if answer["Content-Type"].startswith("text/html")]
+    assert len(pages) == len(answers) - 1
+    assert "€" not in "".join(page.content.decode() for page in pages)
 
 
 @pytest.mark.parametrize("key", ["%00", "th%00eirs", "..", "%F0%9F%92%A5", "x" * 121, "theirs%2F", "THEIRS"])
