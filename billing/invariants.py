@@ -9,6 +9,7 @@ from django.db.models import Count, Exists, F, OuterRef, Prefetch, Q, QuerySet, 
 from django.db.models.functions import Coalesce
 
 from billing.add_on_rows import pick_offered
+from billing.credits.included import KEY, read_period_id
 from billing.holdings import ONE_SEAT
 from billing.invoicing import list_late_differences
 from billing.late_checks import check_late
@@ -21,6 +22,7 @@ from billing.models import (
     CreditGrant,
     CreditKind,
     CreditNote,
+    CreditSource,
     Invoice,
     InvoiceItem,
     InvoiceKind,
@@ -59,6 +61,7 @@ def check() -> Iterator[Violation]:
     yield from check_numbers()
     yield from check_billed_usage()
     yield from check_credits()
+    yield from check_included()
     yield from check_moves()
     yield from check_runs()
     yield from check_late()
@@ -322,6 +325,24 @@ def check_credits() -> Iterator[Violation]:
         detail = f"after entry {entry.pk} it held {entry.running}"
         yield Violation("a grant pays no more than it has", f"credit grant {entry.grant_id}", detail)
     yield from check_credit_documents()
+
+
+def check_included() -> Iterator[Violation]:
+    """Credit that came with a period is of its account and currency, and good for exactly that period."""
+    standing = CreditGrant.objects.filter(source=CreditSource.INCLUDED, key__startswith=KEY, voided_at=None)
+    for grant in standing.order_by("pk").iterator(chunk_size=1_000):
+        of_period = Period.objects.filter(
+            pk=read_period_id(grant.key),
+            subscription__account=grant.account_id,
+            version__currency=grant.currency,
+            version__included_credit_minor__gte=grant.amount_minor,
+            starts_at=grant.effective_at,
+            ends_at=grant.expires_at or grant.effective_at,
+            is_free=False,
+        )
+        if not of_period.exists():
+            detail = f"{grant.key} is not a period from {grant.effective_at} to {grant.expires_at} that brings it"
+            yield Violation("included credit is good for its period", f"credit grant {grant.pk}", detail)
 
 
 def check_moves() -> Iterator[Violation]:

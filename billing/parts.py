@@ -9,6 +9,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from billing import coupons, plans, profiles
+from billing.credits.included import cut_included, take_back
 from billing.discounts import share_discounts
 from billing.fees import Fee, FeePart, credit_fees, spare_fees
 from billing.holdings import Held
@@ -61,8 +62,13 @@ def cut_period(subscription: Subscription, *, at: datetime) -> Cut:
     require_nothing_later(subscription, at=at)
     cut = describe_cut(subscription, period, at=at)
     meters = list_meters({each.version_id for each in periods})
-    Period.objects.filter(pk__in=[each.pk for each in periods if each.starts_at >= at]).delete()
+    later = [each.pk for each in periods if each.starts_at >= at]
+    Period.objects.filter(pk__in=later).delete()
     Period.objects.filter(pk__in=[each.pk for each in periods if each.starts_at < at]).update(ends_at=at)
+    take_back(later, at=at)
+    if period.starts_at < at and not period.is_free:
+        asked, left = find_asked(period, cut), find_part(period.version, cut, at)
+        cut_included(period, asked=asked, left=left, at=at)
     limits.end_windows(account_id=subscription.account_id, meter_ids=meters, at=at)
     return cut
 
@@ -87,6 +93,7 @@ def withdraw_later(subscription: Subscription, *, at: datetime) -> None:
         return
     meters = list_meters({each.version_id for each in later})
     Period.objects.filter(pk__in=[each.pk for each in later]).delete()
+    take_back([each.pk for each in later], at=at)
     limits.end_windows(account_id=subscription.account_id, meter_ids=meters, at=later[0].starts_at)
     reopen(subscription, at=at, until=later[-1].starts_at)
 
@@ -109,7 +116,7 @@ def begin_part(subscription: Subscription, cut: Cut, change: SubscriptionChange,
     period = make_period(subscription, subscription.version, cut.at, end or find_period(cut.at, cycle, cut.zone)[1])
     left = find_left(subscription.version, cycle, cut, end=end)
     period.is_free, period.is_prorated = is_free, not is_free and left != WHOLE
-    open_periods([period], at=cut.at)
+    open_periods([period], at=cut.at, part=WHOLE if is_free else left)
     if period.is_prorated:
         fees = list_fees(subscription, subscription.version, at=cut.at, held=period.held)
         parts = spare_fees(fees, left=left)
@@ -134,8 +141,12 @@ def list_credits(subscription: Subscription, period: Period, cut: Cut) -> list[F
         return []
     held = find_held(subscription, period.version_id, cut.at)
     fees = list_fees(subscription, period.version, at=period.starts_at, held=held)
-    asked = find_part(period.version, cut, period.starts_at) if period.is_prorated else WHOLE
-    return credit_fees(fees, left=find_part(period.version, cut, cut.at), asked=asked)
+    return credit_fees(fees, left=find_part(period.version, cut, cut.at), asked=find_asked(period, cut))
+
+
+def find_asked(period: Period, cut: Cut) -> Fraction:
+    """The part of its fees that a period asks before it is cut."""
+    return find_part(period.version, cut, period.starts_at) if period.is_prorated else WHOLE
 
 
 def find_part(version: PlanVersion, cut: Cut, at: datetime) -> Fraction:

@@ -6,6 +6,7 @@ A period is opened before it begins, together with the limits that metering watc
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from fractions import Fraction
 from itertools import chain
 
 from django.conf import settings
@@ -15,6 +16,7 @@ from django.db.models import Exists, OuterRef, Q, prefetch_related_objects
 from billing import profiles
 from billing.add_on_rows import pick_offered
 from billing.constraints import find_constraint
+from billing.credits.included import grant_included
 from billing.holdings import ONE_SEAT, Held, check_seats, hold
 from billing.models import (
     LIVE,
@@ -29,6 +31,7 @@ from billing.models import (
 )
 from billing.periods import Cycle, find_period, find_zone, next_period
 from billing.plans import describe_periods, find_offer
+from billing.proration import WHOLE
 from metering import limits
 from metering.limits import LimitTerms
 
@@ -340,9 +343,13 @@ def read_zones(account_ids: Iterable[int]) -> dict[int, str]:
     return {account_id: profile.time_zone for account_id, profile in found.items()}
 
 
-def open_periods(new: Iterable[Period], *, at: datetime) -> list[Period]:
-    """Store the periods, then hand over the limits of those that go on: last, because it makes ingestion wait."""
+def open_periods(new: Iterable[Period], *, at: datetime, part: Fraction = WHOLE) -> list[Period]:
+    """Store the periods with the credit that comes with them, `part` of it where they ask that part of fees.
+
+    Then hand over the limits of those that go on: last, because it makes ingestion wait.
+    """
     periods = Period.objects.bulk_create(new)
+    grant_included(periods, at=at, part=part)
     windows: dict[tuple[int, datetime, datetime], list[int]] = {}
     for period in periods:
         if period.ends_at > at:
