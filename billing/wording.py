@@ -9,6 +9,8 @@ from django.utils.formats import date_format, number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
+from billing.late_ledger import LateFact
+from billing.late_usage import LateAction
 from billing.lines import LineFact
 from billing.money import EXACT, Money, find_exponent
 from billing.periods import find_zone
@@ -255,3 +257,39 @@ def display_period(start: datetime, end: datetime, time_zone: str) -> str:
     zone = find_zone(time_zone)
     days = (start.astimezone(zone), (end - timedelta(microseconds=1)).astimezone(zone))
     return " – ".join(date_format(day, "DATE_FORMAT") for day in days)
+
+
+def explain_late(late: LateFact) -> str:
+    """What a settlement did, in a sentence: how the count changed, what became of the difference, and where."""
+    words = {
+        "before": format_exact(late.quantity_before, late.unit),
+        "now": format_exact(late.quantity, late.unit),
+        "amount": display_money(abs(late.asked_minor or late.waived_minor), late.currency),
+        "description": late.description,
+        "number": late.number or "",
+    }
+    if late.action is LateAction.TAKE_BACK:
+        counted = _("%(description)s: taken back, as the invoice is void")
+    elif late.is_commitment:
+        counted = _("%(description)s: what is missing to it changed")
+    else:
+        counted = _("%(description)s: %(before)s counted before, %(now)s now")
+    return f"{counted % words}; {tell_outcome(late) % words}."
+
+
+def tell_outcome(late: LateFact) -> str:
+    if late.is_withdrawn:
+        return _("%(amount)s was withdrawn")
+    if late.action is LateAction.WAIVE:
+        return _("%(amount)s is waived")
+    if late.action is LateAction.NOTHING:
+        return _("the price stays the same")
+    if late.action is LateAction.TAKE_BACK and not late.asked_minor:
+        return _("what waited was withdrawn")
+    if not late.asked_minor:
+        return _("a credit note gave it back already")
+    if late.number is None:
+        return _("%(amount)s will be billed") if late.asked_minor > 0 else _("%(amount)s will be credited")
+    if late.asked_minor > 0:
+        return _("%(amount)s billed on invoice %(number)s")
+    return _("%(amount)s credited on invoice %(number)s")

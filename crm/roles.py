@@ -71,6 +71,7 @@ FINANCE_PERMISSIONS = (
     "billing.view_creditnoteline",
     "billing.view_reminder",
     "billing.view_invoicemove",
+    "billing.view_latechange",
     "billing.view_invoiceitem",
     "billing.add_invoiceitem",
     "billing.delete_invoiceitem",

@@ -5,6 +5,7 @@ from billing.admin.credit_notes import CreditNoteAdmin
 from billing.admin.credits import CreditGrantAdmin, TopUpAdmin, TopUpRuleAdmin
 from billing.admin.invoices import InvoiceAdmin
 from billing.admin.items import InvoiceItemAdmin
+from billing.admin.late import LateChangeAdmin
 from billing.admin.plans import PlanAdmin, PlanVersionAdmin, PriceAdmin
 from billing.admin.profiles import BillingProfileAdmin, TaxRateAdmin
 from billing.admin.subscriptions import SubscriptionAdmin
@@ -17,6 +18,7 @@ __all__ = [
     "DiscountAdmin",
     "InvoiceAdmin",
     "InvoiceItemAdmin",
+    "LateChangeAdmin",
     "PlanAdmin",
     "PlanVersionAdmin",
     "PriceAdmin",

@@ -24,9 +24,10 @@ from billing.drafting import UnknownDraft, drop_draft
 from billing.dunning import DunningState, read_dunning
 from billing.invoicing import PeriodNotOver, close_period, list_late_differences
 from billing.issuing import issue_one_off
+from billing.late_ledger import read_late_usage
 from billing.models import CreditDestination, Invoice, InvoiceKind, InvoiceState
 from billing.moves import MoveRefused, mark_paid, mark_uncollectible, read_standing, void_invoice
-from billing.wording import display_money, display_period
+from billing.wording import display_money, display_period, explain_late
 from metering.quantities import format_exact
 
 if TYPE_CHECKING:
@@ -107,6 +108,8 @@ class InvoiceAdmin(ReadOnly, InvoicePaper, CreditNotePages, InvoiceModelAdmin):
             }
             for late in list_late_differences(number=invoice.number)
         ]
+        settled = read_late_usage(account_id=invoice.account_id, number=invoice.number).settled
+        sentences += [explain_late(each) for each in settled]
         return list_sentences(sentences) if sentences else gettext("None: the period counts what was billed.")
 
     # What it asks

@@ -16,7 +16,7 @@ from billing.admin.pages import Tools, Words, render_page
 from billing.admin.reading import show_moment
 from billing.admin.version_offers import find_version
 from billing.models import PlanVersion
-from billing.models.plans import ANCHORINGS, INTERVALS, PRORATIONS
+from billing.models.plans import ANCHORINGS, INTERVALS, LATE_USAGES, PRORATIONS
 from billing.plans import PlanTerms, describe_version, load_versions
 from billing.price_imports import put_in_words
 from billing.rating import InvalidPrice
@@ -114,6 +114,8 @@ def list_terms(version: PlanVersion, terms: PlanTerms) -> Iterator[tuple[str, st
     yield gettext("free days"), str(version.trial_days)
     yield gettext("commitment"), display_money(version.commitment_minor, version.currency)
     yield gettext("included credit"), display_money(version.included_credit_minor, version.currency)
+    yield gettext("late usage"), name_choice(LATE_USAGES, version.late_usage)
+    yield gettext("late usage is waived under"), display_money(version.late_waive_under_minor, version.currency)
     for label, moment in (
         (gettext("on offer from"), version.offered_from),
         (gettext("retired"), version.retired_at),

@@ -10,8 +10,9 @@ from django.utils.timezone import get_current_timezone_name, localtime
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
+from billing.late_ledger import LateFact
 from billing.lines import LineFact
-from billing.wording import display_money, explain_line
+from billing.wording import display_money, explain_late, explain_line
 from metering.outcomes import MeterCount
 from metering.quantities import format_exact, format_readable, name_unit
 
@@ -23,6 +24,11 @@ register = template.Library()
 @register.filter
 def money(minor: int, currency: str) -> str:
     return display_money(minor, currency)
+
+
+@register.filter
+def late_words(late: LateFact) -> str:
+    return explain_late(late)
 
 
 @register.filter

@@ -5,6 +5,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from billing import late_changes, late_settling
 from billing.drafting import draft_items
 from billing.issuing import issue_one_off
 from billing.items import add_item
@@ -121,3 +122,18 @@ def test_a_one_off_invoice_is_listed_and_opens_without_a_plan(account, owner):
     assert "Outside of a plan" in text
     assert "Training" in text
     assert "€900.00" in text
+
+
+def test_a_customer_sees_what_was_counted_after_an_invoice(account, owner):
+    makers.subscribe(account, started_at=makers.SEPTEMBER, at=makers.SEPTEMBER)
+    [invoice] = makers.issue_invoices(account, at=datetime(2026, 10, 1, 1, tzinfo=UTC))
+    path = f"/a/acme/invoices/{invoice.number}/"
+    assert "Counted after this invoice was issued" not in squeeze(read(owner, path))
+    late = datetime(2026, 10, 1, 2, tzinfo=UTC)
+    makers.use(account, 357, time=datetime(2026, 9, 30, 23, 59, tzinfo=UTC))
+    late_changes.collect_changes(late)
+    assert "357 requests. What that changes will be settled with your next invoice." in squeeze(read(owner, path))
+    late_settling.settle_late(invoice.id, at=late)
+    page = squeeze(read(owner, path))
+    assert "Counted after this invoice was issued" in page
+    assert "0 requests counted before, 357 requests now; €5.14 will be billed." in page
