@@ -8,10 +8,12 @@ from billing.admin.items import InvoiceItemAdmin
 from billing.admin.late import LateChangeAdmin
 from billing.admin.plans import PlanAdmin, PlanVersionAdmin, PriceAdmin
 from billing.admin.profiles import BillingProfileAdmin, TaxRateAdmin
+from billing.admin.runs import BillingRunAdmin
 from billing.admin.subscriptions import SubscriptionAdmin
 
 __all__ = [
     "BillingProfileAdmin",
+    "BillingRunAdmin",
     "CouponAdmin",
     "CreditGrantAdmin",
     "CreditNoteAdmin",

@@ -81,7 +81,7 @@ class BillingRun(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.pk}"
+        return str(self.pk)
 
 
 class EntryState(models.TextChoices):
