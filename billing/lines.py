@@ -219,7 +219,7 @@ def write_detail(line: LineFact) -> dict[str, Any]:
     if line.usage is None:
         return {}
     written = write_usage(line.usage)
-    return {name: written[name] for name in ("parts", "transactions") if name in written}
+    return {name: written[name] for name in ("parts", "transactions", "part") if name in written}
 
 
 def find_lines(*, account_id: int, moment: datetime) -> dict[int, LineRef]:

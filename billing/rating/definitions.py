@@ -10,12 +10,14 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from decimal import Decimal
 from enum import StrEnum
+from fractions import Fraction
 from typing import Any, TypeVar
 
 from billing.rating.digits import PLACES, ZERO, InvalidPrice, InvalidQuantity, Rounding, trim
-from billing.rating.readings import Part, Usage, add_quantities
+from billing.rating.readings import WHOLE, Part, Usage, add_quantities
 from billing.rating.terms import Conversion, DimensionPrice, PercentageTerms, PriceModel, PriceTerms, TierTerms
 
+PART = re.compile(r"(\d{1,20})(?:/(\d{1,20}))?", re.ASCII)
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,4})?", re.ASCII)
 
 Refusal = type[InvalidPrice] | type[InvalidQuantity]
@@ -233,9 +235,19 @@ def read_usage(value: Any) -> Usage:
         transactions=transactions,
         parts=parts,
         tier_quantity=fields.take_number("tier_quantity"),
+        part=read_part_of_period(fields),
     )
     fields.finish()
     return usage
+
+
+def read_part_of_period(fields: Fields) -> Fraction:
+    """As `25/28`, or a whole number."""
+    text = fields.take_text("part", "1")
+    found = PART.fullmatch(text)
+    if found is None or not int(found[2] or 1):
+        raise fields.refuse("part", "must be a fraction of whole numbers, such as 25/28")
+    return Fraction(int(found[1]), int(found[2] or 1))
 
 
 def read_part(fields: Fields) -> Part:
@@ -260,6 +272,8 @@ def write_usage(usage: Usage) -> dict[str, Any]:
         ]
     if usage.tier_quantity is not None:
         written["tier_quantity"] = write_number(usage.tier_quantity)
+    if usage.part != WHOLE:
+        written["part"] = str(usage.part)
     return written
 
 

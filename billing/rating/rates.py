@@ -29,7 +29,7 @@ def rate(price: PriceTerms, usage: Usage | Decimal, *, with_minimum: bool = True
     with localcontext(EXACT):
         steps = list(list_steps(price, usage))
         if price.minimum or price.cap is not None:
-            steps.extend(hold_bounds(price, add_steps(steps), with_minimum=with_minimum))
+            steps.extend(hold_bounds(price, add_steps(steps), with_minimum=with_minimum, part=usage.part))
         return make_line(price, usage.quantity, steps)
 
 

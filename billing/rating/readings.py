@@ -3,9 +3,12 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal, localcontext
+from fractions import Fraction
 
 from billing.money import EXACT
 from billing.rating.digits import QUANTITY_DIGITS, ZERO, InvalidQuantity, find_digit_problem
+
+WHOLE = Fraction(1)
 
 
 class MissingReading(InvalidQuantity):
@@ -31,8 +34,8 @@ class Usage:
 
     `quantity` is the meter's, or for a percentage the value of all transactions. `event_count` is the number of
     transactions, `transactions` the value of each in the order in which they happened, `parts` the quantity by
-    dimension values. `tier_quantity` picks the tier of a volume price where the quantity itself was prorated. Raises
-    InvalidQuantity.
+    dimension values. `tier_quantity` picks the tier of a volume price where the quantity itself was prorated. `part` is
+    what was used of a whole period's time: a price's minimum and cap are for all of it. Raises InvalidQuantity.
     """
 
     quantity: Decimal
@@ -40,9 +43,12 @@ class Usage:
     transactions: tuple[Decimal, ...] | None = None
     parts: tuple[Part, ...] | None = None
     tier_quantity: Decimal | None = None
+    part: Fraction = WHOLE
 
     def __post_init__(self) -> None:
         check_quantity("quantity", self.quantity)
+        if not 0 <= self.part <= 1:
+            raise InvalidQuantity("The part of a period is between nothing and the whole of it.", "part")
         if self.tier_quantity is not None:
             check_quantity("tier_quantity", self.tier_quantity)
         for number, value in enumerate(self.transactions or ()):

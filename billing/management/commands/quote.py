@@ -25,7 +25,8 @@ price:      description, model, meter, unit_amount, included_units, tiers, first
             conversion {multiply_by, divide_by, rounding, places, unit},
             percentage {rate_percent, fee, free_amount, free_transactions, minimum, maximum}
 tier:       up_to (null in the last), from, unit_amount, flat_amount, rate_percent, package_size
-reading:    meter, quantity, event_count, transactions, parts [{values, quantity}], tier_quantity
+reading:    meter, quantity, event_count, transactions, parts [{values, quantity}], tier_quantity,
+            part (25/28: of a period, for minimum and cap)
 "seats" is how many a fee per seat is asked for. "prices" and "readings" are lists, "price" and "reading" one. Decimals
 are text. A refusal names the field and has exit status 1.
 """

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from fractions import Fraction
 
 import pytest
 from hypothesis import given
@@ -18,7 +19,7 @@ def test_a_price_survives_being_written(price):
     "usage",
     [
         Usage(D("12.5")),
-        Usage(D(12), event_count=3, tier_quantity=D(15)),
+        Usage(D(12), event_count=3, tier_quantity=D(15), part=Fraction(25, 28)),
         spend("50", "100"),
         Usage.of_parts([({"region": "eu", "size": "big"}, D(3)), ({}, D(4))]),
         replace(spend("1"), quantity=D(7)),
@@ -116,6 +117,9 @@ def test_tiers_that_do_not_meet_are_told_apart(begins, says):
         ({"parts": [{"values": {"a": 1}, "quantity": "1"}]}, "parts[0].values"),
         ({"parts": [{"values": {}}]}, "parts[0].quantity"),
         ({"quantity": "1", "amount": "2"}, "amount"),
+        ({"quantity": "1", "part": "0.5"}, "part"),
+        ({"quantity": "1", "part": "1/0"}, "part"),
+        ({"quantity": "1", "part": "2"}, "part"),
     ],
 )
 def test_a_reading_that_cannot_be_read_is_refused_with_the_field(reading, field):

@@ -8,6 +8,7 @@ from billing.money import EXACT
 from billing.rating import (
     Conversion,
     DimensionPrice,
+    InvalidQuantity,
     MissingReading,
     Rounding,
     Step,
@@ -99,6 +100,28 @@ def test_each_bucket_is_priced_as_if_it_were_alone():
     assert rate_buckets(make_price("volume", tiers=rows), [D(9), D(15)]).amount_exact == D("1.65")
     packages = make_price("package", unit_amount=D(1), package_size=D(10))
     assert rate_buckets(packages, [D(9), D(10)]).amount_exact == D(2)
+
+
+@pytest.mark.parametrize(
+    ("quantity", "part", "amount"),
+    [
+        (8, Fraction(25, 28), D("8.928571428571")),  # of a minimum of 10, and a cap of 20
+        (9, Fraction(25, 28), D(9)),
+        (30, Fraction(25, 28), D("17.857142857143")),
+        (30, Fraction(1), D(20)),
+        (3, Fraction(0), D(0)),
+    ],
+)
+def test_a_part_of_a_period_has_that_part_of_the_bounds(quantity, part, amount):
+    price = make_price("per_unit", unit_amount=D(1), minimum=D(10), cap=D(20))
+    assert rate(price, Usage(D(quantity), part=part)).amount_exact == amount
+
+
+@pytest.mark.parametrize("part", [Fraction(-1, 2), Fraction(3, 2)])
+def test_there_is_no_more_than_the_whole_of_a_period(part):
+    with pytest.raises(InvalidQuantity) as refusal:
+        Usage(D(1), part=part)
+    assert refusal.value.field == "part"
 
 
 def test_bounds_hold_the_sum_of_the_buckets():
