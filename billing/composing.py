@@ -1,21 +1,17 @@
 """Invoices of periods, composed from facts: nothing is read here and nothing is written."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from fractions import Fraction
+from collections.abc import Iterable, Iterator
 
 from django.utils.translation import gettext
 
-from billing.commitments import true_up
 from billing.documents import compose_lines
 from billing.items import ONE, ItemFact
 from billing.lines import LineFact, rate_readings
-from billing.models import LINES_OF_PLAN, ItemKind, Period
+from billing.models import LINES_OF_PLAN, ItemKind
 from billing.money import Money
 from billing.period_facts import PeriodFacts
-from billing.periods import count_days, find_period
-from billing.plans import PlanTerms
 from billing.profiles import ProfileFact, UnknownProfile
-from billing.proration import MICROSECOND, Proration, part_of_days
+from billing.promises import compare_spend
 from billing.rating import Step, StepKind
 
 
@@ -24,12 +20,12 @@ def compose_period(facts: PeriodFacts) -> tuple[LineFact, ...]:
 
     Raises what rate_readings raises, and UnknownProfile where nobody pays.
     """
-    profile = require_profile(facts)
-    priced = rate_readings(facts.terms, facts.readings, facts.details, held=facts.period.held)
-    missing = raise_to_commitment(facts.period, facts.terms, profile, priced)
-    return compose_lines(
-        [*priced, *map(make_item_line, facts.waiting), *missing], taxes=facts.taxes, discounts=facts.discounts
-    )
+    require_profile(facts)
+    priced = rate_readings(facts.terms, facts.readings, facts.details, held=facts.period.held, part=facts.part)
+    asked = [*priced, *map(make_item_line, facts.waiting)]
+    lines = compose_lines(asked, taxes=facts.taxes, discounts=facts.discounts)
+    missing = raise_to_commitment(facts, lines)
+    return (*lines, *compose_lines(missing, taxes=facts.taxes, first=len(lines) + 1))
 
 
 def list_places(facts: PeriodFacts, lines: Iterable[LineFact]) -> list[tuple[int, int]]:
@@ -44,17 +40,12 @@ def require_profile(facts: PeriodFacts) -> ProfileFact:
     return facts.profile
 
 
-def raise_to_commitment(
-    period: Period, terms: PlanTerms, profile: ProfileFact, priced: Sequence[LineFact]
-) -> Iterator[LineFact]:
-    """A line over what the period's prices are short of what was promised of it, before discounts and taxes."""
-    if not terms.commitment_minor:
+def raise_to_commitment(facts: PeriodFacts, lines: Iterable[LineFact]) -> Iterator[LineFact]:
+    """A line over what the period comes to short of what was promised of it."""
+    if not facts.terms.commitment_minor:
         return
-    billed = sum(line.amount_minor for line in priced)
-    missing = Money(
-        true_up(terms.commitment_minor, billed, part=find_part(period, terms, profile.time_zone)).missing_minor,
-        terms.currency,
-    )
+    found = compare_spend(facts.period, facts.terms, lines, part=facts.part)
+    missing = Money(found.missing_minor, facts.terms.currency)
     if missing.minor:
         step = Step(StepKind.MINIMUM, ONE, missing.amount, missing.amount)
         yield LineFact(
@@ -71,16 +62,6 @@ def raise_to_commitment(
             amount_minor=missing.minor,
             kind=ItemKind.TRUE_UP.value,
         )
-
-
-def find_part(period: Period, terms: PlanTerms, zone: str) -> Fraction:
-    """Which part it is of the whole period that its version would have: less where it was begun or cut within one."""
-    whole_start, whole_end = find_period(period.starts_at, terms.periods.cycle(period.subscription.anchor), zone)
-    if terms.periods.proration is Proration.DAY:
-        return part_of_days(
-            count_days(period.starts_at, period.ends_at, zone), count_days(whole_start, whole_end, zone)
-        )
-    return Fraction((period.ends_at - period.starts_at) // MICROSECOND, (whole_end - whole_start) // MICROSECOND)
 
 
 def make_item_line(item: ItemFact) -> LineFact:

@@ -23,14 +23,14 @@ class DocumentSums:
 
 
 def compose_lines(
-    lines: Iterable[LineFact], *, taxes: Sequence[TaxTerms], discounts: Sequence[Discount] = ()
+    lines: Iterable[LineFact], *, taxes: Sequence[TaxTerms], discounts: Sequence[Discount] = (), first: int = 1
 ) -> tuple[LineFact, ...]:
-    """Lines with discounts taken off and taxes asked, numbered from 1.
+    """Lines with discounts taken off and taxes asked, numbered from `first` on.
 
     Discounts are taken one after another, of what the ones before left, and of prices and add-ons alone: what an item
     bills was discounted when it was written, if at all.
     """
-    priced = [replace(line, position=position) for position, line in enumerate(lines, start=1)]
+    priced = [replace(line, position=position) for position, line in enumerate(lines, start=first)]
     amounts = [max(line.amount_minor, 0) if line.kind in LINES_OF_PLAN else 0 for line in priced]
     shares = share_discounts(amounts, discounts)
     off = [sum(share[place] for share in shares) for place in range(len(priced))]

@@ -11,16 +11,15 @@ from datetime import datetime
 from decimal import Decimal
 
 from django.db import transaction
-from django.db.models import Max, Sum
+from django.db.models import F, Max, Sum
 from django.utils.translation import gettext, override
 
 from billing import coupons, plans, profiles
 from billing.commitments import true_up
-from billing.composing import find_part
 from billing.details import read_details
 from billing.items import ONE, add_item, withdraw_item
 from billing.late_usage import LateAction, LineDiscount, settle_difference, take_discounts, tell_discounts
-from billing.lines import LineFact, rate_line, write_detail
+from billing.lines import LineFact, describe_line, rate_line, read_line_usage, write_detail
 from billing.models import (
     LINE_OF_PRICE,
     LINES_OF_PLAN,
@@ -37,6 +36,8 @@ from billing.models import (
 )
 from billing.money import Money
 from billing.plans import PlanTerms
+from billing.promises import add_spend
+from billing.shares import read_share
 from metering import usage
 
 
@@ -183,12 +184,20 @@ def settle_lines(batch: LateBatch, invoice: Invoice, *, meter_ids: Iterable[int]
 def rate_again(invoice: Invoice, terms: PlanTerms, lines: Iterable[InvoiceLine]) -> dict[int, LineFact]:
     """position → the line as its price makes it of what is counted now, with all that the price looks at."""
     account_id, start, end = invoice.account_id, invoice.period_start, invoice.period_end
-    asked = [(line.position, line.meter_id, terms.prices[line.position - 1]) for line in lines]
+    asked = [(line, terms.prices[line.position - 1]) for line in lines]
     readings = {each.meter_id: each for each in usage.read_totals(account_id=account_id, start=start, end=end)}
-    details = read_details([price for *_, price in asked], [account_id], start=start, end=end)[account_id]
+    details = read_details([price for _, price in asked], [account_id], start=start, end=end)[account_id]
     return {
-        position: rate_line(position, price, readings[meter_id or 0], details, terms.currency, seats=ONE)
-        for position, meter_id, price in asked
+        line.position: rate_line(
+            line.position,
+            price,
+            readings[line.meter_id or 0],
+            details,
+            terms.currency,
+            seats=ONE,
+            part=read_line_usage(line).part,
+        )
+        for line, price in asked
     }
 
 
@@ -199,12 +208,12 @@ def settle_commitment(
     if not terms.commitment_minor or invoice.period is None:
         return
     line = next((each for each in lines if each.kind == ItemKind.TRUE_UP), None)
-    priced = sum(each.amount_minor for each in lines if each.kind in LINES_OF_PLAN)
     late = LateSettlement.objects.filter(batch__invoice=invoice, invoice_line__kind=LINE_OF_PRICE)
-    priced += late.aggregate(sum=Sum("amount_minor"))["sum"] or 0
+    since = late.aggregate(sum=Sum(F("amount_minor") - F("discount_minor")))["sum"] or 0
+    spent = add_spend(invoice.period, map(describe_line, lines)) + since
     zone = profiles.read_profile(invoice.account_id).time_zone
-    part = find_part(invoice.period, terms, zone)
-    missing = true_up(terms.commitment_minor, priced, part=part).missing_minor
+    part = read_share(invoice.period, terms, zone=zone)
+    missing = true_up(terms.commitment_minor, spent, part=part).missing_minor
     before = read_settled(invoice, line)
     billed = (line.amount_minor if line else 0) + before.amount_minor
     if missing == billed:

@@ -1,9 +1,10 @@
 """The lines of a bill: each price of a plan applied to what was used, the same for the live cost and the invoice."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 from billing.details import PLAIN, Details, read_details
@@ -11,6 +12,7 @@ from billing.holdings import Held
 from billing.models import LINE_OF_ADD_ON, LINE_OF_PRICE, CreditNoteLine, InvoiceKind, InvoiceLine, InvoiceState
 from billing.money import Money, add_money
 from billing.plans import PlanTerms
+from billing.proration import WHOLE
 from billing.rating import ONE, PriceTerms, Step, Usage, rate, read_steps
 from billing.rating.definitions import read_usage, write_usage
 from metering import usage
@@ -85,7 +87,14 @@ class LineRef:
 
 
 def rate_period(
-    terms: PlanTerms, *, account_id: int, start: datetime, end: datetime, held: Held, with_digests: bool = False
+    terms: PlanTerms,
+    *,
+    account_id: int,
+    start: datetime,
+    end: datetime,
+    held: Held,
+    part: Fraction = WHOLE,
+    with_digests: bool = False,
 ) -> tuple[LineFact, ...]:
     """What an account's usage of [start, end) costs on a plan, read and rated, with its fees for what is held.
 
@@ -93,17 +102,18 @@ def rate_period(
     """
     readings = usage.read_totals(account_id=account_id, start=start, end=end, with_digests=with_digests)
     details = read_details(terms.prices, [account_id], start=start, end=end)
-    return rate_readings(terms, readings, details[account_id], held=held)
+    return rate_readings(terms, readings, details[account_id], held=held, part=part)
 
 
 def rate_readings(
-    terms: PlanTerms, readings: Iterable[Reading], details: Details = PLAIN, *, held: Held
+    terms: PlanTerms, readings: Iterable[Reading], details: Details = PLAIN, *, held: Held, part: Fraction = WHOLE
 ) -> tuple[LineFact, ...]:
     """One line for each price, in the plan's order; also where nothing was used, so that it shows what was free. Then
     one for each add-on that is held.
 
-    `details` are those of read_details for the same plan, account and window, `held` what the period has. Raises
-    AmountTooLarge, InvalidQuantity, and MissingReading where the details lack what a price needs.
+    `details` are those of read_details for the same plan, account and window, `held` what the period has, `part` that
+    which it is of a whole one: so much of their minimum and cap prices have. Raises AmountTooLarge, InvalidQuantity,
+    and MissingReading where the details lack what a price needs.
     """
     by_meter = {reading.meter_key: reading for reading in readings}
     priced = [
@@ -114,6 +124,7 @@ def rate_readings(
             details,
             terms.currency,
             seats=held.seat_quantity,
+            part=part,
         )
         for position, price in enumerate(terms.prices, start=1)
     ]
@@ -142,9 +153,18 @@ def rate_add_ons(terms: PlanTerms, held: Held, *, first: int) -> Iterator[LineFa
 
 
 def rate_line(
-    position: int, price: PriceTerms, reading: Reading | None, details: Details, currency: str, *, seats: Decimal
+    position: int,
+    price: PriceTerms,
+    reading: Reading | None,
+    details: Details,
+    currency: str,
+    *,
+    seats: Decimal,
+    part: Fraction = WHOLE,
 ) -> LineFact:
     used = details.state_usage(price, reading) if reading else Usage(seats if price.per_seat else ONE)
+    if price.is_bounded:
+        used = replace(used, part=part)
     rated = rate(price, used)
     return LineFact(
         position=position,

@@ -1,12 +1,13 @@
 """What the invoices of periods depend on, read for many at once: in so many statements, however many periods there are.
 
-On top come one or two where a period begins or ends within an hour, and for prices by dimension or by transaction those
-of `read_details`, for each window that periods have in common.
+On top come one or two where a period begins or ends within an hour, for prices by dimension or by transaction those of
+`read_details`, for each window that periods have in common, and one for a period of a cycle that is another since.
 """
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from fractions import Fraction
 
 from billing import plans, profiles
 from billing.coupons import read_discounts_of
@@ -16,6 +17,8 @@ from billing.items import ItemFact, list_waiting_of
 from billing.models import Period
 from billing.plans import PlanTerms
 from billing.profiles import ProfileFact
+from billing.proration import WHOLE
+from billing.shares import read_share
 from billing.tax_rates import read_taxes
 from billing.taxes import TaxTerms
 from metering import usage
@@ -26,7 +29,8 @@ from metering.usage import Reading
 class PeriodFacts:
     """Everything that the invoice of a period is made of. `waiting` are the items that it takes up.
 
-    Without a profile nobody is known to pay.
+    `part` is that which the period is of a whole one, as far as its terms depend on it. Without a profile nobody is
+    known to pay.
     """
 
     period: Period
@@ -37,6 +41,7 @@ class PeriodFacts:
     waiting: tuple[ItemFact, ...]
     readings: Sequence[Reading]
     details: Details
+    part: Fraction
 
 
 def lock_periods(period_ids: Collection[int], *, skip_locked: bool = False) -> list[Period]:
@@ -80,9 +85,14 @@ def read_facts(periods: Sequence[Period], *, is_locked: bool = False) -> list[Pe
             waiting=waiting[period.pk],
             readings=readings[period.pk],
             details=details[period.pk],
+            part=read_part(period, terms[period.version_id], payers.get(period.subscription.account_id)),
         )
         for period in periods
     ]
+
+
+def read_part(period: Period, terms: PlanTerms, profile: ProfileFact | None) -> Fraction:
+    return read_share(period, terms, zone=profile.time_zone) if profile else WHOLE
 
 
 def share_items(

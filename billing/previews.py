@@ -3,14 +3,18 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from fractions import Fraction
 
 from billing import plans
 from billing.details import Details, read_details
 from billing.holdings import ONE_SEAT, Held
 from billing.lines import LineFact, add_lines, rate_readings
+from billing.models import Period
 from billing.plans import PlanTerms
 from billing.projections import find_growth, project_count, project_quantity
+from billing.proration import WHOLE
 from billing.rating import AmountTooLarge, InvalidQuantity
+from billing.shares import depends_on_part, read_share
 from billing.subscriptions import read_subscription
 from metering import usage
 from metering.usage import Reading
@@ -48,13 +52,17 @@ class NextInvoice:
 
 @dataclass(frozen=True, slots=True)
 class UsedPeriod:
-    """What an account used in [start, end), with all that prices look at, and what it had when that began."""
+    """What an account used in [start, end), with all that prices look at, and what it had when that began.
+
+    `part` is what that time is of a whole period, where it matters.
+    """
 
     start: datetime
     end: datetime
     readings: Sequence[Reading]
     details: Details
     held: Held
+    part: Fraction = WHOLE
 
     def project(self, at: datetime) -> "UsedPeriod":
         """The same at the period's end, by what was used until `at`. Levels stay as they are.
@@ -107,7 +115,11 @@ def read_open_period(account_id: int, *, at: datetime) -> tuple[PlanTerms, UsedP
     if subscription.is_free:
         terms = replace(terms, prices=())
     start, end = subscription.period_start, subscription.period_end
-    return terms, read_used([terms], account_id=account_id, start=start, end=end, held=subscription.held)
+    used = read_used([terms], account_id=account_id, start=start, end=end, held=subscription.held)
+    if not depends_on_part(terms):
+        return terms, used
+    period = Period.objects.select_related("subscription").get(pk=subscription.period_id)
+    return terms, replace(used, part=read_share(period, terms, zone=subscription.time_zone))
 
 
 def read_used(terms: Sequence[PlanTerms], *, account_id: int, start: datetime, end: datetime, held: Held) -> UsedPeriod:
@@ -127,6 +139,6 @@ def preview_plan(
 
 def preview_usage(terms: PlanTerms, used: UsedPeriod) -> InvoicePreview:
     """What it costs on a plan, be it the account's own. Raises AmountTooLarge, InvalidQuantity."""
-    lines = rate_readings(terms, used.readings, used.details, held=used.held)
+    lines = rate_readings(terms, used.readings, used.details, held=used.held, part=used.part)
     total = add_lines(lines, terms.currency)
     return InvoicePreview(terms.currency, total.minor, lines, used.start, used.end)

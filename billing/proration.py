@@ -60,6 +60,21 @@ def find_part_left(
     return part_of_days(count_days(at, end, time_zone), days) if days else WHOLE
 
 
+def find_part_of(
+    start: datetime, end: datetime, *, whole_start: datetime, whole_end: datetime, by: Proration, time_zone: str
+) -> Fraction:
+    """The part that [start, end) is of the whole period around it. By day, days are those that begin within.
+
+    Raises OutsidePeriod.
+    """
+    if not whole_start <= start < end <= whole_end:
+        raise OutsidePeriod(f"From {start} to {end} is no part of the period from {whole_start} to {whole_end}.")
+    days = count_days(whole_start, whole_end, time_zone)
+    if by is Proration.DAY and days:
+        return part_of_days(count_days(start, end, time_zone), days)
+    return Fraction((end - start) // MICROSECOND, (whole_end - whole_start) // MICROSECOND)
+
+
 def part_of_days(days: int, period_days: int) -> Fraction:
     """The coefficient of so many days of a period's. Raises OutsidePeriod."""
     if not 0 <= days <= period_days or not period_days:

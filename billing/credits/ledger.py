@@ -3,12 +3,16 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from fractions import Fraction
 
 from django.db.models import Sum
 
-from billing import plans
+from billing import plans, profiles
 from billing.lines import rate_period
 from billing.models import CreditEntry, CreditGrant, CreditKind, Invoice, InvoiceState, Period
+from billing.plans import PlanTerms
+from billing.proration import WHOLE
+from billing.shares import depends_on_part, read_share
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +103,24 @@ def price_unbilled(*, account_id: int, currency: str, at: datetime) -> int:
         is_free=False,
     ).exclude(invoices__state=InvoiceState.DRAFT)
     total = 0
-    for period in periods:
+    for period in periods.select_related("subscription"):
         terms = plans.read_version(period.version_id)
-        lines = rate_period(terms, account_id=account_id, start=period.starts_at, end=period.ends_at, held=period.held)
+        lines = rate_period(
+            terms,
+            account_id=account_id,
+            start=period.starts_at,
+            end=period.ends_at,
+            held=period.held,
+            part=read_part(period, terms),
+        )
         total += sum(line.amount_minor for line in lines if line.meter_id is not None or period.ends_at <= at)
     return total
+
+
+def read_part(period: Period, terms: PlanTerms) -> Fraction:
+    if not depends_on_part(terms):
+        return WHOLE
+    return read_share(period, terms, zone=profiles.read_profile(period.subscription.account_id).time_zone)
 
 
 def make_entry(

@@ -28,7 +28,7 @@ def rate(price: PriceTerms, usage: Usage | Decimal, *, with_minimum: bool = True
         usage = Usage(usage)
     with localcontext(EXACT):
         steps = list(list_steps(price, usage))
-        if price.minimum or price.cap is not None:
+        if price.is_bounded:
             steps.extend(hold_bounds(price, add_steps(steps), with_minimum=with_minimum, part=usage.part))
         return make_line(price, usage.quantity, steps)
 

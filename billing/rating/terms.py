@@ -114,6 +114,11 @@ class PriceTerms:
         check_price(self)
 
     @property
+    def is_bounded(self) -> bool:
+        """Whether it matters of which part of a period a reading is."""
+        return bool(self.minimum) or self.cap is not None
+
+    @property
     def needs_transactions(self) -> bool:
         """Whether a reading has to list its single transactions."""
         return self.percentage is not None and self.percentage.needs_transactions

@@ -1,6 +1,7 @@
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -18,6 +19,7 @@ from billing.proration import (
     change_quantity,
     credit_unused,
     find_part_left,
+    find_part_of,
     part_of_days,
     prorate,
 )
@@ -220,3 +222,22 @@ def test_the_part_that_is_left_and_the_part_that_is_over_are_the_whole_within_on
 def test_no_credit_is_negative_or_above_what_was_paid(price, left, paid, earlier):
     credit = change_price(price, 0, left=left, paid_minor=paid, credited_minor=earlier).credit_minor
     assert 0 <= credit <= max(0, paid - earlier)
+
+
+MOMENTS = st.integers(0, 10**14).map(lambda each: JUNE + timedelta(microseconds=each))
+
+
+@given(st.lists(MOMENTS, min_size=3, max_size=6, unique=True).map(sorted), st.sampled_from(Proration))
+def test_the_parts_that_a_period_is_cut_into_are_the_whole_of_it(cuts, by):
+    whole = {"whole_start": cuts[0], "whole_end": cuts[-1], "by": by, "time_zone": "Europe/Paris"}
+    parts = [find_part_of(start, end, **whole) for start, end in pairwise(cuts)]
+    assert sum(parts) == 1
+    left = find_part_left(cuts[1], start=cuts[0], end=cuts[-1], by=by, time_zone="Europe/Paris")
+    if by is Proration.SECOND:
+        assert parts[0] + left == 1
+
+
+def test_what_reaches_beyond_a_period_is_no_part_of_it():
+    start, end = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC)
+    with pytest.raises(OutsidePeriod):
+        find_part_of(start, end + timedelta(1), whole_start=start, whole_end=end, by=Proration.DAY, time_zone="UTC")

@@ -94,3 +94,11 @@ def test_inclusive_taxes_never_change_what_is_paid(amount, percents):
 def test_a_credit_gives_back_the_tax_that_was_charged(amount, percent):
     assert tax_line(-amount, [tax(percent)]).tax_minor == -tax_line(amount, [tax(percent)]).tax_minor
     assert take_percent(-amount, percent) == -take_percent(amount, percent)
+
+
+@given(st.integers(0, 10**12), st.lists(st.tuples(PERCENTS, st.booleans()), max_size=4))
+def test_what_is_given_back_bears_the_tax_that_was_asked_of_it_whatever_the_taxes(amount, terms):
+    asked = [tax(percent, is_inclusive=is_inclusive) for percent, is_inclusive in terms]
+    charged, back = tax_line(amount, asked), tax_line(-amount, asked)
+    assert back.net_minor == -charged.net_minor
+    assert [each.minor for each in back.taxes] == [-each.minor for each in charged.taxes]
