@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from django.contrib import admin, messages
+from django.db import models
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.template.response import TemplateResponse
@@ -10,8 +11,9 @@ from django.utils import timezone
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
+from billing.admin.credit_forms import MomentField
 from billing.admin.pages import ask_first
-from billing.admin.reading import ReadOnly
+from billing.admin.reading import NamedBlankFilter, ReadOnly
 from billing.coupons import end_discount
 from billing.models import Coupon, Discount
 from billing.rating import trim
@@ -35,7 +37,8 @@ def describe_terms(coupon: Coupon) -> str:
 @admin.register(Coupon)
 class CouponAdmin(CouponModelAdmin):
     list_display = ["code", "name", "takes_off", "duration", "months", "redemption_count", "valid_until"]
-    list_filter = ["duration", "currency"]
+    list_filter = ["duration", ("currency", NamedBlankFilter)]
+    formfield_overrides = {models.DateTimeField: {"form_class": MomentField, "widget": MomentField.widget}}
     search_fields = ["code", "name"]
     search_help_text = _("Search in codes and names")
     fields = [

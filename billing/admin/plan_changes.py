@@ -23,15 +23,20 @@ from billing.switching import MovePreview, change_plan, preview_change, schedule
 from billing.wording import display_money
 
 WHEN = [
-    (When.NOW.value, _("now, with what is left of the period prorated")),
-    (When.AT_END.value, _("when the period ends; until then it can be undone")),
+    (When.NOW.value, _("now, prorated")),
+    (When.AT_END.value, _("with the end of the period")),
 ]
 REFUSALS = (MoveRefused, MeterTaken, UnknownPlan)
 
 
 class PlanForm(forms.Form):
     plan = forms.ChoiceField(label=_("plan"))
-    when = forms.ChoiceField(label=_("when"), choices=WHEN, initial=When.NOW.value)
+    when = forms.ChoiceField(
+        label=_("takes effect"),
+        choices=WHEN,
+        initial=When.NOW.value,
+        help_text=_("What is planned for the end of the period can be undone until then."),
+    )
 
     def __init__(self, *args: Any, subscription: Subscription, at: datetime, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -13,6 +13,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.text import capfirst
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
@@ -73,6 +74,13 @@ class WhileDraft:
 
 class DraftRows(WhileDraft):
     """The same for inlines, which are also asked whether rows may be added to that parent."""
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """In a table only the column is named; who cannot see it hears the name with each field."""
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)  # type: ignore[misc]
+        if field is not None:
+            field.widget.attrs.setdefault("aria-label", capfirst(field.label or ""))
+        return field
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return is_draft(obj) and super().has_add_permission(request, obj)  # type: ignore[misc]

@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from django import forms
+from django.contrib import admin
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.formats import date_format
@@ -45,6 +46,14 @@ def show_day(moment: datetime) -> str:
 def name_maker(row: Any) -> str:
     """Who made it, in brackets; nothing where nobody did."""
     return f" ({row.made_by})" if row.made_by else ""
+
+
+class NamedBlankFilter(admin.AllValuesFieldListFilter):
+    """Every value; the empty one by a dash, not by nothing that could not be clicked."""
+
+    def choices(self, changelist: Any) -> Any:
+        for choice in super().choices(changelist):
+            yield {**choice, "display": choice["display"] or "–"}
 
 
 class PlainDecimalField(forms.DecimalField):

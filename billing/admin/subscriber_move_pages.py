@@ -33,7 +33,7 @@ SHOWN = 100
 
 class SubscribersForm(forms.Form):
     plan = forms.ChoiceField(label=_("to what is on offer of"))
-    when = forms.ChoiceField(label=_("when"), choices=WHEN, initial=When.AT_END.value)
+    when = forms.ChoiceField(label=_("takes effect"), choices=WHEN, initial=When.AT_END.value)
     once = forms.UUIDField(widget=forms.HiddenInput)
 
     def __init__(self, *args: Any, version: PlanVersion, **kwargs: Any) -> None:
@@ -120,5 +120,8 @@ def ask_to_move(form: SubscribersForm) -> Question:
     ]
     more = count - len(rows)
     return Question(
-        text, _("Move them"), [(_("when"), dict(WHEN)[when.value])], {"report": report, "rows": rows, "more": more}
+        text,
+        _("Move them"),
+        [(_("takes effect"), dict(WHEN)[when.value])],
+        {"report": report, "rows": rows, "more": more},
     )
