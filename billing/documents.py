@@ -30,19 +30,23 @@ def compose_lines(
     Discounts are taken one after another, of what the ones before left, and of prices and add-ons alone: what an item
     bills was discounted when it was written, if at all.
     """
-    priced = [replace(line, position=position) for position, line in enumerate(lines, start=first)]
-    amounts = [max(line.amount_minor, 0) if line.kind in LINES_OF_PLAN else 0 for line in priced]
+    asked = list(lines)
+    amounts = [max(line.amount_minor, 0) if line.kind in LINES_OF_PLAN else 0 for line in asked]
     shares = share_discounts(amounts, discounts)
-    off = [sum(share[place] for share in shares) for place in range(len(priced))]
-    return tuple(ask_taxes(replace(line, discount_minor=part), taxes) for line, part in zip(priced, off, strict=True))
+    off = [sum(share[place] for share in shares) for place in range(len(asked))]
+    return tuple(
+        replace(line, position=position, discount_minor=part, taxes=list_taxes(line.amount_minor - part, taxes))
+        for position, (line, part) in enumerate(zip(asked, off, strict=True), start=first)
+    )
 
 
 def ask_taxes(line: LineFact, taxes: Sequence[TaxTerms]) -> LineFact:
-    taxed = tax_line(line.amount_minor - line.discount_minor, taxes)
-    parts = zip(taxes, taxed.taxes, strict=True)
-    return replace(
-        line, taxes=tuple(LineTax(terms.name, terms.percent, terms.is_inclusive, part.minor) for terms, part in parts)
-    )
+    return replace(line, taxes=list_taxes(line.amount_minor - line.discount_minor, taxes))
+
+
+def list_taxes(amount_minor: int, taxes: Sequence[TaxTerms]) -> tuple[LineTax, ...]:
+    parts = zip(taxes, tax_line(amount_minor, taxes).taxes, strict=True)
+    return tuple(LineTax(terms.name, terms.percent, terms.is_inclusive, part.minor) for terms, part in parts)
 
 
 def add_up(lines: Iterable[LineFact]) -> DocumentSums:

@@ -45,8 +45,10 @@ def draft_composed(
 
     The items are taken only the last time, so that what is withdrawn during the grace is not on the invoice.
     """
-    standing = find_drafts([facts.period.pk for facts, _ in composed])
-    drafts = [Draft(begin_invoice(facts, standing.get(facts.period.pk)), lines) for facts, lines in composed]
+    standing, seller = find_drafts([facts.period.pk for facts, _ in composed]), name_seller()
+    drafts = [
+        Draft(begin_invoice(facts, standing.get(facts.period.pk), seller=seller), lines) for facts, lines in composed
+    ]
     write_drafts(drafts)
     if is_final:
         take_items(
@@ -63,9 +65,9 @@ def find_drafts(period_ids: Collection[int]) -> dict[int, int]:
     return dict(drafts.values_list("period_id", "pk"))
 
 
-def begin_invoice(facts: PeriodFacts, draft_id: int | None) -> Invoice:
+def begin_invoice(facts: PeriodFacts, draft_id: int | None, *, seller: dict[str, Any]) -> Invoice:
     period = facts.period
-    invoice = Invoice(
+    return Invoice(
         pk=draft_id,
         kind=InvoiceKind.PERIOD,
         account_id=period.subscription.account_id,
@@ -75,9 +77,8 @@ def begin_invoice(facts: PeriodFacts, draft_id: int | None) -> Invoice:
         plan_name=facts.terms.name,
         period_start=period.starts_at,
         period_end=period.ends_at,
+        **write_address(require_profile(facts), seller),
     )
-    address_invoice(invoice, require_profile(facts))
-    return invoice
 
 
 @transaction.atomic
@@ -100,8 +101,8 @@ def draft_items(*, account_id: int, currency: str, at: datetime, subscription_id
         currency=currency,
         period_start=min(starts),
         period_end=max(ends),
+        **write_address(profile, name_seller()),
     )
-    address_invoice(invoice, profile)
     lines = compose_lines(map(make_item_line, waiting), taxes=read_taxes([account_id])[account_id])
     write_drafts([Draft(invoice, lines)])
     take_items((item.id, invoice.pk, line.position) for item, line in zip(waiting, lines, strict=True))
@@ -119,11 +120,17 @@ def drop_draft(invoice_id: int) -> None:
     draft.delete()
 
 
-def address_invoice(invoice: Invoice, profile: ProfileFact) -> None:
+def write_address(profile: ProfileFact, seller: dict[str, Any]) -> dict[str, Any]:
     """To whom, from whom and in which language: frozen with the rest, so that its paper says the same for ever."""
-    invoice.customer_name, invoice.customer_address = profile.legal_name, profile.address
-    invoice.customer_country, invoice.customer_tax_number = profile.country, profile.tax_number
-    invoice.time_zone, invoice.language, invoice.seller = profile.time_zone, profile.language, name_seller()
+    return {
+        "customer_name": profile.legal_name,
+        "customer_address": profile.address,
+        "customer_country": profile.country,
+        "customer_tax_number": profile.tax_number,
+        "time_zone": profile.time_zone,
+        "language": profile.language,
+        "seller": seller,
+    }
 
 
 def write_drafts(drafts: Sequence[Draft]) -> None:

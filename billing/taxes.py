@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 
-from billing.money import allocate, round_minor
+from billing.money import EXACT, allocate, round_minor
 
 HUNDRED = 100
 PERCENT_PLACES = 4  # as stored
@@ -74,7 +74,9 @@ def tax_line(amount_minor: int, terms: Iterable[TaxTerms]) -> TaxedLine:
     """
     asked = tuple(terms)
     inclusive = [tax.percent for tax in asked if tax.is_inclusive]
-    net = round_minor(amount_minor * Fraction(HUNDRED) / (HUNDRED + Fraction(sum(inclusive, start=ZERO))))
+    net = amount_minor
+    if inclusive:
+        net = round_minor(amount_minor * Fraction(HUNDRED) / (HUNDRED + Fraction(sum(inclusive, start=ZERO))))
     held = amount_minor - net
     within = iter(allocate(held, inclusive) if held else (0,) * len(inclusive))
     return TaxedLine(
@@ -88,7 +90,7 @@ def tax_line(amount_minor: int, terms: Iterable[TaxTerms]) -> TaxedLine:
 
 def take_percent(amount_minor: int, percent: Decimal) -> int:
     """So many percent of an amount, rounded half away from zero."""
-    return round_minor(amount_minor * Fraction(percent) / HUNDRED)
+    return round_minor(EXACT.multiply(Decimal(amount_minor), percent).scaleb(-2, EXACT))
 
 
 def check_country(code: str) -> None:

@@ -5,8 +5,8 @@ events of that hour alone are read, by their time; on hour boundaries no stateme
 is rounded as its meter says, but for those of `read_windows`, which are compared with limits.
 """
 
-from collections.abc import Collection, Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from itertools import pairwise
@@ -20,9 +20,10 @@ from metering.catalogue import ADDITIVE, UnknownMeter
 from metering.events import floor_hour
 from metering.history import HistoryPruned
 from metering.plain_spans import read_one
+from metering.plain_totals import is_plain, read_plain_spans
 from metering.readings import measure_buckets, round_reading
 from metering.seals import reduce_digest
-from metering.spans import FoundSpan, Span, Terms, read_every, read_spans
+from metering.spans import TERMS, FoundSpan, Span, Terms, read_every, read_spans, state_terms
 from metering.statements import run_statement, text_array
 
 __all__ = [
@@ -53,7 +54,9 @@ READ_CURRENT: LiteralString = """
     WHERE l.account_id = %s AND m.key = %s AND l.starts_at <= %s AND l.ends_at > %s
 """
 
-FIND_METERS: LiteralString = "SELECT id FROM metering_meter WHERE key = ANY(%s::text[]) ORDER BY key"
+FIND_METERS: LiteralString = """
+    SELECT {terms} FROM metering_meter m WHERE m.key = ANY(%s::text[]) ORDER BY m.key
+""".replace("{terms}", TERMS)
 
 Key = TypeVar("Key", bound=Hashable)
 
@@ -150,18 +153,39 @@ def read_totals_between(
 ) -> dict[Key, list[list[Reading]]]:
     """key → for each bound of an account and the next one, its readings of these meters by key.
 
-    Every key has an account and ascending bounds of its own: two statements for any number of them, and one or two more
-    where bounds split hours. Meters that are not there are left out. Raises HistoryPruned.
+    Every key has an account and ascending bounds of its own: two statements for any number of them, three where meters
+    differ in kind, and one or two more where bounds split hours. Meters that are not there are left out. Raises
+    HistoryPruned.
     """
-    meter_ids = [meter_id for (meter_id,) in run_statement(FIND_METERS, [text_array(sorted(set(meter_keys)))])]
-    keys = [key for key in asked for _ in meter_ids]
-    spans = [Span(account_id, meter_id, bounds) for account_id, bounds in asked.values() for meter_id in meter_ids]
+    meters = list_terms(meter_keys)
+    keys = [key for key in asked for _ in meters]
+    spans = [Span(account_id, meter_id, bounds) for account_id, bounds in asked.values() for meter_id in meters]
     readings: dict[Key, list[list[Reading]]] = {key: [[] for _ in bounds[1:]] for key, (_, bounds) in asked.items()}
-    for span in read_spans(spans, is_sealed=with_digests):
+    for span in find_spans(spans, meters, is_sealed=with_digests):
         buckets = state_readings(span, spans[span.position - 1].bounds, with_digests=with_digests)
         for bucket, reading in zip(readings[keys[span.position - 1]], buckets, strict=True):
             bucket.append(reading)
     return readings
+
+
+def list_terms(meter_keys: Collection[str]) -> dict[int, Terms]:
+    """Those of meters that there are, by id, in the order of their keys."""
+    found = [state_terms(*terms) for (terms,) in run_statement(FIND_METERS, [text_array(sorted(set(meter_keys)))])]
+    return {terms.meter_id: terms for terms in found}
+
+
+def find_spans(spans: Sequence[Span], meters: Mapping[int, Terms], *, is_sealed: bool) -> Iterator[FoundSpan]:
+    """In their order, each read in the leanest way."""
+    plain = {
+        position: span for position, span in enumerate(spans, start=1) if is_plain(meters[span.meter_id], span.bounds)
+    }
+    others = [position for position in range(1, len(spans) + 1) if position not in plain]
+    found = {span.position: span for span in read_plain_spans(plain, meters, is_sealed=is_sealed)}
+    for span in read_spans([spans[position - 1] for position in others], is_sealed=is_sealed):
+        position = others[span.position - 1]
+        found[position] = replace(span, position=position)
+    for position in range(1, len(spans) + 1):
+        yield found[position]
 
 
 def state_reading(span: FoundSpan, *, start: datetime, end: datetime) -> Reading:
