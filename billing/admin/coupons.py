@@ -1,17 +1,18 @@
 """Coupons are made here and never changed; discounts are read, and ended after a question."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from django import forms
 from django.contrib import admin, messages
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import QuerySet
-from django.http import HttpRequest
-from django.template.response import TemplateResponse
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from billing.admin.credit_forms import MomentField
+from billing.admin.credit_forms import MomentField, amount_field, read_minor
 from billing.admin.pages import ask_first
 from billing.admin.reading import NamedBlankFilter, ReadOnly
 from billing.coupons import end_discount
@@ -22,10 +23,12 @@ from billing.wording import display_money
 if TYPE_CHECKING:
     CouponModelAdmin = admin.ModelAdmin[Coupon]
     DiscountModelAdmin = admin.ModelAdmin[Discount]
+    CouponModelForm = forms.ModelForm[Coupon]
 else:
+    CouponModelForm = forms.ModelForm
     CouponModelAdmin = DiscountModelAdmin = admin.ModelAdmin
 
-FROZEN = ["code", "percent", "amount_minor", "currency", "duration", "months"]
+FROZEN = ["code", "takes_off", "currency", "duration", "months"]
 
 
 def describe_terms(coupon: Coupon) -> str:
@@ -34,8 +37,35 @@ def describe_terms(coupon: Coupon) -> str:
     return display_money(coupon.amount_minor or 0, coupon.currency)
 
 
+class CouponForm(CouponModelForm):
+    """An amount is typed in whole units of its currency."""
+
+    amount = amount_field(_("amount"), required=False, help_text=_("Off each invoice, in place of a percentage."))
+
+    class Meta:
+        model = Coupon
+        fields = ["code", "name", "percent", "currency", "duration", "months", "max_redemptions", "valid_until"]
+
+    def clean(self) -> dict[str, Any]:
+        values = super().clean() or self.cleaned_data
+        if self.instance.pk is None and values.get("amount") is not None:
+            self.instance.amount_minor = read_minor(self, "amount", values.get("currency") or None)
+        return values
+
+    def _post_clean(self) -> None:
+        """Asks the database's rules also where they are about the amount, which is no field of the model."""
+        super()._post_clean()  # type: ignore[misc]
+        if self.errors:
+            return
+        try:
+            self.instance.validate_constraints()
+        except ValidationError as error:
+            self.add_error(None, error.messages)
+
+
 @admin.register(Coupon)
 class CouponAdmin(CouponModelAdmin):
+    form = CouponForm
     list_display = ["code", "name", "takes_off", "duration", "months", "redemption_count", "valid_until"]
     list_filter = ["duration", ("currency", NamedBlankFilter)]
     formfield_overrides = {models.DateTimeField: {"form_class": MomentField, "widget": MomentField.widget}}
@@ -45,7 +75,7 @@ class CouponAdmin(CouponModelAdmin):
         "code",
         "name",
         "percent",
-        "amount_minor",
+        "amount",
         "currency",
         "duration",
         "months",
@@ -56,6 +86,12 @@ class CouponAdmin(CouponModelAdmin):
     @admin.display(description=_("takes off"))
     def takes_off(self, coupon: Coupon) -> str:
         return describe_terms(coupon)
+
+    def get_fields(self, request: HttpRequest, obj: Coupon | None = None) -> Any:
+        """What it takes off is written once, and from then on told."""
+        if obj is None:
+            return self.fields
+        return ["code", "name", "takes_off", "currency", "duration", "months", "max_redemptions", "valid_until"]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Coupon | None = None) -> list[str]:
         return FROZEN if obj else []
@@ -85,7 +121,7 @@ class DiscountAdmin(ReadOnly, DiscountModelAdmin):
         return request.user.has_perm("billing.change_discount")
 
     @admin.action(description=_("End selected discounts"), permissions=["end"])
-    def end(self, request: HttpRequest, queryset: QuerySet[Discount]) -> TemplateResponse | None:
+    def end(self, request: HttpRequest, queryset: QuerySet[Discount]) -> HttpResponse | None:
         now = timezone.now()
         discounts = list(queryset.select_related("account", "coupon").exclude(ends_at__lte=now).order_by("pk"))
         if not discounts:

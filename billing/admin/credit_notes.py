@@ -75,6 +75,12 @@ class CreditNoteForm(InvoiceForm):
                 help_text=gettext("%(amount)s of it can be given back.") % {"amount": self.show(line.total_minor)},
             )
 
+    def list_general(self) -> list[forms.BoundField]:
+        return [field for field in self.visible_fields() if not field.name.startswith("line_")]
+
+    def list_lines(self) -> list[forms.BoundField]:
+        return [field for field in self.visible_fields() if field.name.startswith("line_")]
+
     def show(self, minor: int) -> str:
         return display_money(minor, self.invoice.currency)
 
@@ -134,6 +140,7 @@ class CreditNotePages(SettlementPages):
             act=partial(self.write_note, request),
             refusals=(CreditRefused,),
             subject=invoice,
+            template="admin/billing/invoice/credit_note.html",
         )
 
     def write_note(self, request: HttpRequest, form: CreditNoteForm) -> HttpResponse:

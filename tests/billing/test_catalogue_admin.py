@@ -142,7 +142,7 @@ def test_the_editor_of_tiers_names_the_field_at_fault(chief, ends, row, why):
 
 def test_a_coupon_is_made_and_then_only_limited(chief):
     url = reverse("admin:billing_coupon_add")
-    terms = {"code": "HELLO", "name": "Hello", "percent": "10", "amount_minor": "", "currency": "", "months": ""}
+    terms = {"code": "HELLO", "name": "Hello", "percent": "10", "amount": "", "currency": "", "months": ""}
     refused = chief.post(url, terms | {"duration": "repeating"})
     assert "A coupon has a number of months exactly when" in refused.content.decode()
     assert chief.post(url, terms | {"duration": "once"}).status_code == 302
@@ -152,6 +152,25 @@ def test_a_coupon_is_made_and_then_only_limited(chief):
     coupon.refresh_from_db()
     assert (coupon.name, coupon.percent, coupon.max_redemptions) == ("Hi", Decimal(10), 3)
     assert chief.post(reverse("admin:billing_coupon_delete", args=[coupon.pk])).status_code == 403
+
+
+def test_a_coupon_takes_off_an_amount_typed_in_whole_units(chief):
+    url = reverse("admin:billing_coupon_add")
+    terms = {"code": "FIVE", "name": "Five", "percent": "", "duration": "once", "months": ""}
+    refused = chief.post(url, terms | {"amount": "5.00", "currency": ""}).content.decode()
+    assert "or an amount above 0 with its currency" in refused
+    refused = chief.post(url, terms | {"amount": "5.001", "currency": "EUR"}).content.decode()
+    assert "EUR has no unit as small as that." in refused
+    refused = chief.post(url, terms | {"amount": "5", "percent": "5", "currency": "EUR"}).content.decode()
+    assert "A coupon has a percentage above 0 and up to 100" in refused
+    assert chief.post(url, terms | {"amount": "5.00", "currency": "EUR"}).status_code == 302
+    coupon = Coupon.objects.get()
+    assert (coupon.amount_minor, coupon.currency) == (500, "EUR")
+    page = reverse("admin:billing_coupon_change", args=[coupon.pk])
+    assert "€5.00" in chief.get(page).content.decode()
+    assert chief.post(page, {"name": "Cinq", "amount": "9"}).status_code == 302
+    coupon.refresh_from_db()
+    assert (coupon.name, coupon.amount_minor) == ("Cinq", 500)
 
 
 def test_ending_a_discount_asks_first(chief):
