@@ -38,17 +38,20 @@ LOOKED_AT = {
     ("metering.quantities", "rounding_step"): {"a power"},
     # Of a Fraction.
     ("billing.rating.units", "convert"): {"a power"},
-    # Paths.
-    ("billing.price_imports", ""): {"a division"},
-    ("billing.price_imports", "read_template"): {"a division"},
     # Ceil and floor, which are whole for a Decimal and a Fraction.
     ("metering.expressions", ""): {"the module math"},
     # A float is taken for the decimal that was written.
     ("metering.filters", "read_scalar"): {"the name float"},
     # How long something takes, is kept or waits.
     ("billing.runs.work", "note_failure"): {"a power"},
+    ("billing.management.commands.billing_run", ""): {"the module time"},
+    ("billing.management.commands.billing_run", "see_through"): {"the literal 0.5", "the method monotonic"},
+    ("billing.papers.answers", "take_turn"): {"the method timestamp"},
+    ("billing.papers.rendering", ""): {"the literal 10.0"},
     ("billing.whatif_answers", "answer"): {"the method total_seconds"},
-    ("metering.statements", ""): {"the module struct", "the module time"},  # whole numbers as PostgreSQL packs them
+    # Whole numbers, packed.
+    ("billing.papers.fonts", ""): {"the module struct"},
+    ("metering.statements", ""): {"the module struct", "the module time"},
     ("metering.statements", "log_statement"): {"the method monotonic"},
 }
 
@@ -115,6 +118,8 @@ def look_at(node):
         case ast.Import() | ast.ImportFrom():
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module or ""]
             yield from (f"the module {name}" for name in names if name.split(".")[0] in INEXACT)
+        case ast.BinOp(op=ast.Div(), right=ast.Constant(value=str()) | ast.JoinedStr()):
+            pass  # a path
         case ast.BinOp(op=ast.Div()) | ast.AugAssign(op=ast.Div()):
             yield "a division"
         case ast.BinOp(op=ast.Pow(), right=exponent) if not isinstance(exponent, ast.Constant):
@@ -175,7 +180,17 @@ def test_what_could_make_a_float_is_noticed(source):
     assert list(find_inexact(ast.parse(source)))
 
 
-@pytest.mark.parametrize("source", ["x = 1", "x = a // b", "x = 10**6", "x = json.loads(text, parse_float=Decimal)"])
+@pytest.mark.parametrize(
+    "source",
+    [
+        "x = 1",
+        "x = a // b",
+        "x = folder / 'name'",
+        "x = folder / f'{name}'",
+        "x = 10**6",
+        "x = json.loads(text, parse_float=Decimal)",
+    ],
+)
 def test_what_makes_none_is_not(source):
     assert not list(find_inexact(ast.parse(source)))
 
