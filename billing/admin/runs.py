@@ -17,6 +17,7 @@ from django.http import (
     HttpResponse,
     HttpResponseBase,
     HttpResponseRedirect,
+    JsonResponse,
     StreamingHttpResponse,
 )
 from django.urls import URLPattern, path, reverse
@@ -28,6 +29,7 @@ from django.utils.translation import gettext_lazy as _
 from billing.admin.pages import render_page
 from billing.admin.reading import ReadOnly
 from billing.models import BillingProfile, BillingRun, BillingRunEntry, EntryState, RunState
+from billing.rating import trim
 from billing.runs import reports
 from billing.runs.moves import RunRefused, UnknownRun, approve_run, cancel_run, read_run, read_seen, retry_entries
 from billing.runs.opening import NothingDue, open_run, select_due
@@ -40,6 +42,7 @@ else:
     RunModelAdmin = admin.ModelAdmin
 
 PAGE = 100
+MOVING = (RunState.PREVIEWING, RunState.ISSUING)
 CHOICE_WORDS = {
     Choice.ALL: _("All"),
     Choice.FAILED: _("Failed"),
@@ -72,7 +75,7 @@ class EntriesForm(forms.Form):
 
     show = forms.ChoiceField(choices=[(each.value, each.value) for each in Choice], required=False)
     change = forms.DecimalField(
-        label=_("Changed is a difference of at least"),
+        label=_("Changed by at least"),
         min_value=0,
         max_value=1_000,
         max_digits=6,
@@ -94,7 +97,12 @@ class Asked:
 
     def write(self, **other: Any) -> str:
         """The query of an address that asks for the same, but for the others."""
-        values = {"show": self.show.value, "change": f"{self.change:f}", "q": self.words, "sort": self.sort} | other
+        values = {
+            "show": self.show.value,
+            "change": f"{trim(self.change):f}",
+            "q": self.words,
+            "sort": self.sort,
+        } | other
         return urlencode({name: value for name, value in values.items() if value != ""})
 
 
@@ -178,6 +186,7 @@ class BillingRunAdmin(ReadOnly, RunModelAdmin):
             path("<int:run_id>/approve/", wrap(self.approve_view), name="billing_run_approve"),
             path("<int:run_id>/cancel/", wrap(self.cancel_view), name="billing_run_cancel"),
             path("<int:run_id>/retry/", wrap(self.retry_view), name="billing_run_retry"),
+            path("<int:run_id>/progress/", wrap(self.progress_view), name="billing_run_progress"),
             path("<int:run_id>/csv/", wrap(self.csv_view), name="billing_run_csv"),
             *super().get_urls(),
         ]
@@ -191,7 +200,7 @@ class BillingRunAdmin(ReadOnly, RunModelAdmin):
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """Progress, figures and entries. It looks again by itself while something is under way."""
+        """Progress, figures and entries. The bar moves by itself, and the page is shown anew when all is done."""
         run = self.find_run(request, object_id)
         asked, form = read_asked(request)
         entries = reports.list_entries(run, least_change=asked.change)
@@ -209,7 +218,7 @@ class BillingRunAdmin(ReadOnly, RunModelAdmin):
             approver=describe_approver(run),
             approved=show_totals(run.approved_totals),
             progress=reports.read_progress(run),
-            is_moving=run.state in (RunState.PREVIEWING, RunState.ISSUING),
+            is_moving=run.state in MOVING,
             sums=[show_sums(each) for each in reports.sum_entries(run)],
             choices=[
                 (CHOICE_WORDS[choice], counts[choice], asked.write(show=choice.value), choice == asked.show)
@@ -222,11 +231,19 @@ class BillingRunAdmin(ReadOnly, RunModelAdmin):
             after=asked.write(page=page.next_page_number()) if page.has_next() else "",
             form=form,
             asked=asked,
+            least_change=f"{trim(asked.change):f}",
             query=asked.write(),
             may_approve=may_run and run.state == RunState.AWAITING,
             may_cancel=may_run and run.finished_at is None,
             may_retry=may_run and run.entries.filter(state=EntryState.FAILED).exists(),
         )
+
+    def progress_view(self, request: HttpRequest, run_id: int) -> HttpResponse:
+        """How far it is, for the bar that asks every two seconds."""
+        run = self.find_run(request, run_id)
+        progress = reports.read_progress(run)
+        told = {"done": progress.done, "total": progress.total, "finished": run.state not in MOVING}
+        return JsonResponse(told, headers={"Cache-Control": "no-store"})
 
     def csv_view(self, request: HttpRequest, run_id: int) -> HttpResponseBase:
         """The entries that are shown, all pages of them."""

@@ -67,13 +67,15 @@ def test_finance_opens_looks_approves_and_finds_the_invoices(finance):
     run = BillingRun.objects.get()
     assert response.url == page_of(run)
     page = read(finance, page_of(run))
-    assert "this page looks again by itself" in page
-    assert '<meta http-equiv="refresh" content="3">' in page
-    assert "0 of 2 periods" in page
+    assert "admin-palier/progress.js" in page
+    assert f'data-progress-url="{page_of(run, "progress")}"' in page
+    assert "0 / 2" in page
+    assert finance.get(page_of(run, "progress")).json() == {"done": 0, "total": 2, "finished": False}
     work()
+    assert finance.get(page_of(run, "progress")).json() == {"done": 2, "total": 2, "finished": True}
     page = read(finance, page_of(run))
     assert "Awaits approval" in page
-    assert "http-equiv" not in page
+    assert "progress.js" not in page
     assert page.count("€10.50") == 2
     assert '<td class="amount">€21.00</td>' in page
     question = read(finance, page_of(run, "approve"))
@@ -83,7 +85,7 @@ def test_finance_opens_looks_approves_and_finds_the_invoices(finance):
     assert finance.post(page_of(run, "approve"), {"seen": seen}).url == page_of(run)
     work()
     page = read(finance, page_of(run))
-    assert "2 of 2 periods" in page
+    assert "2 / 2" in page
     assert "2026-000001</a>" in page
     assert "2 invoices, €21.00" in page
     assert list_totals() == [("acme", 1_050), ("beta", 1_050)]
@@ -251,7 +253,7 @@ def test_who_may_not_look_is_refused(client):
     make_customers("acme")
     run = preview()
     log_in(client, "view_invoice")
-    for address in (LIST, page_of(run), page_of(run, "csv")):
+    for address in (LIST, page_of(run), page_of(run, "csv"), page_of(run, "progress")):
         assert client.get(address).status_code == 403
 
 

@@ -170,7 +170,7 @@ def test_a_long_past_shows_its_progress(staff, monkeypatch):
     url = reverse("admin:metering_meter_change", args=[meter.pk])
     page = staff.get(url).content.decode()
     assert '<progress id="backfill" max="8" value="0"' in page
-    assert "metering/backfill.js" in page
+    assert "admin-palier/progress.js" in page
     progress = reverse("admin:metering_progress", args=[meter.pk])
     assert staff.get(progress).json() == {"done": 0, "total": 8, "finished": False}
 

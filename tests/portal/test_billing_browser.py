@@ -11,9 +11,11 @@ from playwright.sync_api import Page, expect
 
 from billing.credits.grants import grant_credit
 from billing.items import add_item
-from billing.models import CreditNote, Invoice, Plan, Subscription
+from billing.models import BillingRun, CreditNote, Invoice, Plan, Subscription
 from billing.plans import copy_last_version, create_plan
 from billing.rating import flat_fee
+from billing.runs.opening import open_run
+from jobs.queue import do_now
 from metering.accounts import find_account
 from portal.models import User
 from tests.portal import makers
@@ -122,7 +124,32 @@ def list_pages() -> list[str]:
         "creditnote/", "invoiceitem/", f"invoiceitem/{item.id}/change/", "invoiceitem/add/", "creditgrant/",
         f"creditgrant/{grant.id}/change/", f"creditgrant/wallet/{account.id}/", "creditgrant/add/", "topuprule/add/",
     ]  # fmt: skip
+    run = open_due_run()
+    pages += ["billingrun/", "billingrun/open/", f"billingrun/{run.pk}/change/", f"billingrun/{run.pk}/cancel/"]
     return [f"/admin/billing/{page}" for page in pages]
+
+
+def open_due_run() -> BillingRun:
+    """A run over a second customer, whose first period nobody has billed."""
+    now = timezone.now()
+    makers.subscribe(makers.make_account("beta", name="Beta"), started_at=now - timedelta(days=40), at=now)
+    return open_run(at=now)
+
+
+def test_a_billing_run_shows_by_itself_that_it_is_previewed_and_is_approved(open_page: Callable[..., Page]):
+    page = open_page()
+    log_in(page)
+    run = open_due_run()
+    page.goto(f"/admin/billing/billingrun/{run.pk}/change/")
+    expect(page.locator(".badge", has_text="Being previewed")).to_be_visible()
+    do_now("billing.preview_part", f"{run.pk}:1", clock=timezone.now)
+    expect(page.locator(".badge", has_text="Awaits approval")).to_be_visible()
+    page.get_by_role("link", name="Approve…").click()
+    expect(page.get_by_text("1 invoice is issued.")).to_be_visible()
+    page.get_by_role("button", name="Approve, and issue the invoices").click()
+    do_now("billing.bill_part", f"{run.pk}:1", clock=timezone.now)
+    expect(page.locator(".badge", has_text="Done")).to_be_visible()
+    expect(page.locator(".run-entries a", has_text="20")).to_be_visible()
 
 
 @pytest.mark.parametrize(("scheme", "language"), [("light", "fr"), ("dark", "en")])

@@ -1,4 +1,4 @@
-// The bar of a meter whose past is being counted: asks every two seconds, and stops when all of it is.
+// The bar of work that goes on: asks every two seconds. When all is done it says so, or shows the page anew.
 (function () {
   "use strict";
   document.addEventListener("DOMContentLoaded", function () {
@@ -14,6 +14,10 @@
           return answer.ok ? answer.json() : Promise.reject(answer.status);
         })
         .then(function (progress) {
+          if (progress.finished && text.dataset.finished === undefined) {
+            window.location.reload();
+            return;
+          }
           if (progress.finished) {
             bar.value = bar.max;
             text.textContent = text.dataset.finished;
