@@ -7,10 +7,12 @@ from datetime import datetime
 from django.db import transaction
 from django.db.models import Sum
 
-from billing.credits.grants import grant_credit
+from billing.credits.grants import grant_credit, take_from
+from billing.credits.top_ups import lock_grant
 from billing.lines import LineTax, read_taxes, write_taxes
 from billing.models import (
     CreditDestination,
+    CreditGrant,
     CreditNote,
     CreditNoteLine,
     CreditSource,
@@ -94,6 +96,7 @@ def issue_credit_note(
     left = list_left(invoice)
     shares = {line: share for line, share in share_credit(invoice, left, amount_minor, lines) if share}
     total = sum(shares.values())
+    bought = lock_grant(invoice)
     require_room(invoice, total, destination)
     note = write_note(invoice, shares, destination=destination, reason=reason, key=key, at=at, by=by)
     if destination == CreditDestination.BALANCE:
@@ -106,6 +109,8 @@ def issue_credit_note(
             at=at,
             by=by,
         )
+    elif destination == CreditDestination.REFUND and bought is not None:
+        take_from(bought, total, key=f"credit note {note.number}", at=at, by=by)
     settle(invoice, at=at, by=by)
     return note
 
@@ -177,13 +182,19 @@ def require_room(invoice: Invoice, total_minor: int, destination: str) -> None:
 
 
 def find_room(invoice: Invoice, destination: str) -> int:
-    """How much can be given back in that way, in smallest units."""
+    """How much can be given back in that way, in smallest units.
+
+    Of credit that was bought as much can be refunded as is left, which is taken out of the wallet.
+    """
     standing = read_standing(invoice)
     if destination == CreditDestination.DUE:
         room = standing.open_minor
     else:
         back = invoice.credit_notes.exclude(destination=CreditDestination.DUE).aggregate(total=Sum("total_minor"))
         room = standing.paid_minor + invoice.credited_minor - (back["total"] or 0)
+        bought = CreditGrant.objects.filter(top_up__invoice=invoice).first()
+        if bought is not None:
+            room = min(room, bought.balance_minor) if destination == CreditDestination.REFUND else 0
     return min(read_left(invoice), room)
 
 

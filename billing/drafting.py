@@ -10,7 +10,7 @@ from django.db import transaction
 from billing import profiles
 from billing.composing import list_places, make_item_line, require_profile
 from billing.documents import add_up, compose_lines
-from billing.items import list_waiting, release_items, take_items
+from billing.items import ItemFact, list_waiting, release_items, take_items
 from billing.lines import LineFact, write_detail, write_taxes
 from billing.models import Invoice, InvoiceKind, InvoiceLine, InvoiceState
 from billing.period_facts import PeriodFacts
@@ -90,6 +90,19 @@ def draft_items(*, account_id: int, currency: str, at: datetime, subscription_id
     waiting = list_waiting(account_id=account_id, currency=currency, subscription_id=subscription_id, is_locked=True)
     if not waiting:
         raise NothingToBill(f"Nothing in {currency} waits to be billed to account {account_id}.")
+    return draft_one_off(waiting, account_id=account_id, currency=currency, subscription_id=subscription_id, at=at)
+
+
+def draft_one_off(
+    waiting: Sequence[ItemFact],
+    *,
+    account_id: int,
+    currency: str,
+    at: datetime,
+    subscription_id: int | None = None,
+    is_taxed: bool = True,
+) -> Invoice:
+    """A draft over these items, which the caller has made or locked."""
     profile = profiles.read_or_set_profile(account_id)
     day = find_period(at, Cycle(Interval.DAY), profile.time_zone)
     starts = [item.period_start or day[0] for item in waiting]
@@ -103,7 +116,8 @@ def draft_items(*, account_id: int, currency: str, at: datetime, subscription_id
         period_end=max(ends),
         **write_address(profile, name_seller()),
     )
-    lines = compose_lines(map(make_item_line, waiting), taxes=read_taxes([account_id])[account_id])
+    taxes = read_taxes([account_id])[account_id] if is_taxed else ()
+    lines = compose_lines(map(make_item_line, waiting), taxes=taxes)
     write_drafts([Draft(invoice, lines)])
     take_items((item.id, invoice.pk, line.position) for item, line in zip(waiting, lines, strict=True))
     return invoice

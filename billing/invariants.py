@@ -35,6 +35,7 @@ from billing.models import (
     PlanVersion,
     Subscription,
     SubscriptionMove,
+    TopUp,
 )
 from billing.money import EXACT, round_money
 from billing.numbers import write_number
@@ -62,6 +63,7 @@ def check() -> Iterator[Violation]:
     yield from check_billed_usage()
     yield from check_credits()
     yield from check_included()
+    yield from check_top_ups()
     yield from check_moves()
     yield from check_runs()
     yield from check_late()
@@ -325,6 +327,24 @@ def check_credits() -> Iterator[Violation]:
         detail = f"after entry {entry.pk} it held {entry.running}"
         yield Violation("a grant pays no more than it has", f"credit grant {entry.grant_id}", detail)
     yield from check_credit_documents()
+
+
+def check_top_ups() -> Iterator[Violation]:
+    """What was paid of a top-up's invoice was granted; and credit never paid for credit."""
+    asked = TopUp.objects.filter(invoice__isnull=False).annotate(
+        paid=Coalesce(Sum("invoice__payments__amount_minor"), 0)
+    )
+    is_over = Q(invoice__state__in=[InvoiceState.PAID, InvoiceState.VOID])
+    stands = (
+        Q(is_over, grant__amount_minor=F("paid"), dropped_at=None)
+        | Q(is_over, paid=0, grant=None, dropped_at__isnull=False)
+        | Q(~is_over, grant=None, dropped_at=None)
+    )
+    for each in asked.exclude(pk__in=asked.filter(stands).values("pk")).order_by("pk"):
+        detail = f"{each.paid} of its invoice is paid, which is {each.invoice}"
+        yield Violation("a top-up is granted as it was paid", f"top-up {each.pk}", detail)
+    for invoice in Invoice.objects.filter(lines__kind=ItemKind.TOP_UP).exclude(credited_minor=0).distinct():
+        yield Violation("credit never pays for credit", name_invoice(invoice), f"it paid {invoice.credited_minor}")
 
 
 def check_included() -> Iterator[Violation]:

@@ -9,7 +9,7 @@ from billing.credits.grants import grant_credit
 from billing.credits.spending import Bill, BillLine, burn_bills, name_price
 from billing.drafting import Draft, UnknownDraft, find_last_moment
 from billing.lines import describe_line
-from billing.models import CreditSource, Invoice, InvoiceMove, InvoiceState
+from billing.models import CreditSource, Invoice, InvoiceMove, InvoiceState, ItemKind
 from billing.money import allocate
 from billing.numbers import take_numbers
 from billing.rows import insert_rows
@@ -53,7 +53,7 @@ def issue_invoices(drafts: Sequence[Draft], *, at: datetime) -> None:
     """
     if not drafts:
         return
-    credited = burn_for([draft for draft in drafts if draft.invoice.total_minor > 0], at=at)
+    credited = burn_for([draft for draft in drafts if draft.invoice.total_minor > 0 and not sells_credit(draft)], at=at)
     for draft in drafts:
         if draft.invoice.total_minor < 0:
             credited[draft.invoice.pk] = give_back(draft.invoice, at=at)
@@ -73,6 +73,11 @@ def write_issued(invoices: Sequence[Invoice], *, at: datetime) -> None:
     rows = [(each.pk, each.series_id, each.sequence, each.number, each.credited_minor) for each in invoices]
     with connection.cursor() as cursor:
         cursor.execute(ISSUE, [at, *(list(column) for column in zip(*rows, strict=True))])
+
+
+def sells_credit(draft: Draft) -> bool:
+    """Credit never pays for credit."""
+    return any(line.kind == ItemKind.TOP_UP for line in draft.lines)
 
 
 def burn_for(drafts: Sequence[Draft], *, at: datetime) -> dict[int, int]:

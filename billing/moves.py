@@ -8,10 +8,11 @@ from django.db.models import Sum
 
 from billing.closing import bill_again
 from billing.credits.spending import refund_burns
+from billing.credits.top_ups import follow_invoice
 from billing.issuing import name_invoice_key
 from billing.items import release_items
 from billing.late_settling import take_back
-from billing.models import CreditDestination, Invoice, InvoiceKind, InvoiceMove, InvoiceState, Payment, Period
+from billing.models import CreditDestination, Invoice, InvoiceKind, InvoiceMove, InvoiceState, Payment, Period, TopUp
 
 MOVES: dict[str, set[str]] = {
     InvoiceState.DRAFT: {InvoiceState.ISSUED},
@@ -70,6 +71,8 @@ def move(invoice: Invoice, state: str, *, at: datetime, reason: str = "", by: in
     invoice.state = state
     invoice.save(update_fields=["state"])
     InvoiceMove.objects.create(invoice=invoice, state=state, at=at, reason=reason, made_by_id=by)
+    if state in (InvoiceState.PAID, InvoiceState.VOID):
+        follow_invoice(invoice, paid_minor=read_standing(invoice).paid_minor, at=at, by=by)
 
 
 @transaction.atomic
@@ -151,7 +154,8 @@ def void_invoice(
     """It was a mistake, and is owed by nobody: the credit that paid it is given back. A second call changes nothing.
 
     With `bills_again` its items wait again, and what its period comes to now is billed at once: that invoice is
-    returned. Of what was paid, credited by a note, or gave credit itself, a credit note is the correction instead.
+    returned; a top-up is asked for again by its rule alone. Of what was paid, credited by a note, or gave credit itself
+    a credit note is the correction instead.
     Raises UnknownInvoice, MoveRefused.
     """
     invoice = lock_invoice(invoice_id)
@@ -162,7 +166,7 @@ def void_invoice(
     move(invoice, InvoiceState.VOID, at=at, reason=reason, by=by)
     take_back(invoice, at=at)
     refund_burns(invoice.account_id, key=name_invoice_key(invoice), at=at, by=by)
-    if not bills_again:
+    if not bills_again or TopUp.objects.filter(invoice=invoice).exists():
         return None
     release_items(invoice)
     if invoice.kind != InvoiceKind.PERIOD or invoice.period_id is None:

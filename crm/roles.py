@@ -80,7 +80,6 @@ FINANCE_PERMISSIONS = (
     "billing.void_creditgrant",
     "billing.view_creditentry",
     "billing.view_topup",
-    "billing.change_topup",
     "billing.view_topuprule",
     "billing.add_topuprule",
     "billing.change_topuprule",

@@ -1,6 +1,5 @@
 """Credit in the back-office: wallets, grants and top-ups. It is given and taken back by verbs that ask first."""
 
-from collections.abc import Callable
 from functools import partial
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
@@ -22,7 +21,6 @@ from billing.admin.pages import Question, ask_first, fill_form, render_page
 from billing.admin.reading import ReadOnly
 from billing.credits.grants import InvalidCredit, grant_credit, list_grants, void_grant
 from billing.credits.ledger import list_currencies, list_entries, read_wallet
-from billing.credits.top_ups import TopUpDropped, drop_top_up, settle_top_up
 from billing.models import CreditEntry, CreditGrant, CreditKind, CreditSource, TopUp, TopUpRule
 from billing.models.credits import INTERVALS
 from billing.profiles import UnknownProfile
@@ -266,18 +264,17 @@ def list_rules(request: HttpRequest, account_id: int) -> dict[str, Any]:
 
 @admin.register(TopUp)
 class TopUpAdmin(ReadOnly, TopUpModelAdmin):
-    """Top-ups that rules asked for. Until a payment gateway does, a person says what was paid."""
+    """Top-ups that rules asked for. What is paid of the invoice of one is granted."""
 
-    list_display = ["rule", "number", "amount", "asked_at", "state"]
+    list_display = ["rule", "number", "amount", "asked_at", "state", "invoice"]
     list_filter = [("grant", admin.EmptyFieldListFilter), ("dropped_at", admin.EmptyFieldListFilter)]
-    list_select_related = ["rule__account", "grant"]
+    list_select_related = ["rule__account", "grant", "invoice"]
     list_per_page = 50
     ordering = ["-asked_at", "-pk"]
     search_fields = ["rule__account__key", "rule__account__name"]
     search_help_text = _("Search in accounts")
     readonly_fields = ["amount", "state"]
-    fields = ["rule", "number", "amount", "asked_at", "state", "grant"]
-    actions = ["settle", "drop"]
+    fields = ["rule", "number", "amount", "asked_at", "state", "invoice", "grant"]
 
     @admin.display(description=_("amount"), ordering="amount_minor")
     def amount(self, asked: TopUp) -> str:
@@ -288,51 +285,6 @@ class TopUpAdmin(ReadOnly, TopUpModelAdmin):
         if asked.grant_id is not None:
             return gettext("paid")
         return gettext("given up") if asked.dropped_at else gettext("waits for payment")
-
-    def has_settle_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("billing.change_topup")
-
-    @admin.action(description=_("Grant what was paid"), permissions=["settle"])
-    def settle(self, request: HttpRequest, queryset: QuerySet[TopUp]) -> HttpResponse | None:
-        def settle(asked: TopUp) -> None:
-            settle_top_up(asked.pk, at=timezone.now(), by=request.user.pk)
-
-        question = _("Their payment has arrived, and the credit is granted:")
-        return self.do_each(request, queryset, settle, question, gettext("Paid."), action="settle")
-
-    @admin.action(description=_("Give up selected top-ups"), permissions=["settle"])
-    def drop(self, request: HttpRequest, queryset: QuerySet[TopUp]) -> HttpResponse | None:
-        def drop(asked: TopUp) -> None:
-            drop_top_up(asked.pk, at=timezone.now())
-
-        question = _("They will not be paid. Their rules may ask again:")
-        return self.do_each(request, queryset, drop, question, gettext("Given up."), action="drop")
-
-    def do_each(
-        self,
-        request: HttpRequest,
-        queryset: QuerySet[TopUp],
-        verb: Callable[[TopUp], None],
-        question: Any,
-        log: str,
-        *,
-        action: str,
-    ) -> HttpResponse | None:
-        """Ask first; then do it to each that waits, and say so in its history."""
-        waiting = queryset.filter(grant=None, dropped_at=None).select_related("rule__account").order_by("pk")
-        if not waiting:
-            self.message_user(request, _("None of the selected top-ups waits for payment."), messages.WARNING)
-            return None
-        if "confirmed" not in request.POST:
-            rows = [(asked, asked.rule.account, self.amount(asked)) for asked in waiting]
-            return ask_first(self, request, rows, action=action, question=question)
-        for asked in waiting:
-            try:
-                verb(asked)
-                self.log_change(request, asked, log)
-            except TopUpDropped as error:
-                self.message_user(request, str(error), messages.ERROR)
-        return None
 
 
 @admin.register(TopUpRule)

@@ -170,6 +170,11 @@ def void_grant(grant_id: int, *, at: datetime, by: int | None = None) -> GrantFa
     return describe_grant(grant)
 
 
+def take_from(grant: CreditGrant, amount_minor: int, *, key: str, at: datetime, by: int | None = None) -> None:
+    """Take so much of what is left, of a grant that the caller has locked: it is given back in another way."""
+    write_entries([make_entry(grant.pk, CreditKind.VOIDED, -amount_minor, key=key, at=at, by=by)])
+
+
 def list_grants(*, account_id: int, currency: str) -> list[GrantFact]:
     """All that the account was ever granted, the newest first."""
     grants = CreditGrant.objects.filter(account_id=account_id, currency=currency).order_by("-effective_at", "-pk")

@@ -1,7 +1,7 @@
-"""Automatic top-ups: when the ongoing balance falls below a rule's threshold, one is asked for, and waits to be paid.
+"""Automatic top-ups: when the ongoing balance falls below a rule's threshold, one is asked for by an invoice.
 
-Nobody collects the payment yet. Until a payment gateway does, a top-up waits where finance sees it; whoever finds it
-paid calls `settle_top_up`, and who finds that it will not be, `drop_top_up`. No second one is asked for meanwhile.
+What is paid of the invoice is granted, and nothing before; with a void one the top-up is dropped. No second one is
+asked for meanwhile. Credit never pays for credit.
 """
 
 from dataclasses import dataclass
@@ -9,29 +9,25 @@ from datetime import datetime
 
 from django.db import transaction
 from django.db.models import Max, Q
+from django.utils.translation import gettext
 
 from billing.credits import grants
-from billing.credits.grants import GrantFact, InvalidCredit
+from billing.credits.grants import InvalidCredit
 from billing.credits.ledger import read_wallet
-from billing.models import TopUp, TopUpRule
-from billing.money import find_exponent
+from billing.drafting import draft_one_off
+from billing.issuing import issue_one_off
+from billing.items import add_item
+from billing.models import CreditGrant, Invoice, ItemKind, TopUp, TopUpRule
+from billing.money import Money, find_exponent
 from jobs import queue
 
 ASK_TOP_UP = "billing.ask_top_up"
 WAITING = Q(grant__isnull=True, dropped_at__isnull=True)
 
 
-class UnknownTopUp(LookupError):
-    """There is no top-up with this id."""
-
-
-class TopUpDropped(ValueError):
-    """The top-up was given up; a payment for it is a new top-up."""
-
-
 @dataclass(frozen=True, slots=True)
 class TopUpFact:
-    """A top-up that was asked for. It is paid once it has a grant, and given up once it was dropped."""
+    """A top-up that was asked for by an invoice. It is paid once it has a grant, and given up once it was dropped."""
 
     id: int
     account_id: int
@@ -39,6 +35,7 @@ class TopUpFact:
     number: int
     amount_minor: int
     asked_at: datetime
+    invoice_id: int | None
     dropped_at: datetime | None
     grant_id: int | None
 
@@ -73,49 +70,69 @@ def promise_top_ups(at: datetime) -> int:
 
 @transaction.atomic
 def ask_top_up(rule_id: int, number: int, *, at: datetime) -> TopUpFact:
-    """The promised job: write down that the top-up of this number is wanted. A second call returns the same one."""
+    """The promised job: write down that the top-up of this number is wanted, and issue the invoice that asks for it.
+
+    A second call, also after a kill, returns the same one.
+    """
     rule = TopUpRule.objects.select_for_update(no_key=True).get(pk=rule_id)
     wanted = {"amount_minor": rule.amount_minor, "asked_at": at}
-    asked, _ = TopUp.objects.get_or_create(rule=rule, number=number, defaults=wanted)
+    asked, is_new = TopUp.objects.get_or_create(rule=rule, number=number, defaults=wanted)
+    if is_new:
+        asked.invoice = bill_top_up(asked, at=at)
+        asked.save(update_fields=["invoice"])
     return describe_top_up(asked)
 
 
-@transaction.atomic
-def settle_top_up(top_up_id: int, *, at: datetime, by: int | None = None) -> GrantFact:
-    """It was paid: grant it. A second call returns the same grant. Raises UnknownTopUp, TopUpDropped."""
-    asked = lock_top_up(top_up_id)
-    if asked.dropped_at is not None:
-        raise TopUpDropped(f"Top-up {top_up_id} was given up on {asked.dropped_at:%Y-%m-%d}.")
-    grant = grants.top_up(
-        account_id=asked.rule.account_id,
-        currency=asked.rule.currency,
-        amount_minor=asked.amount_minor,
-        key=f"top-up {asked.pk}",
+def bill_top_up(asked: TopUp, *, at: datetime) -> Invoice:
+    """Credit bears no tax when it is bought: what it pays for later does."""
+    rule = asked.rule
+    item = add_item(
+        account_id=rule.account_id,
+        currency=rule.currency,
+        kind=ItemKind.TOP_UP,
+        description=gettext("Prepaid credit"),
+        unit_amount=Money(asked.amount_minor, rule.currency).amount,
+        key=name_key(asked),
         at=at,
-        by=by,
     )
-    if asked.grant_id is None:
+    draft = draft_one_off([item], account_id=rule.account_id, currency=rule.currency, at=at, is_taxed=False)
+    return issue_one_off(draft.pk, at=at)
+
+
+def follow_invoice(invoice: Invoice, *, paid_minor: int, at: datetime, by: int | None = None) -> None:
+    """An invoice, whose row the caller has locked, was paid or made void: its top-up, if it is for one, follows it.
+
+    What came in is granted. Where nothing did, because the invoice is void or was credited in full, the top-up is
+    dropped, and its rule may ask again.
+    """
+    asked = TopUp.objects.select_for_update(of=("self",), no_key=True).filter(invoice=invoice).first()
+    if asked is None or asked.grant_id is not None or asked.dropped_at is not None:
+        return
+    if paid_minor:
+        grant = grants.top_up(
+            account_id=invoice.account_id,
+            currency=invoice.currency,
+            amount_minor=paid_minor,
+            key=name_key(asked),
+            at=at,
+            by=by,
+        )
         asked.grant_id = grant.id
-        asked.save(update_fields=["grant"])
-    return grant
-
-
-@transaction.atomic
-def drop_top_up(top_up_id: int, *, at: datetime) -> TopUpFact:
-    """It will not be paid; the rule may ask again. Changes nothing once it is paid or dropped. Raises UnknownTopUp."""
-    asked = lock_top_up(top_up_id)
-    if asked.grant_id is None and asked.dropped_at is None:
+    else:
         asked.dropped_at = at
-        asked.save(update_fields=["dropped_at"])
-    return describe_top_up(asked)
+    asked.save(update_fields=["grant", "dropped_at"])
 
 
-def lock_top_up(top_up_id: int) -> TopUp:
-    locked = TopUp.objects.select_for_update(of=("self",), no_key=True).select_related("rule")
-    try:
-        return locked.get(pk=top_up_id)
-    except TopUp.DoesNotExist:
-        raise UnknownTopUp(f"There is no top-up {top_up_id}.") from None
+def lock_grant(invoice: Invoice) -> CreditGrant | None:
+    """What was granted for a paid top-up; None where the invoice is for none."""
+    found = CreditGrant.objects.select_for_update(no_key=True).filter(
+        pk__in=TopUp.objects.filter(invoice=invoice, grant__isnull=False).values("grant")
+    )
+    return found.first()
+
+
+def name_key(asked: TopUp) -> str:
+    return f"top-up {asked.pk}"
 
 
 def describe_top_up(asked: TopUp) -> TopUpFact:
@@ -126,6 +143,7 @@ def describe_top_up(asked: TopUp) -> TopUpFact:
         number=asked.number,
         amount_minor=asked.amount_minor,
         asked_at=asked.asked_at,
+        invoice_id=asked.invoice_id,
         dropped_at=asked.dropped_at,
         grant_id=asked.grant_id,
     )

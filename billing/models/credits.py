@@ -170,14 +170,15 @@ class TopUpRule(models.Model):
 
 
 class TopUp(models.Model):
-    """A top-up that a rule asked for; once it is paid, its grant. One at a time waits for payment."""
+    """A top-up that a rule asked for by an invoice; once that is paid, its grant. One at a time waits for payment."""
 
     rule = models.ForeignKey(TopUpRule, models.PROTECT, related_name="top_ups")
     number = models.PositiveIntegerField()
     amount_minor = models.BigIntegerField()
     asked_at = models.DateTimeField()
     dropped_at = models.DateTimeField(null=True, blank=True)
-    grant = models.OneToOneField(CreditGrant, models.PROTECT, null=True, blank=True, related_name="+")
+    invoice = models.OneToOneField("billing.Invoice", models.PROTECT, null=True, blank=True, related_name="top_up")
+    grant = models.OneToOneField(CreditGrant, models.PROTECT, null=True, blank=True, related_name="top_up")
 
     class Meta:
         verbose_name = _("top-up")

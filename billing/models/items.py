@@ -15,6 +15,7 @@ class ItemKind(models.TextChoices):
     LATE = "late", _("late usage")
     TRUE_UP = "true_up", _("commitment")
     FEE = "fee", _("fee")
+    TOP_UP = "top_up", _("prepaid credit")
 
 
 WAITS = Q(invoice_line=None, withdrawn_at=None)

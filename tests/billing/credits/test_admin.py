@@ -7,6 +7,7 @@ from django.urls import reverse
 
 from billing.credits import top_ups
 from billing.models import CreditGrant, TopUp, TopUpRule
+from billing.moves import mark_paid
 from tests.billing.credits.makers import NOON, burn, give, list_entries, read_settled
 from tests.billing.makers import make_account
 from tests.billing.test_admin import make_person, run_action, show
@@ -151,26 +152,14 @@ def make_top_up():
     return top_ups.ask_top_up(rule_id, 1, at=NOON)
 
 
-def test_a_top_up_that_was_paid_is_granted_after_a_question(chief):
+def test_a_top_up_shows_its_invoice_and_what_became_of_it(chief):
     asked = make_top_up()
-    assert "waits for payment" in show(chief, "topup", asked.id)
-    page = run_action(chief, "topup", "settle", [asked.id]).content.decode()
-    assert "€20.00" in page
-    assert read_settled(asked.account_id) == 0
-    run_action(chief, "topup", "settle", [asked.id], confirmed="yes")
+    page = show(chief, "topup", asked.id)
+    assert "waits for payment" in page
+    assert reverse("admin:billing_invoice_change", args=[asked.invoice_id]) in page
+    mark_paid(asked.invoice_id, method="card", at=NOON)
+    assert "waits for payment" not in show(chief, "topup", asked.id)
     assert read_settled(asked.account_id) == 2_000
-    assert list_log() == ["Paid."]
-    again = run_action(chief, "topup", "settle", [asked.id], confirmed="yes").content.decode()
-    assert "None of the selected top-ups waits for payment." in again
-
-
-def test_a_top_up_is_given_up_after_a_question(chief):
-    asked = make_top_up()
-    run_action(chief, "topup", "drop", [asked.id])
-    assert TopUp.objects.get().dropped_at is None
-    run_action(chief, "topup", "drop", [asked.id], confirmed="yes")
-    assert TopUp.objects.get().dropped_at == NOON
-    assert "given up" in show(chief, "topup", asked.id)
 
 
 def test_a_rule_is_written_in_whole_units(chief):
