@@ -44,22 +44,34 @@ def read_characters(path: Path) -> frozenset[int]:
 
 
 def read_cmap(data: bytes, font: int) -> Iterator[int]:
+    """Of its subtables those of format 12, which has all that format 4 has and more; without one, of format 4."""
+    subtables = list(find_subtables(data, font))
+    groups = [start for start in subtables if read_format(data, start) == 12]
+    for start in groups:
+        yield from read_groups(data, start)
+    if not groups:
+        for start in subtables:
+            if read_format(data, start) == 4:
+                yield from read_segments(data, start)
+
+
+def find_subtables(data: bytes, font: int) -> Iterator[int]:
     for table in range(struct.unpack_from(">H", data, font + 4)[0]):
         tag, _checksum, start, _length = struct.unpack_from(">4s3I", data, font + 12 + 16 * table)
         if tag == b"cmap":
             for number in range(struct.unpack_from(">H", data, start + 2)[0]):
-                offset = start + struct.unpack_from(">I", data, start + 8 + 8 * number)[0]
-                yield from read_subtable(data, offset)
+                yield start + struct.unpack_from(">I", data, start + 8 + 8 * number)[0]
 
 
-def read_subtable(data: bytes, start: int) -> Iterator[int]:
-    match struct.unpack_from(">H", data, start)[0]:
-        case 4:
-            yield from read_segments(data, start)
-        case 12:
-            for group in range(struct.unpack_from(">I", data, start + 12)[0]):
-                first, last, glyph = struct.unpack_from(">3I", data, start + 16 + 12 * group)
-                yield from range(first + (glyph == 0), last + 1)
+def read_format(data: bytes, start: int) -> int:
+    found: int = struct.unpack_from(">H", data, start)[0]
+    return found
+
+
+def read_groups(data: bytes, start: int) -> Iterator[int]:
+    for group in range(struct.unpack_from(">I", data, start + 12)[0]):
+        first, last, glyph = struct.unpack_from(">3I", data, start + 16 + 12 * group)
+        yield from range(first + (glyph == 0), last + 1)
 
 
 def read_segments(data: bytes, start: int) -> Iterator[int]:

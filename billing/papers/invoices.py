@@ -21,6 +21,7 @@ from billing.papers.wording import (
     describe_seller,
     display_day,
     display_days,
+    display_moment,
     name_tax,
     one_line,
     write_foot,
@@ -93,7 +94,7 @@ def list_facts(invoice: Invoice, seller: SellerFact) -> Iterator[Field]:
     yield Field(_("Number"), invoice.number or "")
     yield Field(_("Issued"), display_issue(invoice))
     if invoice.due_minor > 0:
-        yield Field(pgettext("invoice", "Due"), display_due(invoice, seller))
+        yield Field(pgettext("day by which an invoice is paid", "Due"), display_due(invoice, seller))
     yield Field(_("Period"), display_days(invoice.period_start, invoice.period_end, invoice.time_zone))
     if invoice.plan_name:
         yield Field(_("Plan"), one_line(invoice.plan_name))
@@ -111,7 +112,11 @@ def display_due(invoice: Invoice, seller: SellerFact) -> str:
 
 def make_section(invoice: Invoice, lines: Sequence[LineFact]) -> Section:
     has_tax = any(line.taxes for line in lines)
-    columns = [Column(_("No.")), Column(_("Description")), Column(_("Quantity"), is_number=True)]
+    columns = [
+        Column(pgettext("number of a line", "No.")),
+        Column(_("Description")),
+        Column(_("Quantity"), is_number=True),
+    ]
     if has_tax:
         columns.append(Column(_("Tax"), is_number=True))
     columns.append(Column(_("Amount"), is_number=True))
@@ -214,8 +219,8 @@ def list_notes(invoice: Invoice, seller: SellerFact) -> Iterator[Field]:
 
 def describe_window(invoice: Invoice) -> str:
     values = {
-        "start": display_day(invoice.period_start, invoice.time_zone),
-        "end": display_day(invoice.period_end, invoice.time_zone),
+        "start": display_moment(invoice.period_start, invoice.time_zone),
+        "end": display_moment(invoice.period_end, invoice.time_zone),
         "zone": invoice.time_zone,
     }
     return _("From %(start)s up to, but not including, %(end)s, on the clocks of %(zone)s.") % values

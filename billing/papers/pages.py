@@ -18,6 +18,7 @@ def make_page(paper: Paper) -> dict[str, Any]:
                     {
                         "text": text,
                         "is_number": column["is_number"],
+                        "is_described": number == section["described"],
                         "notes": row["notes"] if number == section["described"] else [],
                     }
                     for number, (text, column) in enumerate(zip(row["cells"], section["columns"], strict=True))

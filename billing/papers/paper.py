@@ -50,6 +50,7 @@ class Section:
     groups: tuple[Group, ...]
     sums: tuple[Sum, ...] = ()
     described: int = 1  # which column holds words: it gets the room that is left, and the notes
+    is_dense: bool = False  # many short rows
     summary: str = ""  # what the table says, for who cannot see it
 
 

@@ -1,6 +1,6 @@
 """A statement of usage: what an account used of each meter, in all and day by day; what it costs if that is asked."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 
@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 
 from billing.models import Invoice, InvoiceState
 from billing.papers.copies import copy_statement
-from billing.papers.paper import Attachment, Column, Field, Group, Paper, Row, Section, Sum
+from billing.papers.paper import Attachment, Column, Field, Group, Paper, Row, Section
 from billing.papers.wording import (
     describe_customer,
     describe_seller,
@@ -26,10 +26,12 @@ from billing.profiles import ProfileFact, UnknownProfile, name_account, read_pro
 from billing.sellers import name_seller, read_seller
 from billing.wording import display_money
 from metering import usage
-from metering.quantities import format_exact
+from metering.quantities import format_exact, name_unit
 from metering.usage import Point, Reading
 
 LONGEST = timedelta(days=366)
+SIDE_BY_SIDE = 4
+TWO = Decimal(2)  # of which a unit is said in the plural
 
 
 class InvalidWindow(ValueError):
@@ -94,7 +96,7 @@ def read_customer(account_id: int) -> ProfileFact:
 def make_statement_paper(
     profile: ProfileFact,
     used: Sequence[Reading],
-    series: dict[str, list[Point]],
+    series: Mapping[str, Sequence[Point]],
     *,
     costs: Sequence[Row] | None,
     start: datetime,
@@ -107,7 +109,7 @@ def make_statement_paper(
     sections = [make_totals(used)]
     if costs is not None:
         sections.append(make_costs(costs))
-    sections += [make_days(reading, series[reading.meter_key], profile.time_zone, at=at) for reading in used]
+    sections += make_days(used, series, profile.time_zone, at=at)
     return Paper(
         heading=_("Usage statement"),
         title=f"{title} · {one_line(profile.legal_name)}",
@@ -140,7 +142,13 @@ def make_statement_paper(
 
 def make_totals(used: Sequence[Reading]) -> Section:
     rows = tuple(
-        Row((one_line(reading.meter_name), format_count(reading.event_count), show(reading.quantity, reading.unit)))
+        Row(
+            (
+                one_line(reading.meter_name),
+                format_count(reading.event_count),
+                format_exact(reading.quantity, reading.unit),
+            )
+        )
         for reading in used
     )
     nothing = Row((_("Nothing was used."), "", ""))
@@ -153,26 +161,33 @@ def make_totals(used: Sequence[Reading]) -> Section:
     )
 
 
-def make_days(reading: Reading, points: Sequence[Point], time_zone: str, *, at: datetime) -> Section:
-    """A row for each day that has begun. The days of a level do not add up to it, and no total says so."""
-    rows = [
-        Row((display_day(point.start, time_zone), show(point.quantity, reading.unit)))
-        for point in points
-        if point.start <= at
-    ]
-    name = one_line(reading.meter_name)
-    return Section(
-        title=name,
-        columns=(Column(_("Day")), Column(_("Used"), is_number=True)),
-        groups=(Group(tuple(rows)),),
-        sums=() if reading.is_level else (Sum(_("Total"), show(reading.quantity, reading.unit), is_strong=True),),
-        described=0,
-        summary=_("%(meter)s by day") % {"meter": name},
-    )
+def make_days(
+    used: Sequence[Reading], series: Mapping[str, Sequence[Point]], time_zone: str, *, at: datetime
+) -> Iterator[Section]:
+    """Tables with a row for each day that has begun and a column for each meter, four side by side."""
+    for place in range(0, len(used), SIDE_BY_SIDE):
+        some = used[place : place + SIDE_BY_SIDE]
+        days = zip(*(series[reading.meter_key] for reading in some), strict=True)
+        rows = tuple(
+            Row((display_day(points[0].start, time_zone), *(format_exact(point.quantity) for point in points)))
+            for points in days
+            if points[0].start <= at
+        )
+        yield Section(
+            title=_("Day by day"),
+            columns=(Column(_("Day")), *(Column(name_column(reading), is_number=True) for reading in some)),
+            groups=(Group(rows),),
+            described=0,
+            is_dense=True,
+            summary=_("What was used each day: %(meters)s")
+            % {"meters": ", ".join(one_line(reading.meter_name) for reading in some)},
+        )
 
 
-def show(quantity: Decimal, unit: str) -> str:
-    return format_exact(quantity, unit)
+def name_column(reading: Reading) -> str:
+    """`Requests (requests)`: its unit stands in the head, not in each row."""
+    unit = name_unit(reading.unit, TWO)
+    return f"{one_line(reading.meter_name)} ({unit})" if unit else one_line(reading.meter_name)
 
 
 def format_count(count: int) -> str:
