@@ -1,22 +1,25 @@
 """Coupons are made here and never changed; discounts are read, and ended after a question."""
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.core.exceptions import ValidationError
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import models
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
+from billing.admin.account_forms import AccountForm
 from billing.admin.credit_forms import MomentField, amount_field, read_minor
-from billing.admin.pages import ask_first
+from billing.admin.pages import Question, ask_first, fill_form
 from billing.admin.reading import NamedBlankFilter, ReadOnly
-from billing.coupons import end_discount
-from billing.models import Coupon, Discount
+from billing.coupons import CouponRefused, UnknownCoupon, apply_coupon, end_discount
+from billing.models import Coupon, Discount, Plan
 from billing.rating import trim
 from billing.wording import display_money
 
@@ -101,6 +104,36 @@ class CouponAdmin(CouponModelAdmin):
         return False
 
 
+class ApplyForm(AccountForm):
+    coupon = forms.ModelChoiceField(Coupon.objects.order_by("code"), label=_("coupon"), to_field_name="code")
+    plan = forms.ModelChoiceField(
+        Plan.objects.order_by("rank"),
+        label=_("for"),
+        required=False,
+        empty_label=_("all that the account is billed for"),
+        to_field_name="slug",
+        help_text=_("Or its subscription to one plan alone."),
+    )
+
+    def clean(self) -> dict[str, Any]:
+        values = super().clean() or {}
+        is_known = "account" in values and values.get("plan") is not None
+        values["subscription"] = self.find_subscription(values["plan"]) if is_known else None
+        return values
+
+
+def ask_to_apply(form: ApplyForm) -> Question:
+    coupon, subscription = form.cleaned_data["coupon"], form.cleaned_data["subscription"]
+    terms = [
+        (_("coupon"), coupon),
+        (_("takes off"), describe_terms(coupon)),
+        (_("duration"), coupon.get_duration_display()),
+        (_("for"), subscription or _("all that the account is billed for")),
+    ]
+    text = gettext("%(account)s pays less from the period under way on:") % {"account": form.name_account()}
+    return Question(text, _("Apply it"), terms)
+
+
 @admin.register(Discount)
 class DiscountAdmin(ReadOnly, DiscountModelAdmin):
     list_display = ["account", "coupon", "takes_off", "subscription", "starts_at", "ends_at"]
@@ -112,6 +145,40 @@ class DiscountAdmin(ReadOnly, DiscountModelAdmin):
     search_help_text = _("Search in accounts and coupons")
     fields = ["account", "coupon", "subscription", "starts_at", "ends_at", "applied_at", "applied_by"]
     actions = ["end"]
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return request.user.has_perm("billing.add_discount")
+
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """A coupon for an account: which, then what it takes off, then the discount. A second one is the same."""
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        return fill_form(
+            self,
+            request,
+            ApplyForm(request.POST) if request.method == "POST" else ApplyForm(),
+            title=_("Apply a coupon"),
+            ask=ask_to_apply,
+            act=partial(self.apply, request),
+            refusals=(UnknownCoupon, CouponRefused),
+        )
+
+    def apply(self, request: HttpRequest, form: "ApplyForm") -> HttpResponse:
+        values = form.cleaned_data
+        made = apply_coupon(
+            code=values["coupon"].code,
+            account_id=values["account"],
+            subscription_id=values["subscription"].pk if values["subscription"] else None,
+            at=timezone.now(),
+            by=request.user.pk,
+        )
+        discount = Discount.objects.get(pk=made.id)
+        self.log_addition(request, discount, gettext("Applied."))
+        words = {"coupon": values["coupon"], "account": form.name_account()}
+        self.message_user(request, gettext("%(account)s has %(coupon)s.") % words, messages.SUCCESS)
+        return HttpResponseRedirect(reverse("admin:billing_discount_changelist"))
 
     @admin.display(description=_("takes off"))
     def takes_off(self, discount: Discount) -> str:

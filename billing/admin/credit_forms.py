@@ -9,13 +9,13 @@ from django import forms
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from billing.admin.account_forms import AccountForm
 from billing.credits.grants import RecurrenceTerms
 from billing.models import CreditSource, TopUpRule
 from billing.models.credits import INTERVALS
 from billing.money import Money, find_exponent
 from billing.periods import Interval
 from billing.validators import validate_currency
-from metering.accounts import UnknownAccount, find_account
 
 # A top-up is what a payment made, not what a person writes.
 BY_HAND = [choice for choice in CreditSource.choices if choice[0] != CreditSource.TOP_UP]
@@ -46,8 +46,7 @@ class MomentField(forms.DateTimeField):
     widget = forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M")
 
 
-class GrantForm(forms.Form):
-    account = forms.CharField(label=_("account"), max_length=200, help_text=_("Its key, or a name in its events."))
+class GrantForm(AccountForm):
     currency = forms.CharField(label=_("currency"), max_length=3, validators=[validate_currency])
     amount = amount_field(_("amount"))
     source = forms.ChoiceField(label=_("source"), choices=BY_HAND, initial=CreditSource.MANUAL)
@@ -70,12 +69,6 @@ class GrantForm(forms.Form):
     recurs_until = MomentField(label=_("comes back until"), required=False, help_text=_("UTC. Empty: for ever."))
     note = forms.CharField(label=_("note"), required=False, max_length=200)
     once = forms.UUIDField(widget=forms.HiddenInput)
-
-    def clean_account(self) -> int:
-        try:
-            return find_account(self.cleaned_data["account"]).id
-        except UnknownAccount:
-            raise forms.ValidationError(gettext("No account goes by this name.")) from None
 
     def clean_scope(self) -> list[str]:
         return [name for part in self.cleaned_data["scope"].split(",") if (name := part.strip())]

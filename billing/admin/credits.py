@@ -160,7 +160,7 @@ class CreditGrantAdmin(GrantModelAdmin):
         values = form.cleaned_data
         words = {
             "asked": display_money(values["amount_minor"], values["currency"]),
-            "account": read_accounts([values["account"]])[values["account"]].name or form["account"].value(),
+            "account": form.name_account(),
         }
         text = gettext("%(asked)s of credit is granted to %(account)s:") % words
         return Question(text, _("Grant it"), list(form.list_words()))

@@ -7,20 +7,19 @@ from django import forms
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from billing.admin.account_forms import AccountForm
 from billing.admin.credit_forms import MomentField
 from billing.admin.reading import show_moment
-from billing.models import LIVE, InvoiceItem, ItemKind, Plan, Subscription
+from billing.models import InvoiceItem, ItemKind, Plan, Subscription
 from billing.money import round_money
 from billing.validators import validate_currency
-from metering.accounts import UnknownAccount, find_account
 from metering.quantities import format_exact
 
 if TYPE_CHECKING:
     from billing.admin.pages import Words
 
 
-class ItemForm(forms.Form):
-    account = forms.CharField(label=_("account"), max_length=200, help_text=_("Its key, or a name in its events."))
+class ItemForm(AccountForm):
     plan = forms.ModelChoiceField(
         Plan.objects.order_by("rank"),
         label=_("goes on"),
@@ -45,12 +44,6 @@ class ItemForm(forms.Form):
     )
     once = forms.UUIDField(widget=forms.HiddenInput)
 
-    def clean_account(self) -> int:
-        try:
-            return find_account(self.cleaned_data["account"]).id
-        except UnknownAccount:
-            raise forms.ValidationError(gettext("No account goes by this name.")) from None
-
     def clean(self) -> dict[str, Any]:
         values = super().clean() or {}
         start, end = values.get("period_start"), values.get("period_end")
@@ -62,22 +55,19 @@ class ItemForm(forms.Form):
         account_id = values.get("account")
         if account_id is None:
             return values
-        values["subscription"] = self.find_subscription(account_id, values)
+        values["subscription"] = self.find_billed(values)
         known = InvoiceItem.objects.filter(account_id=account_id, key=values["key"]).first()
         # The page's own key comes again with a second click, which is the same item.
         if known is not None and values["key"] != f"by hand {values.get('once')}":
             self.add_error("key", gettext("Billed before: %(item)s.") % {"item": known})
         return values
 
-    def find_subscription(self, account_id: int, values: dict[str, Any]) -> Subscription | None:
-        plan = values.get("plan")
-        if plan is None:
+    def find_billed(self, values: dict[str, Any]) -> Subscription | None:
+        """The subscription whose next invoice it goes on; none for a one-off invoice."""
+        if values.get("plan") is None:
             return None
-        found = Subscription.objects.filter(account_id=account_id, plan=plan, state__in=LIVE)
-        subscription = found.select_related("version__plan", "account").first()
-        if subscription is None:
-            self.add_error("plan", gettext("The account has no subscription to this plan."))
-        elif subscription.version.currency != values.get("currency"):
+        subscription = self.find_subscription(values["plan"])
+        if subscription is not None and subscription.version.currency != values.get("currency"):
             words = {"currency": subscription.version.currency}
             self.add_error("currency", gettext("This subscription is billed in %(currency)s.") % words)
         return subscription

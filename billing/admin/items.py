@@ -23,7 +23,6 @@ from billing.items import NotWaiting, add_item, withdraw_item
 from billing.models import WAITS, InvoiceItem
 from billing.profiles import UnknownProfile
 from billing.wording import display_money, display_period
-from metering.accounts import read_accounts
 from metering.quantities import format_exact
 
 if TYPE_CHECKING:
@@ -219,6 +218,6 @@ def ask_to_add(form: ItemForm) -> Question:
     values = form.cleaned_data
     words = {
         "amount": display_money(form.count_minor(), values["currency"]),
-        "account": read_accounts([values["account"]])[values["account"]].name or form["account"].value(),
+        "account": form.name_account(),
     }
     return Question(gettext("%(amount)s is billed to %(account)s:") % words, _("Bill it"), form.list_words())

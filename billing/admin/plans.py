@@ -18,7 +18,7 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from billing.admin.pages import ask_first
-from billing.admin.price_forms import PriceForm, RowFormSet
+from billing.admin.price_forms import DraftFormSet, PriceForm, RowFormSet
 from billing.admin.price_imports import import_view, may_import
 from billing.admin.reading import AmountField, ReadOnly, list_sentences
 from billing.admin.subscriber_move_pages import SubscriberMovePages
@@ -74,6 +74,8 @@ class WhileDraft:
 
 class DraftRows(WhileDraft):
     """The same for inlines, which are also asked whether rows may be added to that parent."""
+
+    formset: type[Any] = DraftFormSet
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         """In a table only the column is named; who cannot see it hears the name with each field."""

@@ -71,7 +71,15 @@ def check_draft(price: Price) -> None:
     describe_terms(price, tiers=tiers, table=(row,) if price.model == PriceModel.DIMENSION else ())
 
 
-class PartFormSet(InlineFormSet):
+class DraftFormSet(InlineFormSet):
+    def add_fields(self, form: Any, index: int | None) -> None:
+        """In a table only the column is named; the box that takes a row out has its name as well."""
+        super().add_fields(form, index)
+        if "DELETE" in form.fields:
+            form.fields["DELETE"].widget.attrs["aria-label"] = gettext("Delete")
+
+
+class PartFormSet(DraftFormSet):
     """Looks at those parts of a price together that are kept, by their positions, once each is in order by itself."""
 
     def clean(self) -> None:

@@ -1,6 +1,6 @@
 """Who is on which plan. Subscriptions are moved by billing's functions alone, once confirmed."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
 from django.db.models import Prefetch, QuerySet
@@ -11,6 +11,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
+from billing.admin.enrolments import EnrolmentPages
 from billing.admin.holdings import HoldingPages, describe_add_ons
 from billing.admin.plan_changes import PlanChangePages
 from billing.admin.reading import ReadOnly, list_sentences
@@ -61,7 +62,7 @@ class ChangeInline(ReadOnly, ChangeTabularInline):
 
 
 @admin.register(Subscription)
-class SubscriptionAdmin(ReadOnly, PlanChangePages, HoldingPages, SubscriptionModelAdmin):
+class SubscriptionAdmin(ReadOnly, EnrolmentPages, PlanChangePages, HoldingPages, SubscriptionModelAdmin):
     list_display = ["account", "account_key", "version", "state", "started_at", "ended_at"]
     list_filter = ["state", "version__plan"]
     list_per_page = 50
@@ -78,6 +79,9 @@ class SubscriptionAdmin(ReadOnly, PlanChangePages, HoldingPages, SubscriptionMod
         (_("What will happen"), {"fields": ["trial_ends_at", "next_version", "changes_at", "cancels_at"]}),
         (_("Period under way"), {"fields": ["cost_so_far", "waiting"]}),
     ]
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return request.user.has_perm("billing.add_subscription")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Subscription]:
         return super().get_queryset(request).select_related("account", "version__plan")
