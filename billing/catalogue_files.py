@@ -14,12 +14,13 @@ from decimal import Decimal
 from typing import Any
 
 from billing.late_usage import LatePolicy, LateUsage
-from billing.money import UnknownCurrency, find_exponent
+from billing.money import Money, UnknownCurrency, find_exponent
 from billing.periods import Anchoring, Interval
 from billing.plans import AddOnTerms, InvalidPlan, PeriodTerms, PlanLimitTerms
 from billing.proration import Proration
 from billing.rating import InvalidPrice, PriceTerms
 from billing.rating.definitions import Fields, read_price
+from billing.thresholds import InvalidThresholds, Thresholds
 from metering.meters import InvalidMeter, MeterConflict, UnknownMeter
 
 LARGEST_MINOR = 2**63 - 1
@@ -74,6 +75,7 @@ class VersionEntry:
     included_credit_minor: int
     add_ons: tuple[AddOnTerms, ...]
     late: LatePolicy | None
+    thresholds: Thresholds
     offered_from: datetime | None
     place: str
 
@@ -226,6 +228,7 @@ def read_version(value: Any, place: str, faults: Faults) -> VersionEntry:
     commitment = read_minor(fields, "commitment", currency)
     included_credit = read_minor(fields, "included_credit", currency)
     late = read_late_policy(fields, currency)
+    thresholds = read_thresholds(fields, currency)
     offered_from = read_moment(fields, "offered_from")
     rows = {name: fields.take_list(name) or [] for name in ("prices", "limits", "add_ons")}
     fields.finish()
@@ -250,6 +253,7 @@ def read_version(value: Any, place: str, faults: Faults) -> VersionEntry:
         included_credit_minor=included_credit,
         add_ons=tuple(add_ons),
         late=late,
+        thresholds=thresholds,
         offered_from=offered_from,
         place=place,
     )
@@ -289,6 +293,19 @@ def read_minor(fields: Fields, name: str, currency: str) -> int:
     if minor != minor.to_integral_value() or minor > LARGEST_MINOR:
         raise fields.refuse(name, f"must be an amount that {currency} has")
     return int(minor)
+
+
+def read_thresholds(fields: Fields, currency: str) -> Thresholds:
+    """`thresholds`, a list of amounts, and `threshold_step`; both in whole units of the currency."""
+    listed = fields.take_list("thresholds") or []
+    amounts = [read_minor(Fields({"thresholds": each}, InvalidPrice), "thresholds", currency) for each in listed]
+    step = read_minor(fields, "threshold_step", currency)
+    try:
+        return Thresholds(
+            tuple(Money(amount, currency).amount for amount in amounts), Money(step, currency).amount if step else None
+        )
+    except InvalidThresholds as error:
+        raise InvalidPrice(str(error), "thresholds") from error
 
 
 def read_late_policy(fields: Fields, currency: str) -> LatePolicy | None:

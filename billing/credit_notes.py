@@ -17,6 +17,7 @@ from billing.models import (
     CreditNoteLine,
     CreditSource,
     Invoice,
+    InvoiceKind,
     InvoiceLine,
     InvoiceState,
 )
@@ -91,6 +92,8 @@ def issue_credit_note(
     known = invoice.credit_notes.filter(key=key).first()
     if known is not None:
         return known
+    if invoice.kind == InvoiceKind.THRESHOLD:
+        raise CreditRefused(f"What invoice {invoice} billed ahead is credited by its period's own invoice.")
     if invoice.state not in CREDITABLE:
         raise CreditRefused(f"Invoice {invoice} is {invoice.state}; nothing is credited of it.")
     left = list_left(invoice)

@@ -40,6 +40,7 @@ from billing.models import (
 from billing.money import EXACT, round_money
 from billing.numbers import write_number
 from billing.plans import PlanTerms, describe_version, load_versions
+from billing.progress_checks import check_ahead
 from billing.rating import InvalidPrice, rate, read_steps
 from billing.runs.invariants import check_runs
 from billing.taxes import TaxTerms, tax_line
@@ -67,6 +68,7 @@ def check() -> Iterator[Violation]:
     yield from check_moves()
     yield from check_runs()
     yield from check_late()
+    yield from check_ahead()
 
 
 def check_plans() -> Iterator[Violation]:
@@ -172,7 +174,7 @@ def check_lines() -> Iterator[Violation]:
     lines = InvoiceLine.objects.select_related("invoice__period").order_by("invoice_id", "position")
     for line in lines.iterator(chunk_size=1_000):
         yield from check_taxes(line)
-        if line.kind not in LINES_OF_PLAN or line.invoice.period is None:
+        if line.kind not in LINES_OF_PLAN or line.invoice.kind != InvoiceKind.PERIOD or line.invoice.period is None:
             yield from check_amount(line)
             continue
         version_id = line.invoice.period.version_id

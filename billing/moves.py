@@ -13,6 +13,7 @@ from billing.issuing import name_invoice_key
 from billing.items import release_items
 from billing.late_settling import take_back
 from billing.models import CreditDestination, Invoice, InvoiceKind, InvoiceMove, InvoiceState, Payment, Period, TopUp
+from billing.progress import take_back_ahead
 
 MOVES: dict[str, set[str]] = {
     InvoiceState.DRAFT: {InvoiceState.ISSUED},
@@ -164,6 +165,8 @@ def void_invoice(
     if invoice.payments.exists() or invoice.credit_notes.exists() or invoice.credited_minor < 0:
         raise MoveRefused(f"Money or credit moved for invoice {invoice}; correct it by a credit note.")
     move(invoice, InvoiceState.VOID, at=at, reason=reason, by=by)
+    if invoice.kind == InvoiceKind.THRESHOLD:
+        take_back_ahead(invoice, at=at)
     take_back(invoice, at=at)
     refund_burns(invoice.account_id, key=name_invoice_key(invoice), at=at, by=by)
     if not bills_again or TopUp.objects.filter(invoice=invoice).exists():

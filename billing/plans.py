@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from billing.late_usage import LatePolicy, LateUsage
 from billing.models import LONGEST_TRIAL_DAYS, AddOn, Plan, PlanLimit, PlanVersion, Price
-from billing.money import find_exponent, round_money
+from billing.money import Money, find_exponent, round_money
 from billing.periods import Anchoring, Cycle, Interval
 from billing.price_rows import describe_price, find_meter_id, store_prices
 from billing.proration import Proration
@@ -27,6 +27,7 @@ from billing.rating import (
     flat_fee,
     rate,
 )
+from billing.thresholds import NO_THRESHOLDS, Thresholds
 from metering import meters
 
 
@@ -95,7 +96,7 @@ class PlanTerms:
     """One version of a plan, whole. `published_at` is None for a draft; on offer in [offered_from, retired_at).
 
     A period comes to the commitment at least, and brings the included credit: both in smallest units. `late` says what
-    is done about late usage, None that it is as the installation says.
+    is done about late usage, None that it is as the installation says; `thresholds` when usage is billed ahead.
     """
 
     slug: str
@@ -112,6 +113,7 @@ class PlanTerms:
     included_credit_minor: int = 0
     add_ons: tuple[AddOnTerms, ...] = ()
     late: LatePolicy | None = None
+    thresholds: Thresholds = NO_THRESHOLDS
     offered_from: datetime | None = None
     retired_at: datetime | None = None
 
@@ -130,6 +132,7 @@ def create_plan(
     included_credit_minor: int = 0,
     add_ons: Iterable[AddOnTerms] = (),
     late: LatePolicy | None = None,
+    thresholds: Thresholds = NO_THRESHOLDS,
     at: datetime,
 ) -> PlanTerms:
     """Put a new plan on offer: its first version is published at once. `rank` orders the plans, smallest first.
@@ -151,6 +154,7 @@ def create_plan(
         included_credit_minor=included_credit_minor,
         add_ons=add_ons,
         late=late,
+        thresholds=thresholds,
     )
     return publish_version(version_id, at=at)
 
@@ -167,6 +171,7 @@ def add_version(
     included_credit_minor: int = 0,
     add_ons: Iterable[AddOnTerms] = (),
     late: LatePolicy | None = None,
+    thresholds: Thresholds = NO_THRESHOLDS,
 ) -> int:
     """Draft the plan's next version and return its id. Lines of an invoice follow the order of the prices.
 
@@ -191,6 +196,7 @@ def add_version(
         commitment_minor=commitment_minor,
         included_credit_minor=included_credit_minor,
         **write_late_policy(late),
+        **write_thresholds(thresholds, currency),
     )
     store_prices(version, prices)
     store_limits(version, limits)
@@ -212,6 +218,7 @@ def copy_last_version(plan_id: int) -> int:
         included_credit_minor=terms.included_credit_minor,
         add_ons=terms.add_ons,
         late=terms.late,
+        thresholds=terms.thresholds,
     )
 
 
@@ -380,6 +387,7 @@ def describe_version(version: PlanVersion) -> PlanTerms:
             for each in version.add_ons.all()
         ),
         late=describe_late_policy(version),
+        thresholds=describe_thresholds(version),
         offered_from=version.offered_from,
         retired_at=version.retired_at,
     )
@@ -405,6 +413,28 @@ def write_late_policy(policy: LatePolicy | None) -> dict[str, Any]:
         raise InvalidPlan("The amount under which late usage is waived may not be negative.", "late_waive_under")
     late_usage = LateUsage.SETTLE if policy.bills else LateUsage.CREDIT if policy.credits else LateUsage.WAIVE
     return {"late_usage": late_usage, "late_waive_under_minor": policy.waive_under_minor}
+
+
+def describe_thresholds(version: PlanVersion) -> Thresholds:
+    amounts = tuple(Money(minor, version.currency).amount for minor in version.thresholds_minor)
+    step = version.threshold_step_minor
+    return Thresholds(amounts, None if step is None else Money(step, version.currency).amount)
+
+
+def write_thresholds(thresholds: Thresholds, currency: str) -> dict[str, Any]:
+    """The columns that describe_thresholds reads. Raises InvalidPlan."""
+    step = None if thresholds.step is None else to_minor(thresholds.step, currency, "threshold_step")
+    return {
+        "thresholds_minor": [to_minor(amount, currency, "thresholds") for amount in thresholds.single],
+        "threshold_step_minor": step,
+    }
+
+
+def to_minor(amount: Decimal, currency: str, field: str) -> int:
+    minor = round_money(amount, currency)
+    if minor.amount != amount:
+        raise InvalidPlan(f"{amount} is no amount that {currency} has.", field)
+    return minor.minor
 
 
 def find_late_policy(terms: PlanTerms) -> LatePolicy:

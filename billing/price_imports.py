@@ -19,7 +19,7 @@ from billing.wording import explain_price
 from metering import meters
 
 TEMPLATES = Path(__file__).parent / "catalogues"
-KEPT = ("periods", "commitment_minor", "included_credit_minor", "limits", "add_ons", "late")
+KEPT = ("periods", "commitment_minor", "included_credit_minor", "limits", "add_ons", "late", "thresholds")
 
 
 class Action(StrEnum):
@@ -181,6 +181,7 @@ def store_version(plan: Plan, entry: VersionEntry, *, was_known: bool, at: datet
         included_credit_minor=entry.included_credit_minor,
         add_ons=entry.add_ons,
         late=entry.late,
+        thresholds=entry.thresholds,
     )
     made = publish(version_id, entry, at=at)
     action = Action.NEW_VERSION if was_known else Action.NEW_PLAN

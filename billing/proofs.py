@@ -100,6 +100,11 @@ def prove_invoice(number: str, *, account_id: int | None = None) -> Proof:
     """Recompute an issued invoice. Reads its events one by one, in bounded memory. Raises UnknownInvoice."""
     subject = load_subject(number, account_id=account_id)
     invoice, evidence = subject.invoice, None
+    if invoice.kind == InvoiceKind.THRESHOLD:
+        reason = (
+            "It bills a part of its period ahead; the invoice of the period takes it off again and proves the whole."
+        )
+        return state_proof(subject, ProofState.UNPROVABLE, reason=reason)
     if subject.metered:
         try:
             evidence = gather_evidence(subject)

@@ -12,6 +12,7 @@ from billing import (
     late_settling,
     leftovers,
     lifecycle,
+    progress,
     subscriber_moves,
     subscriptions,
     whatif_answers,
@@ -48,6 +49,18 @@ def preview_one_part(job: JobContext) -> None:
 def bill_one_part(job: JobContext) -> None:
     """As above. What it issues commits together with the mark "done"."""
     work.bill_part(job)
+
+
+@shared_task
+def bill_usage_ahead() -> None:
+    """Beat's task: promise an invoice to each subscription whose usage passed a threshold."""
+    progress.enqueue_passed(timezone.now())
+
+
+@handler(progress.BILL_AHEAD, lease=timedelta(minutes=5), max_attempts=10)
+def bill_ahead_one(job: JobContext) -> None:
+    """The job's key is the subscription's id, the threshold and the hour: what fell may rise again."""
+    progress.bill_ahead(int(job.key.split()[0]), at=job.at)
 
 
 @shared_task

@@ -41,6 +41,9 @@ class Thresholds:
         return passed[-1] if passed else None
 
 
+NO_THRESHOLDS = Thresholds()
+
+
 @dataclass(frozen=True, slots=True)
 class ProgressState:
     """Where a subscription stands.
@@ -74,6 +77,12 @@ class FinalBill:
     excess: Money
 
 
+def find_new(thresholds: Thresholds, worth: Decimal, *, highest: Decimal) -> Decimal | None:
+    """The highest threshold that the worth passed, where its greatest worth so far had not. None where none is new."""
+    reached, known = thresholds.find_passed(worth), thresholds.find_passed(highest)
+    return None if known is not None and reached is not None and reached <= known else reached
+
+
 def add_usage(state: ProgressState, worth: Decimal, thresholds: Thresholds) -> tuple[ProgressState, Money | None]:
     """Usage came, worth so much exactly. Also returns what to bill now; None when no new threshold was reached.
 
@@ -83,10 +92,10 @@ def add_usage(state: ProgressState, worth: Decimal, thresholds: Thresholds) -> t
     with localcontext(EXACT):
         current = state.current + worth
         lifetime = state.before + current
-    known, reached = thresholds.find_passed(state.highest), thresholds.find_passed(lifetime)
+    reached = find_new(thresholds, lifetime, highest=state.highest)
     state = replace(state, current=current, highest=max(state.highest, lifetime))
     asked = round_money(current, state.currency).minor - state.billed.minor
-    if reached is None or (known is not None and reached <= known) or asked <= 0:
+    if reached is None or asked <= 0:
         return state, None
     return replace(state, billed=round_money(current, state.currency)), Money(asked, state.currency)
 

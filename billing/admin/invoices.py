@@ -46,7 +46,7 @@ DUNNING = {
 @admin.register(Invoice)
 class InvoiceAdmin(ReadOnly, InvoicePaper, CreditNotePages, InvoiceModelAdmin):
     list_display = ["name", "customer_name", "account", "plan_name", "period_text", "state", "total", "issued_at"]
-    list_filter = ["state", "currency"]
+    list_filter = ["state", "kind", "currency"]
     list_select_related = ["account"]
     list_per_page = 50
     show_full_result_count = False

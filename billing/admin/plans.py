@@ -262,7 +262,7 @@ class PlanVersionAdmin(WhatIfPages, SubscriberMovePages, HistoryPages, OfferPage
 
     def get_fields(self, request: HttpRequest, obj: PlanVersion | None = None) -> Any:
         terms = ["interval", "anchoring", "proration", "trial_days", "commitment_minor", "included_credit_minor"]
-        terms += ["late_usage", "late_waive_under_minor"]
+        terms += ["late_usage", "late_waive_under_minor", "thresholds_minor", "threshold_step_minor"]
         if obj is None:
             return ["plan", "currency", *terms]
         told = ["status", "published_at", "offered_from", "retired_at", "in_words"]

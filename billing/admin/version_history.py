@@ -116,6 +116,11 @@ def list_terms(version: PlanVersion, terms: PlanTerms) -> Iterator[tuple[str, st
     yield gettext("included credit"), display_money(version.included_credit_minor, version.currency)
     yield gettext("late usage"), name_choice(LATE_USAGES, version.late_usage)
     yield gettext("late usage is waived under"), display_money(version.late_waive_under_minor, version.currency)
+    thresholds = [display_money(minor, version.currency) for minor in version.thresholds_minor]
+    if version.threshold_step_minor:
+        step = display_money(version.threshold_step_minor, version.currency)
+        thresholds.append(gettext("then every %(amount)s") % {"amount": step})
+    yield gettext("billed ahead at"), ", ".join(thresholds) or "–"
     for label, moment in (
         (gettext("on offer from"), version.offered_from),
         (gettext("retired"), version.retired_at),

@@ -9,7 +9,16 @@ from django.db.models import Sum
 
 from billing import plans, profiles
 from billing.lines import rate_period
-from billing.models import CreditEntry, CreditGrant, CreditKind, Invoice, InvoiceState, Period
+from billing.models import (
+    CreditEntry,
+    CreditGrant,
+    CreditKind,
+    Invoice,
+    InvoiceItem,
+    InvoiceState,
+    ItemKind,
+    Period,
+)
 from billing.plans import PlanTerms
 from billing.proration import WHOLE
 from billing.shares import depends_on_part, read_share
@@ -93,7 +102,8 @@ def read_wallet(*, account_id: int, currency: str, at: datetime) -> Wallet:
 def price_unbilled(*, account_id: int, currency: str, at: datetime) -> int:
     """What the usage of open periods costs, and all of the periods that are over and on no draft.
 
-    The fees of a period that is under way are not counted: they are owed when it is billed.
+    The fees of a period that is under way are not counted: they are owed when it is billed. What of its usage was
+    billed ahead already is taken off.
     """
     periods = Period.objects.filter(
         subscription__account_id=account_id,
@@ -114,7 +124,15 @@ def price_unbilled(*, account_id: int, currency: str, at: datetime) -> int:
             part=read_part(period, terms),
         )
         total += sum(line.amount_minor for line in lines if line.meter_id is not None or period.ends_at <= at)
-    return total
+    ahead = InvoiceItem.objects.filter(
+        kind=ItemKind.PREBILLED,
+        account_id=account_id,
+        currency=currency,
+        invoice_line=None,
+        withdrawn_at=None,
+        period_start__in=[period.starts_at for period in periods],
+    )
+    return total + (ahead.aggregate(sum=Sum("amount_minor"))["sum"] or 0)
 
 
 def read_part(period: Period, terms: PlanTerms) -> Fraction:

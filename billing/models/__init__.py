@@ -44,6 +44,8 @@ from billing.models.prices import PriceRow as PriceRow
 from billing.models.prices import Tier as Tier
 from billing.models.profiles import BillingProfile as BillingProfile
 from billing.models.profiles import TaxRate as TaxRate
+from billing.models.progress import Progress as Progress
+from billing.models.progress import ThresholdPassed as ThresholdPassed
 from billing.models.runs import ENTRY_OPEN as ENTRY_OPEN
 from billing.models.runs import RUN_UNDER_WAY as RUN_UNDER_WAY
 from billing.models.runs import BillingRun as BillingRun

@@ -16,6 +16,7 @@ class ItemKind(models.TextChoices):
     TRUE_UP = "true_up", _("commitment")
     FEE = "fee", _("fee")
     TOP_UP = "top_up", _("prepaid credit")
+    PREBILLED = "prebilled", _("billed ahead")
 
 
 WAITS = Q(invoice_line=None, withdrawn_at=None)

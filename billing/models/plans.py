@@ -1,5 +1,6 @@
 """Offers: plans, their versions, and the limits these set."""
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
@@ -50,6 +51,13 @@ LATE_USAGES = [
 ]
 
 
+class IsAscending(models.Func):
+    """Whether an array of numbers ascends from above zero; the function comes with a migration."""
+
+    function = "billing_is_ascending"
+    output_field = models.BooleanField()
+
+
 class PlanVersion(models.Model):
     """Prices, limits and periods as once published. Immutable by trigger from then on; subscribers stay on theirs.
 
@@ -90,6 +98,23 @@ class PlanVersion(models.Model):
         default=0,
         help_text=_("A smaller charge for late usage is let go, in the smallest unit. Credits never are."),
     )
+    thresholds_minor: "models.Field[list[int], list[int]]" = ArrayField(
+        models.BigIntegerField(),
+        verbose_name=_("thresholds"),
+        default=list,
+        blank=True,
+        size=20,
+        help_text=_(
+            "Usage is billed ahead when its worth in all the subscription's life passes one of these, in the smallest"
+            " unit: ascending, with commas between."
+        ),
+    )
+    threshold_step_minor = models.BigIntegerField(
+        _("then every"),
+        null=True,
+        blank=True,
+        help_text=_("Above the last threshold another one each time so much was used, in the smallest unit."),
+    )
     published_at = models.DateTimeField(null=True, blank=True)
     offered_from = models.DateTimeField(
         null=True, blank=True, help_text=_("Who subscribes from then on gets this version.")
@@ -124,6 +149,16 @@ class PlanVersion(models.Model):
                 & (~Q(late_usage="settings") | Q(late_waive_under_minor=0)),
                 name="plan_version_late_usage_is_known",
                 violation_error_message=_("An amount under which late usage is waived needs a rule of this version."),
+            ),
+            models.CheckConstraint(
+                condition=Q(IsAscending("thresholds_minor")),
+                name="plan_version_thresholds_ascend",
+                violation_error_message=_("Thresholds ascend from above zero."),
+            ),
+            models.CheckConstraint(
+                condition=Q(threshold_step_minor__isnull=True) | Q(threshold_step_minor__gt=0),
+                name="plan_version_threshold_step_is_positive",
+                violation_error_message=_("A recurring threshold is above zero."),
             ),
             models.CheckConstraint(
                 condition=Q(published_at__isnull=True, offered_from__isnull=True, retired_at__isnull=True)

@@ -170,6 +170,7 @@ PERIODIC_TASKS: dict[str, tuple[str, int]] = {
     "billing: close periods that ended": ("billing.tasks.enqueue_due_periods", 300),
     "billing: remind of what is not paid": ("billing.tasks.remind_of_unpaid", 3600),
     "billing: let credit recur and expire": ("billing.tasks.settle_credits", 300),
+    "billing: bill ahead what passed a threshold": ("billing.tasks.bill_usage_ahead", 300),
     "billing: settle late usage": ("billing.tasks.settle_late_usage", 300),
     "crm: turn alerts into leads": ("crm.tasks.open_leads", 60),
 }

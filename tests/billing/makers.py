@@ -20,6 +20,7 @@ from billing.rating import (
     per_unit,
 )
 from billing.subscriptions import SubscriptionFact
+from billing.thresholds import NO_THRESHOLDS, Thresholds
 from metering import accounts, ingest, meters
 from metering.accounts import AccountRef
 from metering.ingest import Fate, UsageEvent
@@ -112,6 +113,7 @@ def make_plan(
     periods: PeriodTerms = MONTHLY,
     commitment_minor: int = 0,
     late: LatePolicy | None = None,
+    thresholds: Thresholds = NO_THRESHOLDS,
     at: datetime = JAN,
 ) -> PlanTerms:
     make_meters()
@@ -125,6 +127,7 @@ def make_plan(
         periods=periods,
         commitment_minor=commitment_minor,
         late=late,
+        thresholds=thresholds,
         at=at,
     )
 
