@@ -193,6 +193,19 @@ def test_a_part_costs_the_run_five_statements(keys):
     assert count_own_statements(keys) == 5
 
 
+def count_statements(keys):
+    make_customers(*keys)
+    run = open_run(at=DUE, is_approved=True)
+    with CaptureQueriesContext(connection) as queries:
+        bill_part(make_context(run))
+    assert set(run.entries.values_list("state", flat=True)) == {"done"}
+    return len(queries)
+
+
+def test_a_part_of_sixty_accounts_takes_no_more_than_a_statement_for_each():
+    assert count_statements([f"account-{number}" for number in range(60)]) <= 60
+
+
 def test_no_job_is_left_behind():
     make_customers("acme")
     bill()
