@@ -224,6 +224,7 @@ def read_version(value: Any, place: str, faults: Faults) -> VersionEntry:
         anchoring=fields.take_choice("anchoring", Anchoring, Anchoring.CALENDAR),
         proration=fields.take_choice("proration", Proration, Proration.SECOND),
         trial_days=trial_days or 0,
+        grace_hours=fields.take_whole("grace_hours"),
     )
     commitment = read_minor(fields, "commitment", currency)
     included_credit = read_minor(fields, "included_credit", currency)

@@ -6,15 +6,15 @@ from datetime import datetime
 from decimal import Decimal
 from itertools import groupby, islice
 
-from django.conf import settings
 from django.db import transaction
 from django.db.models import Prefetch, QuerySet
 
+from billing import grace
 from billing.closing import PeriodNotOver as PeriodNotOver
 from billing.closing import UnknownPeriod as UnknownPeriod
 from billing.closing import close_one, draft_one
 from billing.lines import LineFact, describe_line
-from billing.models import Invoice, InvoiceKind, InvoiceLine, InvoiceState, Period
+from billing.models import Invoice, InvoiceKind, InvoiceLine, InvoiceState
 from billing.money import EXACT
 from jobs import queue
 from metering import adjustments, history, usage
@@ -92,9 +92,7 @@ def draft_ended_period(period_id: int, *, at: datetime) -> int | None:
 
 def enqueue_drafts(at: datetime) -> int:
     """Promise a draft for every period that ended, and whose grace is not over. Returns how many are new."""
-    grace = settings.BILLING_CLOSE_DELAY
-    ended = Period.objects.filter(closed_at__isnull=True, is_free=False, ends_at__lte=at, ends_at__gt=at - grace)
-    ids = ended.order_by("ends_at", "pk").values_list("pk", flat=True)
+    ids = grace.select_in_grace(at).filter(is_free=False).order_by("ends_at", "pk").values_list("pk", flat=True)
     return sum(queue.enqueue(DRAFT_PERIOD, str(period_id), at=at) for period_id in ids)
 
 

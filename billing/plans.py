@@ -12,7 +12,7 @@ from django.db.models import F, Max, Min, OuterRef, Prefetch, Q, QuerySet, Subqu
 from django.utils import timezone
 
 from billing.late_usage import LatePolicy, LateUsage
-from billing.models import LONGEST_TRIAL_DAYS, AddOn, Plan, PlanLimit, PlanVersion, Price
+from billing.models import LONGEST_GRACE_HOURS, LONGEST_TRIAL_DAYS, AddOn, Plan, PlanLimit, PlanVersion, Price
 from billing.money import Money, find_exponent, round_money
 from billing.periods import Anchoring, Cycle, Interval
 from billing.price_rows import describe_price, find_meter_id, store_prices
@@ -62,12 +62,16 @@ class PlanLimitTerms:
 
 @dataclass(frozen=True, slots=True)
 class PeriodTerms:
-    """How long a plan's periods are, where they begin, what a part of one is cut by, and how many days come free."""
+    """How long a plan's periods are, where they begin, what a part of one is cut by, and how many days come free.
+
+    `grace_hours` is how long after its end a period is billed; None is settings.BILLING_CLOSE_DELAY.
+    """
 
     interval: Interval = Interval.MONTH
     anchoring: Anchoring = Anchoring.CALENDAR
     proration: Proration = Proration.SECOND
     trial_days: int = 0
+    grace_hours: int | None = None
 
     def cycle(self, anchor: datetime) -> Cycle:
         """The periods of a subscription with that anchor."""
@@ -180,6 +184,8 @@ def add_version(
     find_exponent(currency)
     if not 0 <= periods.trial_days <= LONGEST_TRIAL_DAYS:
         raise InvalidPlan(f"A trial has at most {LONGEST_TRIAL_DAYS} days, not {periods.trial_days}.", "trial_days")
+    if not 0 <= (periods.grace_hours or 0) <= LONGEST_GRACE_HOURS:
+        raise InvalidPlan(f"A grace has at most {LONGEST_GRACE_HOURS} hours, not {periods.grace_hours}.", "grace_hours")
     for field, amount in (("commitment", commitment_minor), ("included_credit", included_credit_minor)):
         if amount < 0:
             raise InvalidPlan(f"The {field.replace('_', ' ')} may not be negative: {amount}.", field)
@@ -193,6 +199,7 @@ def add_version(
         anchoring=periods.anchoring.value,
         proration=periods.proration.value,
         trial_days=periods.trial_days,
+        grace_hours=periods.grace_hours,
         commitment_minor=commitment_minor,
         included_credit_minor=included_credit_minor,
         **write_late_policy(late),
@@ -452,6 +459,7 @@ def describe_periods(version: PlanVersion) -> PeriodTerms:
         anchoring=Anchoring(version.anchoring),
         proration=Proration(version.proration),
         trial_days=version.trial_days,
+        grace_hours=version.grace_hours,
     )
 
 

@@ -261,7 +261,15 @@ class PlanVersionAdmin(WhatIfPages, SubscriberMovePages, HistoryPages, OfferPage
         return self.inlines if is_draft(obj) else []
 
     def get_fields(self, request: HttpRequest, obj: PlanVersion | None = None) -> Any:
-        terms = ["interval", "anchoring", "proration", "trial_days", "commitment_minor", "included_credit_minor"]
+        terms = [
+            "interval",
+            "anchoring",
+            "proration",
+            "trial_days",
+            "grace_hours",
+            "commitment_minor",
+            "included_credit_minor",
+        ]
         terms += ["late_usage", "late_waive_under_minor", "thresholds_minor", "threshold_step_minor"]
         if obj is None:
             return ["plan", "currency", *terms]

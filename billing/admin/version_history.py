@@ -112,6 +112,8 @@ def list_terms(version: PlanVersion, terms: PlanTerms) -> Iterator[tuple[str, st
     yield gettext("begins"), name_choice(ANCHORINGS, version.anchoring)
     yield gettext("cut"), name_choice(PRORATIONS, version.proration)
     yield gettext("free days"), str(version.trial_days)
+    if version.grace_hours is not None:
+        yield gettext("hours of grace"), str(version.grace_hours)
     yield gettext("commitment"), display_money(version.commitment_minor, version.currency)
     yield gettext("included credit"), display_money(version.included_credit_minor, version.currency)
     yield gettext("late usage"), name_choice(LATE_USAGES, version.late_usage)

@@ -35,6 +35,7 @@ from billing.models.outcomes import CreditNoteLine as CreditNoteLine
 from billing.models.outcomes import InvoiceMove as InvoiceMove
 from billing.models.outcomes import Payment as Payment
 from billing.models.outcomes import Reminder as Reminder
+from billing.models.plans import LONGEST_GRACE_HOURS as LONGEST_GRACE_HOURS
 from billing.models.plans import LONGEST_TRIAL_DAYS as LONGEST_TRIAL_DAYS
 from billing.models.plans import Plan as Plan
 from billing.models.plans import PlanLimit as PlanLimit

@@ -43,6 +43,7 @@ ANCHORINGS = [
 ]
 PRORATIONS = [(Proration.SECOND.value, _("by second")), (Proration.DAY.value, _("by day"))]
 LONGEST_TRIAL_DAYS = 730
+LONGEST_GRACE_HOURS = 31 * 24
 LATE_USAGES = [
     (LateUsage.SETTINGS.value, _("as this installation says")),
     (LateUsage.SETTLE.value, _("billed and credited")),
@@ -80,6 +81,12 @@ class PlanVersion(models.Model):
         help_text=_("How a fee is cut when a subscription changes within a period."),
     )
     trial_days = models.PositiveSmallIntegerField(default=0, help_text=_("Free days at the start; 0 for none."))
+    grace_hours = models.PositiveSmallIntegerField(
+        _("grace in hours"),
+        null=True,
+        blank=True,
+        help_text=_("From the end of a period to its invoice; empty for that of the installation."),
+    )
     commitment_minor = models.BigIntegerField(
         _("commitment"), default=0, help_text=_("What each period comes to at least, in the smallest unit.")
     )
@@ -139,6 +146,11 @@ class PlanVersion(models.Model):
             models.CheckConstraint(
                 condition=Q(trial_days__gte=0, trial_days__lte=LONGEST_TRIAL_DAYS),
                 name="plan_version_trial_is_not_too_long",
+            ),
+            models.CheckConstraint(
+                condition=Q(grace_hours__isnull=True) | Q(grace_hours__gte=0, grace_hours__lte=LONGEST_GRACE_HOURS),
+                name="plan_version_grace_is_not_too_long",
+                violation_error_message=_("A grace is at most 31 days, which are 744 hours."),
             ),
             models.CheckConstraint(
                 condition=Q(commitment_minor__gte=0, included_credit_minor__gte=0),

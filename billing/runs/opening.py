@@ -8,6 +8,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Exists, Min, OuterRef, QuerySet, Subquery
 
+from billing import grace
 from billing.models import ENTRY_OPEN, BillingRun, BillingRunEntry, EntryState, Period, RunState
 from billing.runs.gone import find_gone, select_invoices
 from billing.runs.parts import PART, cut_parts, name_part
@@ -46,13 +47,9 @@ def open_run(
 
 
 def select_due(at: datetime) -> QuerySet[Period]:
-    """Periods that ended at least settings.BILLING_CLOSE_DELAY ago, the grace, are not closed and in no run.
-
-    It lets events in flight arrive, and people look at the drafts.
-    """
+    """Periods whose grace is over, that are not closed and in no run."""
     taken = BillingRunEntry.objects.filter(period=OuterRef("pk"), state__in=ENTRY_OPEN)
-    ended = Period.objects.filter(closed_at__isnull=True, ends_at__lte=at - settings.BILLING_CLOSE_DELAY)
-    return ended.exclude(Exists(taken))
+    return grace.select_due(at).exclude(Exists(taken))
 
 
 def list_due(at: datetime) -> Iterator[tuple[int, Period]]:
@@ -90,10 +87,10 @@ def make_entries(run: BillingRun) -> Iterator[BillingRunEntry]:
 
 def add_gone(run: BillingRun) -> None:
     """Since the run before; the first one looks as far back as its own periods ended."""
-    grace = settings.BILLING_CLOSE_DELAY
+    delay = settings.BILLING_CLOSE_DELAY
     before = BillingRun.objects.filter(at__lt=run.at).exclude(state=RunState.CANCELLED).order_by("-at").first()
     first_end = run.entries.aggregate(first=Min("ends_at"))["first"]
-    since = before.at - grace if before else first_end - MICROSECOND
+    since = before.at - delay if before else first_end - MICROSECOND
     BillingRunEntry.objects.bulk_create(
         BillingRunEntry(
             run=run,
@@ -106,7 +103,7 @@ def add_gone(run: BillingRun) -> None:
             state=EntryState.GONE,
             last_invoice_id=gone.last_invoice_id,
         )
-        for gone in find_gone(since=since, until=run.at - grace)
+        for gone in find_gone(since=since, until=run.at - delay)
     )
 
 
