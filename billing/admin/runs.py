@@ -163,7 +163,7 @@ class BillingRunAdmin(ReadOnly, RunModelAdmin):
 
     @admin.display(description=_("run"), ordering="pk")
     def name(self, run: BillingRun) -> str:
-        return gettext("Run %(number)s") % {"number": run.pk}
+        return str(run)
 
     @admin.display(description=_("opened by"))
     def origin(self, run: BillingRun) -> str:
@@ -289,7 +289,9 @@ class BillingRunAdmin(ReadOnly, RunModelAdmin):
             return gettext("Approved.")
 
         seen = read_seen(run)
-        count = ngettext("%(count)s invoice is issued.", "%(count)s invoices are issued.", seen.count)
+        count = ngettext(
+            "%(count)s invoice will be issued, over:", "%(count)s invoices will be issued, over:", seen.count
+        )
         sentences = [count % {"count": seen.count}, *show_totals(seen.totals)]
         if seen.unknown:
             words = ngettext(
@@ -304,7 +306,7 @@ class BillingRunAdmin(ReadOnly, RunModelAdmin):
             run,
             approve,
             is_possible=run.state == RunState.AWAITING,
-            title=gettext("Approve run %(number)s?") % {"number": run.pk},
+            title=gettext("Approve the run?"),
             sentences=sentences,
             verb=gettext("Approve, and issue the invoices"),
             seen=str(seen),
@@ -323,7 +325,7 @@ class BillingRunAdmin(ReadOnly, RunModelAdmin):
             run,
             cancel,
             is_possible=run.finished_at is None,
-            title=gettext("Cancel run %(number)s?") % {"number": run.pk},
+            title=gettext("Cancel the run?"),
             sentences=[
                 gettext("Nothing more of it is billed. Invoices that are issued stay as they are."),
                 gettext("What was not billed is due, and will be in the next run."),
@@ -354,7 +356,7 @@ class BillingRunAdmin(ReadOnly, RunModelAdmin):
             run,
             retry,
             is_possible=count > 0,
-            title=gettext("Try again in run %(number)s?") % {"number": run.pk},
+            title=gettext("Try again what failed?"),
             sentences=[words, ", ".join(names) + (" …" if count > len(names) else "")],
             verb=gettext("Try again"),
         )

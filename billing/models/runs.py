@@ -3,6 +3,7 @@
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from billing.models.invoices import Invoice
@@ -81,7 +82,7 @@ class BillingRun(models.Model):
         ]
 
     def __str__(self) -> str:
-        return str(self.pk)
+        return gettext("Run %(number)s") % {"number": self.pk}
 
 
 class EntryState(models.TextChoices):

@@ -40,9 +40,11 @@ def check_ends() -> Iterator[Violation]:
     waiting = BillingRunEntry.objects.filter(run=OuterRef("pk"), state=EntryState.PENDING)
     runs = BillingRun.objects.order_by("pk")
     for run in runs.filter(Exists(waiting), state__in=[RunState.DONE, RunState.CANCELLED]):
-        yield Violation("a run that has ended bills no more", f"billing run {run}", "something of it is to be billed")
+        yield Violation(
+            "a run that has ended bills no more", f"billing run {run.pk}", "something of it is to be billed"
+        )
     for run in runs.exclude(Exists(waiting)).filter(state__in=[RunState.PREVIEWING, RunState.ISSUING]):
-        yield Violation("a run ends with its last part", f"billing run {run}", f"it is {run.state}")
+        yield Violation("a run ends with its last part", f"billing run {run.pk}", f"it is {run.state}")
 
 
 def check_run_sums() -> Iterator[Violation]:

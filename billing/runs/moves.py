@@ -81,10 +81,10 @@ def approve_run(run_id: int, *, seen: str, at: datetime, by: int | None = None) 
     if run.state in (RunState.ISSUING, RunState.DONE):
         return
     if run.state != RunState.AWAITING:
-        raise RunRefused(f"Run {run} is {run.get_state_display()}; it cannot be approved.")
+        raise RunRefused(f"Run {run.pk} is {run.get_state_display()}; it cannot be approved.")
     found = read_seen(run)
     if str(found) != seen:
-        raise OtherThanSeen(f"Run {run} is no longer what you looked at; please look again.")
+        raise OtherThanSeen(f"Run {run.pk} is no longer what you looked at; please look again.")
     run.state, run.approved_at, run.approved_by_id = RunState.ISSUING, at, by
     run.approved_count, run.approved_totals = found.count, found.totals
     run.save()
@@ -105,7 +105,7 @@ def cancel_run(run_id: int, *, at: datetime, by: int | None = None) -> None:
     if run.state == RunState.CANCELLED:
         return
     if run.state == RunState.DONE:
-        raise RunRefused(f"Run {run} is done; there is nothing to cancel.")
+        raise RunRefused(f"Run {run.pk} is done; there is nothing to cancel.")
     BillingRunEntry.objects.filter(pk__in=left).update(
         state=EntryState.SKIPPED, reason=SkipReason.CANCELLED, retry_at=None
     )

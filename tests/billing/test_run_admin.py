@@ -79,7 +79,7 @@ def test_finance_opens_looks_approves_and_finds_the_invoices(finance):
     assert page.count("€10.50") == 2
     assert '<td class="amount">€21.00</td>' in page
     question = read(finance, page_of(run, "approve"))
-    assert "2 invoices are issued." in question
+    assert "2 invoices will be issued, over:" in question
     assert "€21.00" in question
     seen = re.search(r'name="seen" value="([^"]+)"', question)[1]
     assert finance.post(page_of(run, "approve"), {"seen": seen}).url == page_of(run)

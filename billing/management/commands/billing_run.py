@@ -57,11 +57,11 @@ class Command(BaseCommand):
             cancel_run(run.pk, at=timezone.now())
             self.stdout.write("This was a dry run: nothing is billed, and all of it is due as before.")
         elif run.state == RunState.AWAITING:
-            self.stdout.write(f"Approve it in the back-office, or by: manage.py billing_run --run {run} --approve")
+            self.stdout.write(f"Approve it in the back-office, or by: manage.py billing_run --run {run.pk} --approve")
         elif run.state == RunState.ISSUING:
             raise CommandError("It is not done yet; workers go on with it.")
         if failed := run.entries.filter(state=EntryState.FAILED).count():
-            raise CommandError(f"{failed} failed. Mend the cause, then: manage.py billing_run --run {run} --retry")
+            raise CommandError(f"{failed} failed. Mend the cause, then: manage.py billing_run --run {run.pk} --retry")
 
     def decide(self, options: dict[str, Any], *, at: datetime) -> BillingRun:
         if options["run"] is None:
@@ -89,7 +89,7 @@ class Command(BaseCommand):
 
     def tell(self, run: BillingRun, least_change: Decimal) -> None:
         progress = reports.read_progress(run)
-        self.stdout.write(f"Run {run}: {run.get_state_display()}, {progress.done} of {progress.total} periods.")
+        self.stdout.write(f"Run {run.pk}: {run.get_state_display()}, {progress.done} of {progress.total} periods.")
         for sums in reports.sum_entries(run):
             last, previewed, billed, change = (
                 display_money(minor, sums.currency)
