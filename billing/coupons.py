@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import TypeVar
 
 from django.db import IntegrityError, transaction
-from django.db.models import Q, QuerySet
+from django.db.models import OuterRef, Q, QuerySet, Subquery
 
 from billing import discounts
 from billing.constraints import find_constraint
@@ -214,8 +214,17 @@ def read_discounts_of(asked: Mapping[Key, tuple[int, int, datetime]]) -> dict[Ke
 def in_effect(start: datetime, until: datetime | None = None) -> QuerySet[Discount]:
     """At some moment from `start` to `until`, both included; at `start` when nothing else is said."""
     lasting = Q(ends_at__isnull=True) | Q(ends_at__gt=start)
-    begun = Discount.objects.filter(lasting, starts_at__lte=until or start)
+    begun = Discount.objects.filter(lasting, is_of_currency(), starts_at__lte=until or start)
     return begun.select_related("coupon").order_by("pk")
+
+
+def is_of_currency() -> Q:
+    """An amount is taken off invoices in its own currency alone.
+
+    An account keeps the currency of its first subscription, which may have come after the coupon.
+    """
+    first = Subscription.objects.filter(account=OuterRef("account")).order_by("pk").values("version__currency")[:1]
+    return Q(coupon__currency="") | Q(coupon__currency=Subquery(first))
 
 
 def find_only_subscription(account_id: int) -> int:

@@ -4,10 +4,11 @@ from decimal import Decimal
 import pytest
 from django.db import IntegrityError, transaction
 
-from billing import coupons, discounts
+from billing import coupons, discounts, invoicing, subscriptions
 from billing.coupons import CouponRefused, InvalidCoupon, UnknownCoupon
 from billing.models import Coupon, CouponDuration, Discount
 from billing.money import UnknownCurrency
+from billing.rating import flat_fee
 from tests.billing.makers import FEB, HOUR, JAN, MAR, MID_JAN, make_account, make_plan, make_subscription
 from tests.billing.threads import run_together
 
@@ -128,6 +129,21 @@ def test_a_coupon_for_one_period_needs_a_subscription():
     stranger = make_subscription("beta")
     with pytest.raises(CouponRefused, match="has no subscription"):
         coupons.apply_coupon(code="WELCOME25", account_id=account.id, subscription_id=stranger.id, at=JAN)
+
+
+def test_an_amount_in_another_currency_than_the_account_came_to_have_is_taken_off_nothing():
+    account = make_account()
+    make_coupon(code="DOLLARS", amount_minor=500, currency="USD", duration=CouponDuration.FOREVER)
+    make_coupon(code="EUROS", amount_minor=500, currency="EUR", duration=CouponDuration.FOREVER)
+    make_coupon(code="PART", duration=CouponDuration.FOREVER)
+    for code in ("DOLLARS", "EUROS", "PART"):
+        coupons.apply_coupon(code=code, account_id=account.id, at=JAN)
+    plan = make_plan(prices=[flat_fee("Base fee", Decimal(100))], limits=())
+    made = subscriptions.create_subscription(account_id=account.id, plan_slug=plan.slug, started_at=JAN, at=JAN)
+    assert read_codes(made, JAN) == ["EUROS", "PART"]
+    asked = {"it": (account.id, made.id, JAN)}
+    assert [each.coupon_code for each in coupons.read_discounts_of(asked)["it"]] == ["EUROS", "PART"]
+    assert invoicing.close_period(made.period_id, at=FEB).discount_minor == 500 + 2_375
 
 
 def test_an_unknown_coupon_is_named():
