@@ -12,7 +12,7 @@ from django.utils.translation import ngettext, pgettext
 
 from billing.invoicing import UnknownInvoice
 from billing.lines import LineFact, LineTax, describe_line
-from billing.models import Invoice, InvoiceLine
+from billing.models import Invoice, InvoiceKind, InvoiceLine
 from billing.models.invoices import LINES_OF_PLAN
 from billing.papers.copies import copy_invoice
 from billing.papers.paper import Attachment, Column, Field, Group, Paper, Row, Section, Sum
@@ -213,6 +213,9 @@ def list_notes(invoice: Invoice, seller: SellerFact) -> Iterator[Field]:
         terms = ngettext("Within %(days)s day of the issue.", "Within %(days)s days of the issue.", seller.payment_days)
         text = terms % {"days": seller.payment_days} if seller.payment_days else _("At once.")
         yield Field(_("Payment"), "\n".join(filter(None, [text, seller.payment])))
+    if invoice.kind == InvoiceKind.THRESHOLD:
+        ahead = _("Its usage passed a threshold before the period ended; the period's own invoice takes this off.")
+        yield Field(_("Billed ahead"), ahead)
     yield Field(_("What was counted"), describe_window(invoice))
     yield Field(_("Proof"), _("Attached to the PDF is the same invoice as JSON, with every step of each amount."))
 

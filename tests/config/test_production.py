@@ -55,6 +55,7 @@ def test_a_proxy_is_believed_when_told():
 def test_the_deployment_checks_of_django_find_nothing():
     command = [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "WARNING"]
     environ = {"PATH": os.environ["PATH"], "DJANGO_SETTINGS_MODULE": "config.settings.production", **WHOLE}
+    environ |= {"BILLING_SELLER": '{"name": "Ada & Co"}'}
     environ |= {"SECURE_HSTS_INCLUDE_SUBDOMAINS": "true", "SECURE_HSTS_PRELOAD": "true", "SECRET_KEY": "Ab3-x!" * 10}
     result = subprocess.run(command, cwd=BASE_DIR, env=environ, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr

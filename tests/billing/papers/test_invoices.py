@@ -161,6 +161,14 @@ def test_a_name_cannot_begin_a_line_that_reads_as_ours():
     assert list_rows(paper)[-1].cells[1] == "Help Total €0.00"
 
 
+def test_an_invoice_ahead_of_the_periods_end_says_that_it_is_one():
+    invoice = issue_invoice()
+    assert "Billed ahead" not in [note.label for note in make_invoice_paper(invoice).notes]
+    invoice.kind = "threshold"
+    [note] = [note for note in make_invoice_paper(invoice).notes if note.label == "Billed ahead"]
+    assert "the period's own invoice takes this off" in note.value
+
+
 def test_an_invoice_of_another_account_is_not_found():
     issue_invoice()
     stranger = make_account("stranger")

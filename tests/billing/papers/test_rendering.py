@@ -9,6 +9,10 @@ from datetime import UTC, datetime
 from xml.etree import ElementTree
 
 import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from typst import TypstError
 
 from billing.papers import fonts, rendering
 from billing.papers.copies import seal
@@ -151,6 +155,28 @@ def test_other_scripts_of_the_shipped_fonts_are_set(text):
 @pytest.mark.parametrize("text", ["\x07", "a\x00b", "\ue000", "\ufffe", "\udcff", "\U0010ffff", "\x85", "\u200b", ""])
 def test_what_is_no_text_breaks_no_paper(text):
     assert "Billed to" in read_text(render_pdf(name(f"x{text}y")))
+
+
+MARK = "\u06f8\U0001f600\u0657"  # the square for it under an Arabic mark: no font has both
+
+
+def test_a_letter_and_its_mark_of_two_fonts_are_set_in_one():
+    with pytest.raises(TypstError, match="could not be displayed"):
+        rendering.compile_paper(name(MARK), fonts.read_all_characters())
+    assert "Billed to □□□ Number" in read_text(render_pdf(name(MARK)))
+
+
+@hypothesis_settings(max_examples=30, deadline=None)
+@given(st.text(max_size=60))
+def test_no_text_makes_a_paper_fail(text):
+    assert render_pdf(replace(name(text), title=text or "x", notes=(Field(text, text),))).startswith(b"%PDF-1.7")
+
+
+def test_a_row_that_explains_more_than_a_page_holds_goes_on_over_pages():
+    row = Row(("1", "Line", "€1.00"), tuple(f"reason {number};" for number in range(300)))
+    content = render_pdf(replace(PAPER, sections=(replace(PAPER.sections[0], groups=(Group((row,)),)),)))
+    assert len(open_pdf(content).pages) > 3
+    assert all(f"reason {number};" in read_text(content) for number in (0, 150, 299))
 
 
 def test_the_longest_word_stays_within_its_column():
