@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
+from django.db import models
 from django.utils.translation import gettext
 
 from billing.models import Price
@@ -65,6 +66,9 @@ def blame(form: Any, field: str | None, problem: str) -> None:
 
 def check_draft(price: Price) -> None:
     """Raises InvalidPrice. Tiers and rows are taken to be in order, as they come later."""
+    for column in Price._meta.concrete_fields:
+        if isinstance(column, models.DecimalField):  # what the form does not show has its default, which may be an int
+            setattr(price, column.attname, column.to_python(getattr(price, column.attname)))
     rate = ZERO if price.model == PriceModel.GRADUATED_PERCENTAGE else None
     tiers = (TierTerms(None, rate_percent=rate),) if price.model in TIERED else ()
     row = DimensionPrice(("",) * len(price.dimensions), ZERO)

@@ -16,12 +16,15 @@ class AddOn(models.Model):
     Frozen with its version, by trigger. The key says what it is across versions and plans.
     """
 
-    version = models.ForeignKey("billing.PlanVersion", models.CASCADE, related_name="add_ons")
-    position = models.PositiveIntegerField()
-    key = models.SlugField(max_length=60, help_text=_("The same in each version that offers it."))
-    description = models.CharField(max_length=120)
-    unit_amount = models.DecimalField(max_digits=24, decimal_places=12)
+    version = models.ForeignKey(
+        "billing.PlanVersion", models.CASCADE, related_name="add_ons", verbose_name=_("version")
+    )
+    position = models.PositiveIntegerField(_("position"))
+    key = models.SlugField(_("key"), max_length=60, help_text=_("The same in each version that offers it."))
+    description = models.CharField(_("description"), max_length=120)
+    unit_amount = models.DecimalField(_("price of a unit"), max_digits=24, decimal_places=12)
     max_quantity = models.PositiveIntegerField(
+        _("at most"),
         null=True,
         blank=True,
         validators=[MinValueValidator(1)],
@@ -52,8 +55,10 @@ class SubscriptionAddOn(models.Model):
     that bills each period.
     """
 
-    subscription = models.ForeignKey("billing.Subscription", models.PROTECT, related_name="held_add_ons")
-    key = models.SlugField(max_length=60)
+    subscription = models.ForeignKey(
+        "billing.Subscription", models.PROTECT, related_name="held_add_ons", verbose_name=_("subscription")
+    )
+    key = models.SlugField(_("key"), max_length=60)
     quantity = models.PositiveIntegerField(_("how many"), default=1)
     starts_at = models.DateTimeField(_("from"))
     ends_at = models.DateTimeField(_("until"), null=True, blank=True)

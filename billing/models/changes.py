@@ -27,7 +27,9 @@ class SubscriptionMove(models.TextChoices):
 class SubscriptionChange(models.Model):
     """What happened to a subscription: from what to what, when it took effect, and who did it, if not the clock."""
 
-    subscription = models.ForeignKey("billing.Subscription", models.PROTECT, related_name="changes")
+    subscription = models.ForeignKey(
+        "billing.Subscription", models.PROTECT, related_name="changes", verbose_name=_("subscription")
+    )
     move = models.CharField(_("what"), max_length=20, choices=SubscriptionMove.choices)
     before = models.CharField(_("from"), max_length=200, blank=True)
     after = models.CharField(_("to"), max_length=200, blank=True)

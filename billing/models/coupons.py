@@ -21,24 +21,43 @@ class Coupon(models.Model):
     `redemption_count` is how many discounts were made of it. A discount outlives the last day of its coupon.
     """
 
-    code = models.SlugField(max_length=60, unique=True, help_text=_("What a customer gives."))
-    name = models.CharField(max_length=120, help_text=_("As documents show it."))
+    code = models.SlugField(_("code"), max_length=60, unique=True, help_text=_("What a customer gives."))
+    name = models.CharField(_("name"), max_length=120, help_text=_("As documents show it."))
     percent = models.DecimalField(
-        max_digits=13, decimal_places=10, null=True, blank=True, help_text=_("25 is 25 % off each line.")
+        _("percentage"),
+        max_digits=13,
+        decimal_places=10,
+        null=True,
+        blank=True,
+        help_text=_("25 is 25 % off each line."),
     )
     amount_minor = models.BigIntegerField(
-        null=True, blank=True, help_text=_("Off each invoice, in the smallest unit of the currency.")
+        _("amount"), null=True, blank=True, help_text=_("Off each invoice, in the smallest unit of the currency.")
     )
     currency = models.CharField(
-        max_length=3, blank=True, validators=[validate_currency], help_text=_("Of an amount; empty for a percentage.")
+        _("currency"),
+        max_length=3,
+        blank=True,
+        validators=[validate_currency],
+        help_text=_("Of an amount; empty for a percentage."),
     )
-    duration = models.CharField(max_length=10, choices=CouponDuration.choices, default=CouponDuration.ONCE)
+    duration = models.CharField(
+        _("duration"), max_length=10, choices=CouponDuration.choices, default=CouponDuration.ONCE
+    )
     months = models.PositiveSmallIntegerField(
-        null=True, blank=True, validators=[MinValueValidator(1)], help_text=_("Only where it lasts so many months.")
+        _("months"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text=_("Only where it lasts so many months."),
     )
-    max_redemptions = models.PositiveIntegerField(null=True, blank=True, help_text=_("Empty for any number."))
-    redemption_count = models.PositiveIntegerField(default=0, editable=False)
-    valid_until = models.DateTimeField(null=True, blank=True, help_text=_("Cannot be applied from then on."))
+    max_redemptions = models.PositiveIntegerField(
+        _("redemptions at most"), null=True, blank=True, help_text=_("Empty for any number.")
+    )
+    redemption_count = models.PositiveIntegerField(_("redemptions"), default=0, editable=False)
+    valid_until = models.DateTimeField(
+        _("valid until"), null=True, blank=True, help_text=_("Cannot be applied from then on.")
+    )
 
     class Meta:
         ordering = ["code"]
@@ -74,15 +93,22 @@ class Coupon(models.Model):
 class Discount(models.Model):
     """A coupon of an account, or of one of its subscriptions alone, in effect in [starts_at, ends_at)."""
 
-    coupon = models.ForeignKey(Coupon, models.PROTECT, related_name="discounts")
-    account = models.ForeignKey("metering.Account", models.PROTECT, related_name="+")
+    coupon = models.ForeignKey(Coupon, models.PROTECT, related_name="discounts", verbose_name=_("coupon"))
+    account = models.ForeignKey("metering.Account", models.PROTECT, related_name="+", verbose_name=_("account"))
     subscription = models.ForeignKey(
-        "billing.Subscription", models.PROTECT, null=True, blank=True, related_name="discounts"
+        "billing.Subscription",
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="discounts",
+        verbose_name=_("subscription"),
     )
-    starts_at = models.DateTimeField()
-    ends_at = models.DateTimeField(null=True, blank=True)
-    applied_at = models.DateTimeField()
-    applied_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+")
+    starts_at = models.DateTimeField(_("starts"))
+    ends_at = models.DateTimeField(_("ends"), null=True, blank=True)
+    applied_at = models.DateTimeField(_("applied"))
+    applied_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("applied by")
+    )
 
     class Meta:
         verbose_name = _("discount")

@@ -35,33 +35,42 @@ class CreditGrant(models.Model):
     that recurs expires when the next of its series begins; `previous` is the one before.
     """
 
-    account = models.ForeignKey("metering.Account", models.PROTECT, related_name="+")
-    currency = models.CharField(max_length=3, validators=[validate_currency], help_text=_("ISO 4217, such as EUR."))
-    source = models.CharField(max_length=12, choices=CreditSource.choices)
-    amount_minor = models.BigIntegerField()
-    balance_minor = models.BigIntegerField(default=0)
-    priority = models.PositiveSmallIntegerField(default=0, help_text=_("The lowest number is used first."))
-    effective_at = models.DateTimeField()
-    expires_at = models.DateTimeField(null=True, blank=True)
-    voided_at = models.DateTimeField(null=True, blank=True)
+    account = models.ForeignKey("metering.Account", models.PROTECT, related_name="+", verbose_name=_("account"))
+    currency = models.CharField(
+        _("currency"), max_length=3, validators=[validate_currency], help_text=_("ISO 4217, such as EUR.")
+    )
+    source = models.CharField(_("source"), max_length=12, choices=CreditSource.choices)
+    amount_minor = models.BigIntegerField(_("amount"))
+    balance_minor = models.BigIntegerField(_("left"), default=0)
+    priority = models.PositiveSmallIntegerField(
+        _("priority"), default=0, help_text=_("The lowest number is used first.")
+    )
+    effective_at = models.DateTimeField(_("takes effect"))
+    expires_at = models.DateTimeField(_("expires"), null=True, blank=True)
+    voided_at = models.DateTimeField(_("voided"), null=True, blank=True)
     scope = ArrayField(
         models.CharField(max_length=120),
         default=list,
         blank=True,
         help_text=_("Names of the prices it may pay for: meters, or descriptions of fees. Empty: any."),
+        verbose_name=_("pays for"),
     )
-    interval = models.CharField(max_length=10, choices=INTERVALS, blank=True)
-    anchor = models.DateTimeField(null=True, blank=True)
-    time_zone = models.CharField(max_length=60, blank=True)
-    number = models.PositiveIntegerField(default=0, help_text=_("Which of its series, counted from 0."))
-    previous = models.OneToOneField("self", models.PROTECT, null=True, blank=True, related_name="next")
-    recurs_until = models.DateTimeField(null=True, blank=True)
-    rollover_min_minor = models.BigIntegerField(default=0)
-    rollover_max_minor = models.BigIntegerField(default=0)
-    key = models.CharField(max_length=80, blank=True, help_text=_("What it was granted for, once."))
-    note = models.CharField(max_length=200, blank=True)
-    made_at = models.DateTimeField()
-    made_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+")
+    interval = models.CharField(_("interval"), max_length=10, choices=INTERVALS, blank=True)
+    anchor = models.DateTimeField(_("anchor"), null=True, blank=True)
+    time_zone = models.CharField(_("time zone"), max_length=60, blank=True)
+    number = models.PositiveIntegerField(_("number"), default=0, help_text=_("Which of its series, counted from 0."))
+    previous = models.OneToOneField(
+        "self", models.PROTECT, null=True, blank=True, related_name="next", verbose_name=_("the one before")
+    )
+    recurs_until = models.DateTimeField(_("comes back until"), null=True, blank=True)
+    rollover_min_minor = models.BigIntegerField(_("at least rolls over"), default=0)
+    rollover_max_minor = models.BigIntegerField(_("at most rolls over"), default=0)
+    key = models.CharField(_("key"), max_length=80, blank=True, help_text=_("What it was granted for, once."))
+    note = models.CharField(_("note"), max_length=200, blank=True)
+    made_at = models.DateTimeField(_("made"))
+    made_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("by")
+    )
 
     class Meta:
         verbose_name = _("credit grant")
@@ -121,14 +130,25 @@ TAKES = [CreditKind.BURNED, CreditKind.EXPIRED, CreditKind.VOIDED]
 class CreditEntry(models.Model):
     """One movement of a grant. Append-only by trigger; `key` and `line` name the cause, which is written once."""
 
-    grant = models.ForeignKey(CreditGrant, models.PROTECT, related_name="entries")
-    kind = models.CharField(max_length=12, choices=CreditKind.choices)
-    amount_minor = models.BigIntegerField(help_text=_("Above zero it adds to the balance, below it takes from it."))
-    key = models.CharField(max_length=80)
-    line = models.PositiveIntegerField(default=0)
-    invoice = models.ForeignKey("billing.Invoice", models.PROTECT, null=True, blank=True, related_name="credit_entries")
-    made_at = models.DateTimeField()
-    made_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+")
+    grant = models.ForeignKey(CreditGrant, models.PROTECT, related_name="entries", verbose_name=_("grant"))
+    kind = models.CharField(_("kind"), max_length=12, choices=CreditKind.choices)
+    amount_minor = models.BigIntegerField(
+        _("amount"), help_text=_("Above zero it adds to the balance, below it takes from it.")
+    )
+    key = models.CharField(_("key"), max_length=80)
+    line = models.PositiveIntegerField(_("line"), default=0)
+    invoice = models.ForeignKey(
+        "billing.Invoice",
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="credit_entries",
+        verbose_name=_("invoice"),
+    )
+    made_at = models.DateTimeField(_("made"))
+    made_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("by")
+    )
 
     class Meta:
         verbose_name = _("credit entry")
@@ -151,11 +171,13 @@ class CreditEntry(models.Model):
 class TopUpRule(models.Model):
     """Ask for `amount_minor` whenever the ongoing balance falls below the threshold."""
 
-    account = models.ForeignKey("metering.Account", models.PROTECT, related_name="+")
-    currency = models.CharField(max_length=3, validators=[validate_currency], help_text=_("ISO 4217, such as EUR."))
-    threshold_minor = models.BigIntegerField()
-    amount_minor = models.BigIntegerField()
-    is_active = models.BooleanField(default=True)
+    account = models.ForeignKey("metering.Account", models.PROTECT, related_name="+", verbose_name=_("account"))
+    currency = models.CharField(
+        _("currency"), max_length=3, validators=[validate_currency], help_text=_("ISO 4217, such as EUR.")
+    )
+    threshold_minor = models.BigIntegerField(_("below"))
+    amount_minor = models.BigIntegerField(_("amount"))
+    is_active = models.BooleanField(_("switched on"), default=True)
 
     class Meta:
         verbose_name = _("automatic top-up")
@@ -172,13 +194,17 @@ class TopUpRule(models.Model):
 class TopUp(models.Model):
     """A top-up that a rule asked for by an invoice; once that is paid, its grant. One at a time waits for payment."""
 
-    rule = models.ForeignKey(TopUpRule, models.PROTECT, related_name="top_ups")
-    number = models.PositiveIntegerField()
-    amount_minor = models.BigIntegerField()
-    asked_at = models.DateTimeField()
-    dropped_at = models.DateTimeField(null=True, blank=True)
-    invoice = models.OneToOneField("billing.Invoice", models.PROTECT, null=True, blank=True, related_name="top_up")
-    grant = models.OneToOneField(CreditGrant, models.PROTECT, null=True, blank=True, related_name="top_up")
+    rule = models.ForeignKey(TopUpRule, models.PROTECT, related_name="top_ups", verbose_name=_("rule"))
+    number = models.PositiveIntegerField(_("number"))
+    amount_minor = models.BigIntegerField(_("amount"))
+    asked_at = models.DateTimeField(_("asked"))
+    dropped_at = models.DateTimeField(_("given up"), null=True, blank=True)
+    invoice = models.OneToOneField(
+        "billing.Invoice", models.PROTECT, null=True, blank=True, related_name="top_up", verbose_name=_("invoice")
+    )
+    grant = models.OneToOneField(
+        CreditGrant, models.PROTECT, null=True, blank=True, related_name="top_up", verbose_name=_("grant")
+    )
 
     class Meta:
         verbose_name = _("top-up")

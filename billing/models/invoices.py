@@ -22,8 +22,8 @@ class InvoiceState(models.TextChoices):
 class InvoiceSeries(models.Model):
     """The counter behind gap-free numbers; its row is locked while one is taken."""
 
-    prefix = models.CharField(max_length=20, unique=True)
-    last_number = models.PositiveIntegerField(default=0)
+    prefix = models.CharField(_("prefix"), max_length=20, unique=True)
+    last_number = models.PositiveIntegerField(_("last number"), default=0)
 
     class Meta:
         verbose_name = _("invoice series")
@@ -47,32 +47,38 @@ class Invoice(models.Model):
     comes to less than zero gives credit: there `credited_minor` is below zero as well, and nothing is due.
     """
 
-    account = models.ForeignKey("metering.Account", models.PROTECT, related_name="+")
-    kind = models.CharField(max_length=10, choices=InvoiceKind.choices, default=InvoiceKind.PERIOD)
-    subscription = models.ForeignKey(Subscription, models.PROTECT, null=True, blank=True, related_name="invoices")
-    period = models.ForeignKey(Period, models.PROTECT, null=True, blank=True, related_name="invoices")
-    state = models.CharField(max_length=14, choices=InvoiceState.choices, default=InvoiceState.DRAFT)
-    series = models.ForeignKey(InvoiceSeries, models.PROTECT, null=True)
-    sequence = models.PositiveIntegerField(null=True)
-    number = models.CharField(max_length=40, null=True, unique=True)  # noqa: DJ001 - a draft has none, and many are drafts
-    currency = models.CharField(max_length=3)
-    discount_minor = models.BigIntegerField(default=0)
-    subtotal_minor = models.BigIntegerField(default=0)
-    tax_minor = models.BigIntegerField(default=0)
-    total_minor = models.BigIntegerField(default=0)
-    credited_minor = models.BigIntegerField(default=0)
-    due_minor = models.BigIntegerField(default=0)
-    period_start = models.DateTimeField()
-    period_end = models.DateTimeField()
-    customer_name = models.CharField(max_length=200)
-    customer_address = models.TextField(blank=True)
-    customer_country = models.CharField(max_length=2, blank=True)
-    customer_tax_number = models.CharField(max_length=40, blank=True)
-    seller = models.JSONField(default=name_seller, help_text=_("Who asks, and how it is paid: billing.sellers."))
-    language = models.CharField(max_length=10, default=find_language)
-    plan_name = models.CharField(max_length=140, blank=True)
-    time_zone = models.CharField(max_length=60)
-    issued_at = models.DateTimeField(null=True)
+    account = models.ForeignKey("metering.Account", models.PROTECT, related_name="+", verbose_name=_("account"))
+    kind = models.CharField(_("kind"), max_length=10, choices=InvoiceKind.choices, default=InvoiceKind.PERIOD)
+    subscription = models.ForeignKey(
+        Subscription, models.PROTECT, null=True, blank=True, related_name="invoices", verbose_name=_("subscription")
+    )
+    period = models.ForeignKey(
+        Period, models.PROTECT, null=True, blank=True, related_name="invoices", verbose_name=_("period")
+    )
+    state = models.CharField(_("state"), max_length=14, choices=InvoiceState.choices, default=InvoiceState.DRAFT)
+    series = models.ForeignKey(InvoiceSeries, models.PROTECT, null=True, verbose_name=_("series"))
+    sequence = models.PositiveIntegerField(_("sequence"), null=True)
+    number = models.CharField(_("number"), max_length=40, null=True, unique=True)  # noqa: DJ001 - a draft has none, and many are drafts
+    currency = models.CharField(_("currency"), max_length=3)
+    discount_minor = models.BigIntegerField(_("discounts"), default=0)
+    subtotal_minor = models.BigIntegerField(_("without tax"), default=0)
+    tax_minor = models.BigIntegerField(_("tax"), default=0)
+    total_minor = models.BigIntegerField(_("total"), default=0)
+    credited_minor = models.BigIntegerField(_("paid by credit"), default=0)
+    due_minor = models.BigIntegerField(_("due when issued"), default=0)
+    period_start = models.DateTimeField(_("start of the period"))
+    period_end = models.DateTimeField(_("end of the period"))
+    customer_name = models.CharField(_("customer"), max_length=200)
+    customer_address = models.TextField(_("customer's address"), blank=True)
+    customer_country = models.CharField(_("customer's country"), max_length=2, blank=True)
+    customer_tax_number = models.CharField(_("customer's tax number"), max_length=40, blank=True)
+    seller = models.JSONField(
+        _("seller"), default=name_seller, help_text=_("Who asks, and how it is paid: billing.sellers.")
+    )
+    language = models.CharField(_("language"), max_length=10, default=find_language)
+    plan_name = models.CharField(_("plan"), max_length=140, blank=True)
+    time_zone = models.CharField(_("time zone"), max_length=60)
+    issued_at = models.DateTimeField(_("issued"), null=True)
 
     class Meta:
         verbose_name = _("invoice")
@@ -137,30 +143,39 @@ class InvoiceLine(models.Model):
     out of it, where it held them, or added: `subtotal_minor` and `tax_minor` add up to `total_minor`.
     """
 
-    invoice = models.ForeignKey(Invoice, models.PROTECT, related_name="lines")
-    position = models.PositiveIntegerField()
-    kind = models.CharField(max_length=12, choices=LINE_KINDS, default=LINE_OF_PRICE)
-    description = models.CharField(max_length=200)
-    meter = models.ForeignKey("metering.Meter", models.PROTECT, null=True, related_name="+")
-    quantity = models.DecimalField(**QUANTITY)
-    unit = models.CharField(max_length=40, blank=True)
-    event_count = models.BigIntegerField(null=True, help_text=_("How many events the line prices."))
+    invoice = models.ForeignKey(Invoice, models.PROTECT, related_name="lines", verbose_name=_("invoice"))
+    position = models.PositiveIntegerField(_("position"))
+    kind = models.CharField(_("kind"), max_length=12, choices=LINE_KINDS, default=LINE_OF_PRICE)
+    description = models.CharField(_("description"), max_length=200)
+    meter = models.ForeignKey("metering.Meter", models.PROTECT, null=True, related_name="+", verbose_name=_("meter"))
+    quantity = models.DecimalField(_("quantity"), **QUANTITY)
+    unit = models.CharField(_("unit"), max_length=40, blank=True)
+    event_count = models.BigIntegerField(_("events"), null=True, help_text=_("How many events the line prices."))
     event_digest = models.CharField(  # noqa: DJ001 - a line without events has none, and one from before digests
-        max_length=64, null=True, help_text=_("Of the set of events that the line prices, in hexadecimal.")
+        _("digest of the events"),
+        max_length=64,
+        null=True,
+        help_text=_("Of the set of events that the line prices, in hexadecimal."),
     )
     detail = models.JSONField(
-        default=dict, help_text=_("What else of the usage the price looked at: by dimension, or each transaction.")
+        _("what else was looked at"),
+        default=dict,
+        help_text=_("What else of the usage the price looked at: by dimension, or each transaction."),
     )
-    steps = models.JSONField(default=list, help_text=_("Tier, quantity, unit price and exact amount of each step."))
-    amount_exact = models.DecimalField(**EXACT_AMOUNT, help_text=_("Before the one rounding."))
-    amount_minor = models.BigIntegerField()
-    discount_minor = models.BigIntegerField(default=0)
-    taxes = models.JSONField(default=list, help_text=_("Name, percentage and amount of each tax."))
-    subtotal_minor = models.BigIntegerField()
-    tax_minor = models.BigIntegerField(default=0)
-    total_minor = models.BigIntegerField()
-    period_start = models.DateTimeField(null=True, help_text=_("What it is for, where that is not the invoice's."))
-    period_end = models.DateTimeField(null=True)
+    steps = models.JSONField(
+        _("steps"), default=list, help_text=_("Tier, quantity, unit price and exact amount of each step.")
+    )
+    amount_exact = models.DecimalField(_("exact amount"), **EXACT_AMOUNT, help_text=_("Before the one rounding."))
+    amount_minor = models.BigIntegerField(_("amount"))
+    discount_minor = models.BigIntegerField(_("discounts"), default=0)
+    taxes = models.JSONField(_("taxes"), default=list, help_text=_("Name, percentage and amount of each tax."))
+    subtotal_minor = models.BigIntegerField(_("without tax"))
+    tax_minor = models.BigIntegerField(_("tax"), default=0)
+    total_minor = models.BigIntegerField(_("total"))
+    period_start = models.DateTimeField(
+        _("start of the period"), null=True, help_text=_("What it is for, where that is not the invoice's.")
+    )
+    period_end = models.DateTimeField(_("end of the period"), null=True)
 
     class Meta:
         ordering = ["position"]

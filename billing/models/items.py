@@ -29,27 +29,48 @@ class InvoiceItem(models.Model):
     the cause, so that one effect is written once. The account's profile says its taxes when it is billed.
     """
 
-    account = models.ForeignKey("metering.Account", models.PROTECT, related_name="+")
+    account = models.ForeignKey("metering.Account", models.PROTECT, related_name="+", verbose_name=_("account"))
     subscription = models.ForeignKey(
-        "billing.Subscription", models.PROTECT, null=True, blank=True, related_name="items"
+        "billing.Subscription",
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="items",
+        verbose_name=_("subscription"),
     )
-    currency = models.CharField(max_length=3, validators=[validate_currency], help_text=_("ISO 4217, such as EUR."))
-    kind = models.CharField(max_length=12, choices=ItemKind.choices)
-    description = models.CharField(max_length=200)
-    quantity = models.DecimalField(**QUANTITY, default=1)
-    unit_amount = models.DecimalField(**UNIT_PRICE)
-    amount_exact = models.DecimalField(**EXACT_AMOUNT)
-    amount_minor = models.BigIntegerField()
-    period_start = models.DateTimeField(null=True, blank=True)
-    period_end = models.DateTimeField(null=True, blank=True)
-    key = models.CharField(max_length=120, help_text=_("What it is for, once."))
-    made_at = models.DateTimeField()
-    made_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+")
+    currency = models.CharField(
+        _("currency"), max_length=3, validators=[validate_currency], help_text=_("ISO 4217, such as EUR.")
+    )
+    kind = models.CharField(_("kind"), max_length=12, choices=ItemKind.choices)
+    description = models.CharField(_("description"), max_length=200)
+    quantity = models.DecimalField(_("quantity"), **QUANTITY, default=1)
+    unit_amount = models.DecimalField(_("price of a unit"), **UNIT_PRICE)
+    amount_exact = models.DecimalField(_("exact amount"), **EXACT_AMOUNT)
+    amount_minor = models.BigIntegerField(_("amount"))
+    period_start = models.DateTimeField(_("start of the period"), null=True, blank=True)
+    period_end = models.DateTimeField(_("end of the period"), null=True, blank=True)
+    key = models.CharField(_("key"), max_length=120, help_text=_("What it is for, once."))
+    made_at = models.DateTimeField(_("made"))
+    made_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("by")
+    )
     invoice_line = models.OneToOneField(
-        "billing.InvoiceLine", models.PROTECT, null=True, blank=True, related_name="item"
+        "billing.InvoiceLine",
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="item",
+        verbose_name=_("line of the invoice"),
     )
     withdrawn_at = models.DateTimeField(_("withdrawn"), null=True, blank=True)
-    withdrawn_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+")
+    withdrawn_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("withdrawn by"),
+    )
 
     class Meta:
         verbose_name = _("invoice item")

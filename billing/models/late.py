@@ -28,8 +28,10 @@ LATE_ACTIONS = [
 class LateBatch(models.Model):
     """One settling of what an invoice did not know: numbered from 1 for each. Append-only by trigger."""
 
-    invoice = models.ForeignKey("billing.Invoice", models.PROTECT, related_name="late_batches")
-    number = models.PositiveIntegerField()
+    invoice = models.ForeignKey(
+        "billing.Invoice", models.PROTECT, related_name="late_batches", verbose_name=_("invoice")
+    )
+    number = models.PositiveIntegerField(_("number"))
     made_at = models.DateTimeField(_("settled at"))
 
     class Meta:
@@ -93,21 +95,29 @@ class LateSettlement(models.Model):
     item's. The usage is kept, so that the price can be asked again.
     """
 
-    batch = models.ForeignKey(LateBatch, models.PROTECT, related_name="settlements")
-    invoice_line = models.ForeignKey("billing.InvoiceLine", models.PROTECT, null=True, related_name="settlements")
-    description = models.CharField(max_length=200)
-    quantity_before = models.DecimalField(**QUANTITY)
-    quantity = models.DecimalField(**QUANTITY)
-    event_count = models.BigIntegerField(null=True)
-    detail = models.JSONField(default=dict)
-    billed_minor = models.BigIntegerField()
-    rerated_minor = models.BigIntegerField()
-    difference_minor = models.BigIntegerField()
-    action = models.CharField(max_length=10, choices=LATE_ACTIONS)
-    amount_minor = models.BigIntegerField()
-    discount_minor = models.BigIntegerField(default=0)
-    noted_minor = models.BigIntegerField(default=0)
-    item = models.OneToOneField("billing.InvoiceItem", models.PROTECT, null=True, related_name="late_settlement")
+    batch = models.ForeignKey(LateBatch, models.PROTECT, related_name="settlements", verbose_name=_("batch"))
+    invoice_line = models.ForeignKey(
+        "billing.InvoiceLine",
+        models.PROTECT,
+        null=True,
+        related_name="settlements",
+        verbose_name=_("line of the invoice"),
+    )
+    description = models.CharField(_("description"), max_length=200)
+    quantity_before = models.DecimalField(_("quantity before"), **QUANTITY)
+    quantity = models.DecimalField(_("quantity"), **QUANTITY)
+    event_count = models.BigIntegerField(_("events"), null=True)
+    detail = models.JSONField(_("what else was looked at"), default=dict)
+    billed_minor = models.BigIntegerField(_("billed"))
+    rerated_minor = models.BigIntegerField(_("rated again"))
+    difference_minor = models.BigIntegerField(_("difference"))
+    action = models.CharField(_("action"), max_length=10, choices=LATE_ACTIONS)
+    amount_minor = models.BigIntegerField(_("amount"))
+    discount_minor = models.BigIntegerField(_("discounts"), default=0)
+    noted_minor = models.BigIntegerField(_("noted"), default=0)
+    item = models.OneToOneField(
+        "billing.InvoiceItem", models.PROTECT, null=True, related_name="late_settlement", verbose_name=_("item")
+    )
 
     class Meta:
         verbose_name = _("settlement of late usage")

@@ -9,11 +9,13 @@ from django.utils.translation import gettext_lazy as _
 class InvoiceMove(models.Model):
     """That an invoice was issued, paid, given up or made void: when, why, and by whom, if not by a payment."""
 
-    invoice = models.ForeignKey("billing.Invoice", models.PROTECT, related_name="moves")
-    state = models.CharField(max_length=14)
-    at = models.DateTimeField()
-    reason = models.CharField(max_length=200, blank=True)
-    made_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+")
+    invoice = models.ForeignKey("billing.Invoice", models.PROTECT, related_name="moves", verbose_name=_("invoice"))
+    state = models.CharField(_("state"), max_length=14)
+    at = models.DateTimeField(_("at"))
+    reason = models.CharField(_("reason"), max_length=200, blank=True)
+    made_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("by")
+    )
 
     class Meta:
         verbose_name = _("invoice move")
@@ -27,13 +29,15 @@ class InvoiceMove(models.Model):
 class Payment(models.Model):
     """Money that came in for an invoice; never more than is due, by trigger. `key` names it, so that it counts once."""
 
-    invoice = models.ForeignKey("billing.Invoice", models.PROTECT, related_name="payments")
-    amount_minor = models.BigIntegerField()
-    method = models.CharField(max_length=40)
-    reference = models.CharField(max_length=120, blank=True)
-    key = models.CharField(max_length=120)
-    paid_at = models.DateTimeField()
-    made_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+")
+    invoice = models.ForeignKey("billing.Invoice", models.PROTECT, related_name="payments", verbose_name=_("invoice"))
+    amount_minor = models.BigIntegerField(_("amount"))
+    method = models.CharField(_("how it was paid"), max_length=40)
+    reference = models.CharField(_("reference"), max_length=120, blank=True)
+    key = models.CharField(_("key"), max_length=120)
+    paid_at = models.DateTimeField(_("paid"))
+    made_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("by")
+    )
 
     class Meta:
         verbose_name = _("payment")
@@ -56,18 +60,22 @@ class CreditDestination(models.TextChoices):
 class CreditNote(models.Model):
     """What of an issued invoice is given back. All notes of one come to no more than it, by trigger."""
 
-    invoice = models.ForeignKey("billing.Invoice", models.PROTECT, related_name="credit_notes")
-    series = models.ForeignKey("billing.InvoiceSeries", models.PROTECT)
-    sequence = models.PositiveIntegerField()
-    number = models.CharField(max_length=40, unique=True)
-    destination = models.CharField(max_length=10, choices=CreditDestination.choices)
-    reason = models.CharField(max_length=200)
-    subtotal_minor = models.BigIntegerField()
-    tax_minor = models.BigIntegerField()
-    total_minor = models.BigIntegerField()
-    key = models.CharField(max_length=120)
-    issued_at = models.DateTimeField()
-    made_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+")
+    invoice = models.ForeignKey(
+        "billing.Invoice", models.PROTECT, related_name="credit_notes", verbose_name=_("invoice")
+    )
+    series = models.ForeignKey("billing.InvoiceSeries", models.PROTECT, verbose_name=_("series"))
+    sequence = models.PositiveIntegerField(_("sequence"))
+    number = models.CharField(_("number"), max_length=40, unique=True)
+    destination = models.CharField(_("how it is given back"), max_length=10, choices=CreditDestination.choices)
+    reason = models.CharField(_("reason"), max_length=200)
+    subtotal_minor = models.BigIntegerField(_("without tax"))
+    tax_minor = models.BigIntegerField(_("tax"))
+    total_minor = models.BigIntegerField(_("total"))
+    key = models.CharField(_("key"), max_length=120)
+    issued_at = models.DateTimeField(_("issued"))
+    made_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("by")
+    )
 
     class Meta:
         verbose_name = _("credit note")
@@ -88,12 +96,14 @@ class CreditNote(models.Model):
 class CreditNoteLine(models.Model):
     """How much of a line is given back, with the taxes on it."""
 
-    note = models.ForeignKey(CreditNote, models.PROTECT, related_name="lines")
-    invoice_line = models.ForeignKey("billing.InvoiceLine", models.PROTECT, related_name="credited")
-    subtotal_minor = models.BigIntegerField()
-    taxes = models.JSONField(default=list)
-    tax_minor = models.BigIntegerField()
-    total_minor = models.BigIntegerField()
+    note = models.ForeignKey(CreditNote, models.PROTECT, related_name="lines", verbose_name=_("note"))
+    invoice_line = models.ForeignKey(
+        "billing.InvoiceLine", models.PROTECT, related_name="credited", verbose_name=_("line of the invoice")
+    )
+    subtotal_minor = models.BigIntegerField(_("without tax"))
+    taxes = models.JSONField(_("taxes"), default=list)
+    tax_minor = models.BigIntegerField(_("tax"))
+    total_minor = models.BigIntegerField(_("total"))
 
     class Meta:
         verbose_name = _("credit note line")
@@ -114,10 +124,12 @@ class CreditNoteLine(models.Model):
 class Reminder(models.Model):
     """That the customer was reminded of an invoice, the first time, the second, and so on."""
 
-    invoice = models.ForeignKey("billing.Invoice", models.PROTECT, related_name="reminders")
-    number = models.PositiveSmallIntegerField()
-    email = models.EmailField(blank=True, help_text=_("Where it went; empty where nobody's address is known."))
-    sent_at = models.DateTimeField()
+    invoice = models.ForeignKey("billing.Invoice", models.PROTECT, related_name="reminders", verbose_name=_("invoice"))
+    number = models.PositiveSmallIntegerField(_("number"))
+    email = models.EmailField(
+        _("e-mail address"), blank=True, help_text=_("Where it went; empty where nobody's address is known.")
+    )
+    sent_at = models.DateTimeField(_("sent"))
 
     class Meta:
         verbose_name = _("reminder")

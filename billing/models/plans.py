@@ -16,9 +16,9 @@ from billing.validators import validate_currency
 class Plan(models.Model):
     """A named offer. What it costs is in its versions."""
 
-    slug = models.SlugField(max_length=60, unique=True)
-    name = models.CharField(max_length=120)
-    rank = models.PositiveIntegerField(unique=True, help_text=_("Order of the plans, smallest first."))
+    slug = models.SlugField(_("slug"), max_length=60, unique=True)
+    name = models.CharField(_("name"), max_length=120)
+    rank = models.PositiveIntegerField(_("rank"), unique=True, help_text=_("Order of the plans, smallest first."))
 
     class Meta:
         ordering = ["rank"]
@@ -56,7 +56,7 @@ class IsAscending(models.Func):
     """Whether an array of numbers ascends from above zero; the function comes with a migration."""
 
     function = "billing_is_ascending"
-    output_field = models.BooleanField()
+    output_field = models.BooleanField(_("output field"))
 
 
 class PlanVersion(models.Model):
@@ -65,22 +65,35 @@ class PlanVersion(models.Model):
     It can be had from `offered_from` until it is retired, which alone can still be said of it later.
     """
 
-    plan = models.ForeignKey(Plan, models.PROTECT, related_name="versions")
-    number = models.PositiveIntegerField()
-    currency = models.CharField(max_length=3, validators=[validate_currency], help_text=_("ISO 4217, such as EUR."))
+    plan = models.ForeignKey(Plan, models.PROTECT, related_name="versions", verbose_name=_("plan"))
+    number = models.PositiveIntegerField(_("number"))
+    currency = models.CharField(
+        _("currency"), max_length=3, validators=[validate_currency], help_text=_("ISO 4217, such as EUR.")
+    )
     interval = models.CharField(
-        max_length=10, choices=INTERVALS, default=Interval.MONTH.value, help_text=_("How long a period is.")
+        _("interval"),
+        max_length=10,
+        choices=INTERVALS,
+        default=Interval.MONTH.value,
+        help_text=_("How long a period is."),
     )
     anchoring = models.CharField(
-        max_length=12, choices=ANCHORINGS, default=Anchoring.CALENDAR.value, help_text=_("Where periods begin.")
+        _("where periods begin"),
+        max_length=12,
+        choices=ANCHORINGS,
+        default=Anchoring.CALENDAR.value,
+        help_text=_("Where periods begin."),
     )
     proration = models.CharField(
+        _("proration"),
         max_length=10,
         choices=PRORATIONS,
         default=Proration.SECOND.value,
         help_text=_("How a fee is cut when a subscription changes within a period."),
     )
-    trial_days = models.PositiveSmallIntegerField(default=0, help_text=_("Free days at the start; 0 for none."))
+    trial_days = models.PositiveSmallIntegerField(
+        _("free days"), default=0, help_text=_("Free days at the start; 0 for none.")
+    )
     grace_hours = models.PositiveSmallIntegerField(
         _("grace in hours"),
         null=True,
@@ -122,11 +135,11 @@ class PlanVersion(models.Model):
         blank=True,
         help_text=_("Above the last threshold another one each time so much was used, in the smallest unit."),
     )
-    published_at = models.DateTimeField(null=True, blank=True)
+    published_at = models.DateTimeField(_("published"), null=True, blank=True)
     offered_from = models.DateTimeField(
-        null=True, blank=True, help_text=_("Who subscribes from then on gets this version.")
+        _("on offer from"), null=True, blank=True, help_text=_("Who subscribes from then on gets this version.")
     )
-    retired_at = models.DateTimeField(null=True, blank=True, help_text=_("Not on offer from then on."))
+    retired_at = models.DateTimeField(_("retired"), null=True, blank=True, help_text=_("Not on offer from then on."))
 
     class Meta:
         verbose_name = _("plan version")
@@ -190,10 +203,10 @@ class PlanVersion(models.Model):
 class PlanLimit(models.Model):
     """How much of one meter a plan version allows in a period."""
 
-    version = models.ForeignKey(PlanVersion, models.CASCADE, related_name="limits")
-    meter = models.ForeignKey("metering.Meter", models.PROTECT, related_name="+")
-    quantity = models.DecimalField(**QUANTITY)
-    is_hard = models.BooleanField(default=False)
+    version = models.ForeignKey(PlanVersion, models.CASCADE, related_name="limits", verbose_name=_("version"))
+    meter = models.ForeignKey("metering.Meter", models.PROTECT, related_name="+", verbose_name=_("meter"))
+    quantity = models.DecimalField(_("quantity"), **QUANTITY)
+    is_hard = models.BooleanField(_("refused beyond it"), default=False)
 
     class Meta:
         verbose_name = _("limit")

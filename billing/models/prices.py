@@ -30,42 +30,71 @@ TIERED = [PriceModel.GRADUATED.value, PriceModel.VOLUME.value, PriceModel.GRADUA
 class Price(models.Model):
     """One charge of a plan version."""
 
-    version = models.ForeignKey(PlanVersion, models.CASCADE, related_name="prices")
-    position = models.PositiveIntegerField()
-    description = models.CharField(max_length=120)
-    model = models.CharField(max_length=20, choices=PRICE_MODELS)
-    meter = models.ForeignKey("metering.Meter", models.PROTECT, null=True, blank=True, related_name="+")
-    unit_amount = models.DecimalField(**UNIT_PRICE, null=True, blank=True)
+    version = models.ForeignKey(PlanVersion, models.CASCADE, related_name="prices", verbose_name=_("version"))
+    position = models.PositiveIntegerField(_("position"))
+    description = models.CharField(_("description"), max_length=120)
+    model = models.CharField(_("model"), max_length=20, choices=PRICE_MODELS)
+    meter = models.ForeignKey(
+        "metering.Meter", models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("meter")
+    )
+    unit_amount = models.DecimalField(_("price of a unit"), **UNIT_PRICE, null=True, blank=True)
     per_seat = models.BooleanField(
         _("per seat"), default=False, help_text=_("Whether a flat fee is asked for each seat of the subscription.")
     )
     included_units = models.DecimalField(
-        **QUANTITY, default=0, help_text=_("Taken off before anything is charged and before tiers are counted.")
+        _("included units"),
+        **QUANTITY,
+        default=0,
+        help_text=_("Taken off before anything is charged and before tiers are counted."),
     )
-    minimum = models.DecimalField(**UNIT_PRICE, default=0, help_text=_("The least that the line comes to."))
-    cap = models.DecimalField(**UNIT_PRICE, null=True, blank=True, help_text=_("The most that the line comes to."))
+    minimum = models.DecimalField(
+        _("minimum"), **UNIT_PRICE, default=0, help_text=_("The least that the line comes to.")
+    )
+    cap = models.DecimalField(
+        _("cap"), **UNIT_PRICE, null=True, blank=True, help_text=_("The most that the line comes to.")
+    )
     first_tier_flat_at_zero = models.BooleanField(
-        default=False, help_text=_("Whether the first tier's flat amount is asked where nothing is charged.")
+        _("first tier's fee even where nothing was used"),
+        default=False,
+        help_text=_("Whether the first tier's flat amount is asked where nothing is charged."),
     )
     multiply_by = models.DecimalField(
-        **QUANTITY, null=True, blank=True, help_text=_("Converts what was metered to what is charged.")
+        _("multiplied by"),
+        **QUANTITY,
+        null=True,
+        blank=True,
+        help_text=_("Converts what was metered to what is charged."),
     )
-    divide_by = models.DecimalField(**QUANTITY, null=True, blank=True)
-    conversion_rounding = models.CharField(max_length=10, choices=ROUNDINGS, default=Rounding.HALF.value)
-    conversion_places = models.PositiveSmallIntegerField(default=12, help_text=_("Decimals of a converted quantity."))
-    conversion_unit = models.CharField(max_length=40, blank=True, help_text=_("What is charged, such as hour."))
-    package_size = models.DecimalField(**QUANTITY, null=True, blank=True)
-    package_rounding = models.CharField(max_length=10, choices=ROUNDINGS, default=Rounding.UP.value)
+    divide_by = models.DecimalField(_("divided by"), **QUANTITY, null=True, blank=True)
+    conversion_rounding = models.CharField(
+        _("rounding of the conversion"), max_length=10, choices=ROUNDINGS, default=Rounding.HALF.value
+    )
+    conversion_places = models.PositiveSmallIntegerField(
+        _("decimals kept"), default=12, help_text=_("Decimals of a converted quantity.")
+    )
+    conversion_unit = models.CharField(
+        _("unit charged"), max_length=40, blank=True, help_text=_("What is charged, such as hour.")
+    )
+    package_size = models.DecimalField(_("size of a package"), **QUANTITY, null=True, blank=True)
+    package_rounding = models.CharField(
+        _("rounding of packages"), max_length=10, choices=ROUNDINGS, default=Rounding.UP.value
+    )
     rate_percent = models.DecimalField(
-        **PERCENT, null=True, blank=True, help_text=_("In percent: 1.5 takes 15 of a value of 1,000.")
+        _("rate"), **PERCENT, null=True, blank=True, help_text=_("In percent: 1.5 takes 15 of a value of 1,000.")
     )
-    transaction_fee = models.DecimalField(**UNIT_PRICE, default=0)
-    free_amount = models.DecimalField(**QUANTITY, default=0, help_text=_("Value of which nothing is taken."))
-    free_transactions = models.PositiveIntegerField(default=0)
-    transaction_minimum = models.DecimalField(**UNIT_PRICE, null=True, blank=True)
-    transaction_maximum = models.DecimalField(**UNIT_PRICE, null=True, blank=True)
+    transaction_fee = models.DecimalField(_("fee of a transaction"), **UNIT_PRICE, default=0)
+    free_amount = models.DecimalField(
+        _("free amount"), **QUANTITY, default=0, help_text=_("Value of which nothing is taken.")
+    )
+    free_transactions = models.PositiveIntegerField(_("free transactions"), default=0)
+    transaction_minimum = models.DecimalField(_("least of a transaction"), **UNIT_PRICE, null=True, blank=True)
+    transaction_maximum = models.DecimalField(_("most of a transaction"), **UNIT_PRICE, null=True, blank=True)
     dimensions = ArrayField(
-        models.CharField(max_length=60), default=list, blank=True, help_text=_("The meter's dimensions it depends on.")
+        models.CharField(max_length=60),
+        default=list,
+        blank=True,
+        help_text=_("The meter's dimensions it depends on."),
+        verbose_name=_("dimensions"),
     )
 
     class Meta:
@@ -170,16 +199,28 @@ class Price(models.Model):
 class Tier(models.Model):
     """One step of a graduated price; `up_to` is inclusive and counts from the first unit that is charged."""
 
-    price = models.ForeignKey(Price, models.CASCADE, related_name="tiers")
-    position = models.PositiveIntegerField()
-    up_to = models.DecimalField(**QUANTITY, null=True, blank=True, help_text=_("Inclusive; empty in the last tier."))
-    unit_amount = models.DecimalField(**UNIT_PRICE, default=0)
-    flat_amount = models.DecimalField(**UNIT_PRICE, default=0, help_text=_("Charged once when the tier is entered."))
+    price = models.ForeignKey(Price, models.CASCADE, related_name="tiers", verbose_name=_("price"))
+    position = models.PositiveIntegerField(_("position"))
+    up_to = models.DecimalField(
+        _("up to"), **QUANTITY, null=True, blank=True, help_text=_("Inclusive; empty in the last tier.")
+    )
+    unit_amount = models.DecimalField(_("price of a unit"), **UNIT_PRICE, default=0)
+    flat_amount = models.DecimalField(
+        _("fee of the tier"), **UNIT_PRICE, default=0, help_text=_("Charged once when the tier is entered.")
+    )
     rate_percent = models.DecimalField(
-        **PERCENT, null=True, blank=True, help_text=_("Of a graduated percentage, in place of the price of a unit.")
+        _("rate"),
+        **PERCENT,
+        null=True,
+        blank=True,
+        help_text=_("Of a graduated percentage, in place of the price of a unit."),
     )
     package_size = models.DecimalField(
-        **QUANTITY, null=True, blank=True, help_text=_("Units that are charged together; empty for single ones.")
+        _("size of a package"),
+        **QUANTITY,
+        null=True,
+        blank=True,
+        help_text=_("Units that are charged together; empty for single ones."),
     )
 
     class Meta:
@@ -211,10 +252,14 @@ class Tier(models.Model):
 class PriceRow(models.Model):
     """What a unit costs where a price's dimensions have these values; its `unit_amount` holds for all others."""
 
-    price = models.ForeignKey(Price, models.CASCADE, related_name="rows")
-    position = models.PositiveIntegerField()
-    values = ArrayField(models.CharField(max_length=200), help_text=_("In the order of the price's dimensions."))
-    unit_amount = models.DecimalField(**UNIT_PRICE)
+    price = models.ForeignKey(Price, models.CASCADE, related_name="rows", verbose_name=_("price"))
+    position = models.PositiveIntegerField(_("position"))
+    values = ArrayField(
+        models.CharField(max_length=200),
+        help_text=_("In the order of the price's dimensions."),
+        verbose_name=_("values"),
+    )
+    unit_amount = models.DecimalField(_("price of a unit"), **UNIT_PRICE)
 
     class Meta:
         ordering = ["position"]

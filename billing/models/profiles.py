@@ -24,11 +24,11 @@ def find_language() -> str:
 class TaxRate(models.Model):
     """One tax, such as a country's VAT. Its numbers never change, by trigger: a new percentage is a new rate."""
 
-    name = models.CharField(max_length=60, help_text=_("As documents show it, such as VAT."))
+    name = models.CharField(_("name"), max_length=60, help_text=_("As documents show it, such as VAT."))
     country = models.CharField(
-        max_length=2, blank=True, validators=[validate_country], help_text=_("ISO 3166, such as FR.")
+        _("country"), max_length=2, blank=True, validators=[validate_country], help_text=_("ISO 3166, such as FR.")
     )
-    percent = models.DecimalField(max_digits=7, decimal_places=4)
+    percent = models.DecimalField(_("percentage"), max_digits=7, decimal_places=4)
     is_inclusive = models.BooleanField(
         _("inclusive"), default=False, help_text=_("Prices hold this tax already; it is taken out of them.")
     )
@@ -54,10 +54,13 @@ class TaxRate(models.Model):
 class BillingProfile(models.Model):
     """Who pays for an account, whose midnight ends its periods, and which taxes and language its invoices have."""
 
-    account = models.OneToOneField("metering.Account", models.PROTECT, primary_key=True, related_name="+")
-    legal_name = models.CharField(max_length=200)
-    email = models.EmailField(blank=True)
+    account = models.OneToOneField(
+        "metering.Account", models.PROTECT, primary_key=True, related_name="+", verbose_name=_("account")
+    )
+    legal_name = models.CharField(_("legal name"), max_length=200)
+    email = models.EmailField(_("e-mail address"), blank=True)
     time_zone = models.CharField(
+        _("time zone"),
         max_length=60,
         default="UTC",
         validators=[validate_time_zone],
@@ -74,10 +77,13 @@ class BillingProfile(models.Model):
         _("address"), max_length=500, blank=True, help_text=_("As on an envelope, without the name and the country.")
     )
     country = models.CharField(
-        max_length=2, blank=True, validators=[validate_country], help_text=_("ISO 3166, such as FR.")
+        _("country"), max_length=2, blank=True, validators=[validate_country], help_text=_("ISO 3166, such as FR.")
     )
     tax_number = models.CharField(
-        max_length=40, blank=True, help_text=_("What the tax office knows the customer by, such as a VAT number.")
+        _("tax number"),
+        max_length=40,
+        blank=True,
+        help_text=_("What the tax office knows the customer by, such as a VAT number."),
     )
     tax_rates = models.ManyToManyField(
         TaxRate,

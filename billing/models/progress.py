@@ -13,8 +13,10 @@ class Progress(models.Model):
     When usage is taken back, a threshold that billed does not bill again.
     """
 
-    subscription = models.OneToOneField("billing.Subscription", models.PROTECT, related_name="progress")
-    highest = models.DecimalField(**EXACT_AMOUNT)
+    subscription = models.OneToOneField(
+        "billing.Subscription", models.PROTECT, related_name="progress", verbose_name=_("subscription")
+    )
+    highest = models.DecimalField(_("highest"), **EXACT_AMOUNT)
 
     class Meta:
         verbose_name = _("progress towards thresholds")
@@ -31,15 +33,24 @@ class ThresholdPassed(models.Model):
     from there. Without an invoice there was nothing more to ask. Append-only by trigger.
     """
 
-    subscription = models.ForeignKey("billing.Subscription", models.PROTECT, related_name="thresholds_passed")
-    period = models.ForeignKey("billing.Period", models.PROTECT, related_name="+")
-    threshold_minor = models.BigIntegerField()
-    worth = models.DecimalField(**EXACT_AMOUNT, help_text=_("Of the usage of the subscription's life by then."))
-    invoice = models.OneToOneField(
-        "billing.Invoice", models.PROTECT, null=True, blank=True, related_name="threshold_passed"
+    subscription = models.ForeignKey(
+        "billing.Subscription", models.PROTECT, related_name="thresholds_passed", verbose_name=_("subscription")
     )
-    usages = models.JSONField(default=dict)
-    passed_at = models.DateTimeField()
+    period = models.ForeignKey("billing.Period", models.PROTECT, related_name="+", verbose_name=_("period"))
+    threshold_minor = models.BigIntegerField(_("below"))
+    worth = models.DecimalField(
+        _("worth"), **EXACT_AMOUNT, help_text=_("Of the usage of the subscription's life by then.")
+    )
+    invoice = models.OneToOneField(
+        "billing.Invoice",
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="threshold_passed",
+        verbose_name=_("invoice"),
+    )
+    usages = models.JSONField(_("usages"), default=dict)
+    passed_at = models.DateTimeField(_("passed at"))
 
     class Meta:
         verbose_name = _("passed threshold")

@@ -49,7 +49,9 @@ class BillingRun(models.Model):
         related_name="+",
         verbose_name=_("cancelled by"),
     )
-    retries = models.PositiveIntegerField(default=0, help_text=_("How often what had failed was tried again."))
+    retries = models.PositiveIntegerField(
+        _("retries"), default=0, help_text=_("How often what had failed was tried again.")
+    )
     finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
 
     class Meta:
@@ -112,25 +114,29 @@ class BillingRunEntry(models.Model):
     `previewed_minor` is what the preview came to, `billed_minor` what the invoice asks, 0 of a free period.
     """
 
-    run = models.ForeignKey(BillingRun, models.PROTECT, related_name="entries")
-    account = models.ForeignKey("metering.Account", models.PROTECT, related_name="+")
-    subscription = models.ForeignKey(Subscription, models.PROTECT, related_name="+")
-    period = models.ForeignKey(Period, models.SET_NULL, null=True, related_name="run_entries")
-    starts_at = models.DateTimeField()
-    ends_at = models.DateTimeField()
-    is_free = models.BooleanField(default=False)
-    currency = models.CharField(max_length=3)
-    part = models.CharField(max_length=60)
-    state = models.CharField(max_length=8, choices=EntryState.choices, default=EntryState.PENDING)
-    reason = models.CharField(max_length=10, choices=SkipReason.choices, blank=True)
-    error = models.TextField(blank=True, help_text=_("Why it could not be billed, or not even previewed."))
-    attempts = models.PositiveIntegerField(default=0, help_text=_("How often billing it has failed."))
-    retry_at = models.DateTimeField(null=True, help_text=_("When it is tried again by itself."))
-    previewed_at = models.DateTimeField(null=True)
-    previewed_minor = models.BigIntegerField(null=True)
-    last_invoice = models.ForeignKey(Invoice, models.PROTECT, null=True, related_name="+")
-    invoice = models.ForeignKey(Invoice, models.PROTECT, null=True, related_name="run_entries")
-    billed_minor = models.BigIntegerField(null=True)
+    run = models.ForeignKey(BillingRun, models.PROTECT, related_name="entries", verbose_name=_("run"))
+    account = models.ForeignKey("metering.Account", models.PROTECT, related_name="+", verbose_name=_("account"))
+    subscription = models.ForeignKey(Subscription, models.PROTECT, related_name="+", verbose_name=_("subscription"))
+    period = models.ForeignKey(Period, models.SET_NULL, null=True, related_name="run_entries", verbose_name=_("period"))
+    starts_at = models.DateTimeField(_("starts"))
+    ends_at = models.DateTimeField(_("ends"))
+    is_free = models.BooleanField(_("free"), default=False)
+    currency = models.CharField(_("currency"), max_length=3)
+    part = models.CharField(_("part"), max_length=60)
+    state = models.CharField(_("state"), max_length=8, choices=EntryState.choices, default=EntryState.PENDING)
+    reason = models.CharField(_("reason"), max_length=10, choices=SkipReason.choices, blank=True)
+    error = models.TextField(_("error"), blank=True, help_text=_("Why it could not be billed, or not even previewed."))
+    attempts = models.PositiveIntegerField(_("attempts"), default=0, help_text=_("How often billing it has failed."))
+    retry_at = models.DateTimeField(_("tried again"), null=True, help_text=_("When it is tried again by itself."))
+    previewed_at = models.DateTimeField(_("previewed"), null=True)
+    previewed_minor = models.BigIntegerField(_("previewed amount"), null=True)
+    last_invoice = models.ForeignKey(
+        Invoice, models.PROTECT, null=True, related_name="+", verbose_name=_("last invoice")
+    )
+    invoice = models.ForeignKey(
+        Invoice, models.PROTECT, null=True, related_name="run_entries", verbose_name=_("invoice")
+    )
+    billed_minor = models.BigIntegerField(_("billed"), null=True)
 
     class Meta:
         verbose_name = _("entry of a billing run")

@@ -28,20 +28,26 @@ class Subscription(models.Model):
     `quantity` is how many seats it has, and `next_quantity` how many from `quantity_at` on.
     """
 
-    account = models.ForeignKey("metering.Account", models.PROTECT, related_name="+")
-    version = models.ForeignKey(PlanVersion, models.PROTECT, related_name="subscriptions")
-    plan = models.ForeignKey(Plan, models.PROTECT, related_name="+", editable=False)
-    state = models.CharField(max_length=10, choices=SubscriptionState.choices, default=SubscriptionState.ACTIVE)
+    account = models.ForeignKey("metering.Account", models.PROTECT, related_name="+", verbose_name=_("account"))
+    version = models.ForeignKey(PlanVersion, models.PROTECT, related_name="subscriptions", verbose_name=_("version"))
+    plan = models.ForeignKey(Plan, models.PROTECT, related_name="+", editable=False, verbose_name=_("plan"))
+    state = models.CharField(
+        _("state"), max_length=10, choices=SubscriptionState.choices, default=SubscriptionState.ACTIVE
+    )
     quantity = models.PositiveIntegerField(_("seats"), default=1)
-    started_at = models.DateTimeField()
-    anchor = models.DateTimeField(help_text=_("Periods that do not go with the calendar begin as this moment recurs."))
+    started_at = models.DateTimeField(_("started"))
+    anchor = models.DateTimeField(
+        _("anchor"), help_text=_("Periods that do not go with the calendar begin as this moment recurs.")
+    )
     trial_ends_at = models.DateTimeField(_("trial ends"), null=True, blank=True)
-    next_version = models.ForeignKey(PlanVersion, models.PROTECT, null=True, blank=True, related_name="+")
+    next_version = models.ForeignKey(
+        PlanVersion, models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("next version")
+    )
     changes_at = models.DateTimeField(_("changes plan"), null=True, blank=True)
     next_quantity = models.PositiveIntegerField(_("planned seats"), null=True, blank=True)
     quantity_at = models.DateTimeField(_("changes seats"), null=True, blank=True)
     cancels_at = models.DateTimeField(_("will end"), null=True, blank=True)
-    ended_at = models.DateTimeField(null=True, blank=True)
+    ended_at = models.DateTimeField(_("ended"), null=True, blank=True)
 
     class Meta:
         verbose_name = _("subscription")
@@ -100,15 +106,17 @@ class Period(models.Model):
     of each by its key; what changes within it is billed by items.
     """
 
-    subscription = models.ForeignKey(Subscription, models.PROTECT, related_name="periods")
-    version = models.ForeignKey(PlanVersion, models.PROTECT, related_name="+")
+    subscription = models.ForeignKey(
+        Subscription, models.PROTECT, related_name="periods", verbose_name=_("subscription")
+    )
+    version = models.ForeignKey(PlanVersion, models.PROTECT, related_name="+", verbose_name=_("version"))
     is_free = models.BooleanField(_("free"), default=False)
     is_prorated = models.BooleanField(_("prorated"), default=False)
     quantity = models.PositiveIntegerField(_("seats"), default=1)
     add_ons = models.JSONField(_("add-ons"), default=dict, blank=True)
-    starts_at = models.DateTimeField()
-    ends_at = models.DateTimeField()
-    closed_at = models.DateTimeField(null=True, blank=True)
+    starts_at = models.DateTimeField(_("starts"))
+    ends_at = models.DateTimeField(_("ends"))
+    closed_at = models.DateTimeField(_("closed"), null=True, blank=True)
 
     class Meta:
         verbose_name = _("period")

@@ -239,9 +239,9 @@ def test_a_price_by_dimension_is_made_on_its_page(chief):
 @pytest.mark.parametrize(
     ("fields", "says"),
     [
-        ({"model": "package", "unit_amount": "1"}, "A price by package has the size of one"),
-        ({"model": "per_unit", "unit_amount": "1", "rate_percent": "2"}, "only it has terms of transactions"),
-        ({"model": "dimension", "unit_amount": "1"}, "A price by dimension names its dimensions"),
+        ({"model": "package", "unit_amount": "1"}, "package price has a package size"),
+        ({"model": "per_unit", "unit_amount": "1", "rate_percent": "2"}, "percentage price has a percentage"),
+        ({"model": "dimension", "unit_amount": "1"}, "price by dimension names its dimensions"),
     ],
 )
 def test_a_row_of_a_version_is_held_to_rules_about_fields_that_it_does_not_show(chief, fields, says):
@@ -334,8 +334,8 @@ def test_publishing_needs_the_right_to_change(client):
 
 def test_nobody_writes_documents_in_the_admin(chief):
     subscription, invoice = make_billed_customer()
+    assert chief.get(reverse("admin:billing_invoice_add")).status_code == 403
     for model, pk in [("invoice", invoice.id), ("subscription", subscription.id)]:
-        assert chief.get(reverse(f"admin:billing_{model}_add")).status_code == 403
         assert chief.post(reverse(f"admin:billing_{model}_delete", args=[pk]), {"post": "yes"}).status_code == 403
         assert chief.post(reverse(f"admin:billing_{model}_change", args=[pk]), {"state": "void"}).status_code == 403
     assert Invoice.objects.get().state == "issued"
