@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import os
 import pkgutil
 import subprocess
 import sys
@@ -10,9 +11,10 @@ from pathlib import Path
 from typing import cast
 
 from bench.figures import Figure
+from bench.peers import PEER
 from bench.stack import run_stack
 
-GROUND = {"figures", "load", "stack", "__main__"}
+GROUND = {"figures", "floors", "load", "peers", "stack", "__main__"}
 
 Run = Callable[[], Iterator[Figure]]
 
@@ -27,8 +29,11 @@ def main() -> int:
     names = list_benches()
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("name", nargs="?", choices=names)
-    wanted = parser.parse_args().name
-    return run_bench(wanted) if wanted else run_each(names)
+    parser.add_argument("--peer", action="store_true", help="measure others beside it as well, fetched from PyPI")
+    asked = parser.parse_args()
+    if asked.peer:
+        os.environ[PEER] = "yes"  # also for those that are run in a process of their own
+    return run_bench(asked.name) if asked.name else run_each(names)
 
 
 def run_each(names: Iterable[str]) -> int:
