@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal, localcontext
 from enum import StrEnum
+from fractions import Fraction
 from typing import Any
 
 from django.db.models import Sum
@@ -32,6 +33,7 @@ from billing.models import (
 from billing.money import EXACT, round_money
 from billing.plans import PlanTerms
 from billing.rating import Part, write_steps
+from billing.rating.readings import WHOLE
 from billing.taxes import TaxTerms
 from metering.evidence import Evidence, HistoryPruned, open_evidence
 from metering.proving import Recount, recount_events
@@ -196,7 +198,12 @@ def rate_again(subject: Subject, recounts: dict[int, Recount]) -> tuple[LineFact
             if price.needs_transactions
         },
     )
-    return rate_readings(subject.terms, readings, details, held=subject.period.held)
+    return rate_readings(subject.terms, readings, details, held=subject.period.held, part=find_part(subject))
+
+
+def find_part(subject: Subject) -> Fraction:
+    """Which part it is of a whole period, as its lines keep it: it depends on what the profile said then."""
+    return min((line.usage.part for line in subject.lines if line.usage), default=WHOLE)
 
 
 def read_discounts(subject: Subject) -> list[Any]:

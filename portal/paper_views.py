@@ -8,6 +8,7 @@ from django.http.response import HttpResponseBase
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
+from billing.evidence_answers import answer_evidence
 from billing.invoicing import UnknownInvoice
 from billing.papers.answers import answer_page, answer_pdf
 from billing.papers.credit_notes import UnknownCreditNote, read_credit_note_paper
@@ -27,6 +28,19 @@ def invoice(request: HttpRequest, account_key: str, number: str, *, as_pdf: bool
         return read_invoice_paper(number, account_id=membership.account_id)
 
     return serve_paper(request, account_key, read, as_pdf=as_pdf)
+
+
+@require_safe
+@login_required
+def evidence(request: HttpRequest, account_key: str, number: str) -> HttpResponseBase:
+    """All that the invoice can be recomputed from, with its events: for who may see the invoice."""
+    membership = get_membership_or_404(current_user(request), account_key)
+    if not may_see_money(membership):
+        return refuse_money(request, membership)
+    try:
+        return answer_evidence(request, number, at=timezone.now(), account_id=membership.account_id)
+    except UnknownInvoice:
+        raise Http404 from None
 
 
 @require_safe
@@ -64,11 +78,15 @@ def serve_paper(
     """What `read` makes, for members of the account; papers of money only for who may see it."""
     membership = get_membership_or_404(current_user(request), account_key)
     if is_of_money and not may_see_money(membership):
-        refusal = refuse_role(request, membership)
-        refusal["Cache-Control"] = "private, no-store"
-        return refusal
+        return refuse_money(request, membership)
     try:
         paper = read(membership)
     except (UnknownInvoice, UnknownCreditNote, UnknownMonth):
         raise Http404 from None
     return answer_pdf(request, paper, at=timezone.now()) if as_pdf else answer_page(request, paper)
+
+
+def refuse_money(request: HttpRequest, membership: Membership) -> HttpResponseBase:
+    refusal = refuse_role(request, membership)
+    refusal["Cache-Control"] = "private, no-store"
+    return refusal

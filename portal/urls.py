@@ -27,6 +27,7 @@ urlpatterns = [
     path("a/<name:account_key>/invoices/<name:number>/", views.invoice, name="invoice"),
     path("a/<name:account_key>/invoices/<name:number>/page/", paper_views.invoice, PAGE, name="invoice_page"),
     path("a/<name:account_key>/invoices/<name:number>/pdf/", paper_views.invoice, PDF, name="invoice_pdf"),
+    path("a/<name:account_key>/invoices/<name:number>/evidence/", paper_views.evidence, name="invoice_evidence"),
     path("a/<name:account_key>/credit-notes/<name:note_number>/", paper_views.credit_note, PAGE, name="note_page"),
     path("a/<name:account_key>/credit-notes/<name:note_number>/pdf/", paper_views.credit_note, PDF, name="note_pdf"),
     path("a/<name:account_key>/statement/", paper_views.statement, PAGE, name="statement_page"),

@@ -58,7 +58,7 @@ class LineInline(ReadOnly, LineTabularInline):
             line.description,
             period,
             gettext("Why this amount"),
-            list_sentences(explain_line(describe_line(line), line.invoice.currency)),
+            list_sentences([*explain_line(describe_line(line), line.invoice.currency), *name_digest(line)]),
         )
 
     @admin.display(description=_("quantity"))
@@ -101,3 +101,9 @@ class LineInline(ReadOnly, LineTabularInline):
     @admin.display(description=_("total"))
     def total(self, line: InvoiceLine) -> str:
         return display_money(line.total_minor, line.invoice.currency)
+
+
+def name_digest(line: InvoiceLine) -> list[str]:
+    if line.event_digest is None:
+        return []
+    return [gettext("Digest of its events: %(digest)s") % {"digest": line.event_digest}]

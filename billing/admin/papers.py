@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from billing.admin.pages import Tools, Words
+from billing.evidence_answers import answer_evidence
 from billing.invoicing import UnknownInvoice
 from billing.models import BillingProfile, CreditNote, Invoice
 from billing.papers.answers import answer_page, answer_pdf
@@ -76,8 +77,28 @@ def make_pdf(request: HttpRequest, paper: Paper) -> HttpResponseBase:
 
 
 class InvoicePaper(PaperPages):
+    """And what it can be recomputed from, to who may also see the events."""
+
     def has_paper(self, row: Invoice) -> bool:
         return row.number is not None
+
+    def list_tools(self, request: HttpRequest, row: Invoice) -> list[tuple[str, Words]]:
+        tools = super().list_tools(request, row)
+        if self.has_paper(row) and request.user.has_perm("metering.view_event"):
+            tools.append((reverse("admin:billing_invoice_evidence", args=[row.pk]), _("Evidence")))
+        return tools
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.evidence_view, cacheable=True)
+        return [path("<int:row_id>/evidence/", view, name="billing_invoice_evidence"), *super().get_urls()]
+
+    def evidence_view(self, request: HttpRequest, row_id: int) -> HttpResponseBase:
+        if not (self.has_view_permission(request) and request.user.has_perm("metering.view_event")):
+            raise PermissionDenied
+        row = self.get_object(request, str(row_id))
+        if row is None or row.number is None:
+            raise Http404
+        return answer_evidence(request, row.number, at=timezone.now())
 
     def read_paper(self, request: HttpRequest, row: Invoice) -> Paper:
         return read_invoice_paper(row.number or "")
