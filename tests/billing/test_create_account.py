@@ -23,7 +23,7 @@ def test_a_customer_is_created_whole(capsys):
     make_plan("growth")
     call_command(
         "create_account", "acme", "--plan", "growth", "--name", "Acme SA", "--email", "a@acme.example",
-        "--time-zone", "Europe/Paris", "--alias", "acme-eu", "--alias", "203.0.113.7",
+        "--time-zone", "Europe/Paris", "--language", "fr", "--alias", "acme-eu", "--alias", "203.0.113.7",
     )  # fmt: skip
     assert capsys.readouterr().out == "acme is on Growth v1. First period: Jan. 15, 2026 – Jan. 31, 2026.\n"
     account = find_account("acme-eu")
@@ -31,6 +31,7 @@ def test_a_customer_is_created_whole(capsys):
     assert (account.key, account.name) == ("acme", "Acme SA")
     profile = profiles.read_profile(account.id)
     assert (profile.legal_name, profile.email, profile.time_zone) == ("Acme SA", "a@acme.example", "Europe/Paris")
+    assert profile.language == "fr"
     subscription = subscriptions.read_subscription(account_id=account.id, at=MID_JAN)
     assert (subscription.period_start, subscription.period_end) == (MID_JAN, datetime(2026, 1, 31, 23, tzinfo=UTC))
     assert list(invariants.check()) == []
@@ -49,6 +50,7 @@ def test_usage_that_waited_for_the_account_is_counted_in_its_limits():
     [
         (["--plan", "gold"], "There is no plan 'gold' on offer. Known plans: growth."),
         (["--plan", "growth", "--time-zone", "Mars/Olympus"], "'Mars/Olympus' is not a time zone"),
+        (["--plan", "growth", "--language", "xx"], "No document can be written in 'xx'"),
         (["--plan", "growth", "--email", "nobody"], "'nobody' is not an e-mail address"),
         (["--plan", "growth", "--alias", "taken"], "taken already names an account"),
         (["--plan", "growth", "--alias", "a b"], "'a b' cannot name an account"),
