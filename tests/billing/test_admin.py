@@ -7,6 +7,7 @@ from django.contrib.auth.models import Permission
 from django.urls import reverse
 
 from billing import invoicing, plans
+from billing.late_usage import LatePolicy
 from billing.models import Invoice, Plan, PlanVersion, Price, Subscription, TaxRate
 from billing.periods import Anchoring, Interval
 from billing.plans import PeriodTerms
@@ -16,6 +17,7 @@ from billing.proration import Proration
 from billing.rating import flat_fee
 from billing.tax_rates import create_tax_rate, read_taxes
 from billing.taxes import TaxTerms
+from billing.thresholds import Thresholds
 from metering.meters import find_meter
 from tests.billing.makers import BY_HOST, FEB, HOUR, MID_JAN, make_detailed_meters, make_plan, make_subscription, use
 
@@ -166,9 +168,13 @@ def test_a_first_version_is_drafted_and_priced_in_the_admin(chief):
     }
     url = reverse("admin:billing_planversion_add")
     terms = {"plan": plan.pk, "interval": "year", "anchoring": "anniversary", "proration": "day", "trial_days": "14"}
-    terms |= {"commitment_minor": "0", "included_credit_minor": "500"}
+    terms |= {"commitment_minor": "0", "included_credit_minor": "500", "thresholds_minor": "2000,1000"}
+    terms |= {"late_usage": "settle", "late_waive_under_minor": "50", "threshold_step_minor": "5000"}
     refused = chief.post(url, {**terms, "currency": "XXX", **formsets})
     assert "is not a currency code" in refused.content.decode()
+    refused = chief.post(url, {**terms, "currency": "EUR", **formsets, **price})
+    assert "Thresholds ascend from above zero." in refused.content.decode()
+    terms["thresholds_minor"] = "1000,2000"
     chief.post(url, {**terms, "currency": "EUR", **formsets, **price})
     version = PlanVersion.objects.get()
     assert (version.number, version.currency, version.published_at) == (1, "EUR", None)
@@ -176,6 +182,8 @@ def test_a_first_version_is_drafted_and_priced_in_the_admin(chief):
     assert drafted.prices == (flat_fee("Base fee", Decimal(0)),)
     assert drafted.periods == PeriodTerms(Interval.YEAR, Anchoring.ANNIVERSARY, Proration.DAY, trial_days=14)
     assert drafted.included_credit_minor == 500
+    assert drafted.late == LatePolicy(waive_under_minor=50)
+    assert drafted.thresholds == Thresholds((Decimal(10), Decimal(20)), Decimal(50))
 
 
 def test_decimals_are_edited_as_people_write_them(chief):

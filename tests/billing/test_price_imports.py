@@ -8,11 +8,13 @@ from django.core.management import CommandError, call_command
 
 from billing import plans
 from billing.catalogue_files import InvalidCatalogue
+from billing.late_usage import LatePolicy
 from billing.models import Plan, PlanVersion
 from billing.periods import Interval
 from billing.plans import AddOnTerms, PlanLimitTerms
 from billing.price_imports import Action, import_catalogue
 from billing.rating import TierTerms, flat_fee, graduated
+from billing.thresholds import Thresholds
 from metering import meters
 from tests.billing.makers import FEB, JAN, MAR, make_plan
 
@@ -34,6 +36,10 @@ CATALOGUE = {
                     "trial_days": 14,
                     "commitment": "100.00",
                     "included_credit": "10",
+                    "late_usage": "credit",
+                    "late_waive_under": "0.50",
+                    "thresholds": ["200", "500.00"],
+                    "threshold_step": "1000",
                     "prices": [
                         {"description": "Base fee", "model": "flat", "unit_amount": "49"},
                         {
@@ -89,6 +95,8 @@ def test_a_file_becomes_meters_and_a_published_plan():
     assert made.limits == (PlanLimitTerms("requests", Decimal(50_000)),)
     assert made.add_ons == (AddOnTerms("support", "Support", Decimal(99), 1),)
     assert (made.commitment_minor, made.included_credit_minor) == (10_000, 1_000)
+    assert made.late == LatePolicy(bills=False, waive_under_minor=50)
+    assert made.thresholds == Thresholds((Decimal(200), Decimal(500)), Decimal(1_000))
     assert (made.periods.interval, made.periods.trial_days) == (Interval.QUARTER, 14)
     assert report.new_meters == ("requests",)
     assert [(each.slug, each.number, each.action) for each in report.changes] == [("growth", 1, Action.NEW_PLAN)]
@@ -194,6 +202,14 @@ VERSION = ("plans", 0, "versions", 0)
         ((*VERSION, "currency"), "EURO", "plans[0].versions[0].currency"),
         ((*VERSION, "commitment"), "0.001", "plans[0].versions[0].commitment"),
         ((*VERSION, "commitment"), "-1", "plans[0].versions[0].commitment"),
+        ((*VERSION, "late_usage"), "sometimes", "plans[0].versions[0].late_usage"),
+        ((*VERSION, "late_usage"), "settings", "plans[0].versions[0].late_waive_under"),
+        ((*VERSION, "late_waive_under"), "0.001", "plans[0].versions[0].late_waive_under"),
+        ((*VERSION, "thresholds"), ["500", "200"], "plans[0].versions[0].thresholds"),
+        ((*VERSION, "thresholds"), ["0"], "plans[0].versions[0].thresholds"),
+        ((*VERSION, "thresholds"), ["0.001"], "plans[0].versions[0].thresholds"),
+        ((*VERSION, "thresholds"), "200", "plans[0].versions[0].thresholds"),
+        ((*VERSION, "threshold_step"), "-1", "plans[0].versions[0].threshold_step"),
         ((*VERSION, "trial_days"), 731, "plans[0].versions[0].trial_days"),
         ((*VERSION, "interval"), "fortnight", "plans[0].versions[0].interval"),
         ((*VERSION, "offered_from"), "2026-03-01", "plans[0].versions[0].offered_from"),
