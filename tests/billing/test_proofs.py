@@ -11,13 +11,14 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.db import connection
 
-from billing import coupons, invoicing, plans
+from billing import coupons, invoicing, plans, progress, subscriptions
 from billing.drafting import draft_items
 from billing.invoicing import UnknownInvoice
 from billing.issuing import issue_one_off
-from billing.models import InvoiceLine
+from billing.models import InvoiceLine, Period
 from billing.proofs import Difference, ProofState, prove_invoice
 from billing.rating import TierTerms, flat_fee, graduated, per_unit
+from billing.thresholds import Thresholds
 from metering.corrections import retract_event
 from metering.models import Event, Pruning
 from tests.billing.credits.makers import give
@@ -27,6 +28,7 @@ from tests.billing.makers import (
     FEB,
     HOUR,
     JAN,
+    MAR,
     MID_JAN,
     make_detailed_meters,
     make_plan,
@@ -36,6 +38,7 @@ from tests.billing.makers import (
 )
 from tests.billing.test_drafting import tax
 from tests.billing.test_items import add
+from tests.billing.test_late_settling import come_late, make_billed, settle
 
 pytestmark = pytest.mark.django_db
 
@@ -240,3 +243,33 @@ def test_a_proof_costs_as_many_statements_whatever_was_used(invoice, django_asse
     assert InvoiceLine.objects.count() == 4
     with django_assert_max_num_queries(30):
         prove_invoice(invoice.number)
+
+
+def test_a_period_that_was_billed_ahead_is_proved_by_its_own_invoice():
+    calls = per_unit("Calls", meter_key="requests", unit_amount=Decimal(1))
+    plan = make_plan(prices=[calls], limits=(), thresholds=Thresholds((Decimal(10),)))
+    subscription = make_subscription(plan=plan)
+    use("acme", sizes=[1] * 12, time=MID_JAN)
+    ahead = progress.bill_ahead(subscription.id, at=MID_JAN)
+    use("acme", sizes=[1], time=MID_JAN + HOUR)
+    final = invoicing.close_period(subscription.period_id, at=FEB + HOUR)
+    assert [line.kind for line in final.lines] == ["price", "prebilled"]
+    proof = prove_invoice(final.number)
+    assert (proof.state, proof.difference, proof.event_count) == (ProofState.PROVED, None, 13)
+    assert prove_invoice(ahead.number).state == ProofState.UNPROVABLE
+
+
+def test_both_invoices_are_proved_where_the_second_bills_what_came_late():
+    subscription, first = make_billed()
+    come_late(5)
+    settle(first)
+    subscriptions.open_next_periods(FEB)
+    use("acme", sizes=[1] * 2, time=FEB + HOUR)
+    february = Period.objects.get(subscription_id=subscription.id, starts_at=FEB)
+    second = invoicing.close_period(february.pk, at=MAR)
+    assert [(line.kind, line.amount_minor) for line in second.lines] == [("price", 20), ("late", 50)]
+    proofs = [prove_invoice(number) for number in (first.number, second.number)]
+    assert [(proof.state, proof.difference, proof.late_count) for proof in proofs] == [
+        (ProofState.PROVED, None, 5),
+        (ProofState.PROVED, None, 0),
+    ]
