@@ -12,9 +12,10 @@ from playwright.sync_api import Page, expect
 from billing.credits.grants import grant_credit
 from billing.items import add_item
 from billing.models import BillingRun, CreditNote, Invoice, Plan, Subscription
-from billing.plans import copy_last_version, create_plan
+from billing.plans import AddOnTerms, copy_last_version, create_plan
 from billing.rating import flat_fee
 from billing.runs.opening import open_run
+from billing.subscriptions import create_subscription
 from jobs.queue import do_now
 from metering.accounts import find_account
 from portal.models import User
@@ -102,6 +103,42 @@ def test_a_part_of_an_invoice_is_credited_after_what_was_wrong_is_told(open_page
     assert (note.total_minor, note.reason, note.destination) == (150, "Slow on Monday", "due")
     page.get_by_role("link", name=note.number).click()
     expect(page.locator(".field-total").first).to_contain_text("€1.50")
+
+
+def test_seats_and_an_add_on_are_changed_with_the_money_in_sight(open_page: Callable[..., Page]):
+    now = timezone.now()
+    create_plan(
+        slug="team",
+        name="Team",
+        rank=3,
+        currency="EUR",
+        prices=[flat_fee("Seats", Decimal(10), per_seat=True)],
+        add_ons=[AddOnTerms("support", "Support by phone", Decimal(99))],
+        at=makers.SEPTEMBER,
+    )
+    account = makers.make_account("crew", name="Crew")
+    made = create_subscription(account_id=account.id, plan_slug="team", started_at=now - timedelta(minutes=1), at=now)
+    page = open_page()
+    log_in(page)
+    page.goto(f"/admin/billing/subscription/{made.id}/change/")
+    page.get_by_role("link", name="Change the seats").click()
+    page.get_by_label("Seats").fill("5")
+    page.get_by_role("button", name="Continue").click()
+    expect(page.get_by_text("Crew goes from 1 to 5 seats now.")).to_be_visible()
+    expect(page.get_by_text("Seats: for the rest of the period")).to_be_visible()
+    assert find_serious_faults(page) == []
+    page.get_by_role("button", name="Change the seats").click()
+    expect(page.get_by_text("Done: seats from 1 to 5.")).to_be_visible()
+    page.get_by_role("link", name="Change the add-ons").click()
+    page.get_by_label("How many").fill("2")
+    page.get_by_role("button", name="Continue").click()
+    expect(page.get_by_text("Support by phone: for the rest of the period")).to_be_visible()
+    assert [*find_serious_faults(page), *find_wide_parts(page)] == []
+    page.get_by_role("button", name="Change the add-ons").click()
+    expect(page.get_by_text("2 × Support by phone")).to_be_visible()
+    assert find_wide_parts(page) == []
+    subscription = Subscription.objects.get(pk=made.id)
+    assert (subscription.quantity, subscription.items.count()) == (5, 2)
 
 
 def list_pages() -> list[str]:
