@@ -21,6 +21,11 @@ def compose_period(facts: PeriodFacts) -> tuple[LineFact, ...]:
     Raises what rate_readings raises, and UnknownProfile where nobody pays.
     """
     require_profile(facts)
+    return compose_facts(facts)
+
+
+def compose_facts(facts: PeriodFacts) -> tuple[LineFact, ...]:
+    """The same where nobody is known to pay: a preview can be told all the same."""
     priced = rate_readings(facts.terms, facts.readings, facts.details, held=facts.period.held, part=facts.part)
     asked = [*priced, *map(make_item_line, facts.waiting)]
     lines = compose_lines(asked, taxes=facts.taxes, discounts=facts.discounts)
@@ -45,23 +50,26 @@ def raise_to_commitment(facts: PeriodFacts, lines: Iterable[LineFact]) -> Iterat
     if not facts.terms.commitment_minor:
         return
     found = compare_spend(facts.period, facts.terms, lines, part=facts.part)
-    missing = Money(found.missing_minor, facts.terms.currency)
-    if missing.minor:
-        step = Step(StepKind.MINIMUM, ONE, missing.amount, missing.amount)
-        yield LineFact(
-            position=0,
-            description=gettext("Commitment"),
-            meter_id=None,
-            meter_key=None,
-            meter_name="",
-            unit="",
-            quantity=ONE,
-            event_count=None,
-            steps=(step,),
-            amount_exact=missing.amount,
-            amount_minor=missing.minor,
-            kind=ItemKind.TRUE_UP.value,
-        )
+    if found.missing_minor:
+        yield make_commitment_line(found.missing_minor, facts.terms.currency)
+
+
+def make_commitment_line(missing_minor: int, currency: str) -> LineFact:
+    missing = Money(missing_minor, currency)
+    return LineFact(
+        position=0,
+        description=gettext("Commitment"),
+        meter_id=None,
+        meter_key=None,
+        meter_name="",
+        unit="",
+        quantity=ONE,
+        event_count=None,
+        steps=(Step(StepKind.MINIMUM, ONE, missing.amount, missing.amount),),
+        amount_exact=missing.amount,
+        amount_minor=missing.minor,
+        kind=ItemKind.TRUE_UP.value,
+    )
 
 
 def make_item_line(item: ItemFact) -> LineFact:

@@ -1,12 +1,12 @@
 """What a plan's prices look at besides quantities and numbers of events: parts by dimension, single transactions."""
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
 
-from billing.projections import project_quantity, project_values
+from billing.projections import find_growth, project_count, project_quantity, project_values
 from billing.rating import Part, PriceTerms, Usage
 from metering import parts
 from metering.usage import Reading
@@ -44,6 +44,28 @@ def project_parts(parts: Collection[Part], growth: Fraction) -> tuple[Part, ...]
 
 
 PLAIN = Details()
+
+
+def project_usage(
+    readings: Sequence[Reading], details: Details, *, start: datetime, end: datetime, at: datetime
+) -> tuple[list[Reading], Details]:
+    """What was used of [start, end) by `at`, as it will be at the end. Levels stay as they are.
+
+    The one place that says how: a better forecast goes here.
+    """
+    growth = find_growth(start, end, at=at)
+    levels = {reading.meter_key for reading in readings if reading.is_level}
+    projected = [
+        reading
+        if reading.is_level
+        else replace(
+            reading,
+            quantity=project_quantity(reading.quantity, growth),
+            event_count=project_count(reading.event_count, growth),
+        )
+        for reading in readings
+    ]
+    return projected, details.project(growth, levels=levels)
 
 
 def read_details(

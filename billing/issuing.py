@@ -8,7 +8,7 @@ from django.db import connection, transaction
 from billing.credits.grants import grant_credit
 from billing.credits.spending import Bill, BillLine, burn_bills, name_price
 from billing.drafting import Draft, UnknownDraft, find_last_moment
-from billing.lines import describe_line
+from billing.lines import LineFact, describe_line
 from billing.models import CreditSource, Invoice, InvoiceMove, InvoiceState, ItemKind
 from billing.money import allocate
 from billing.numbers import take_numbers
@@ -88,21 +88,23 @@ def burn_for(drafts: Sequence[Draft], *, at: datetime) -> dict[int, int]:
 
 
 def make_bill(draft: Draft, *, at: datetime) -> Bill:
-    """Lines below zero are first set off against the others, in proportion."""
     invoice = draft.invoice
-    asked = [line for line in draft.lines if line.total_minor > 0]
-    amounts = allocate(invoice.total_minor, [line.total_minor for line in asked])
     return Bill(
         key=name_invoice_key(invoice),
         account_id=invoice.account_id,
         currency=invoice.currency,
-        lines=tuple(
-            BillLine(line.position, amount, name_price(line))
-            for line, amount in zip(asked, amounts, strict=True)
-            if amount
-        ),
+        lines=list_bill_lines(draft.lines, invoice.total_minor),
         moment=find_last_moment(invoice, at=at),
         invoice_id=invoice.pk,
+    )
+
+
+def list_bill_lines(lines: Sequence[LineFact], total_minor: int) -> tuple[BillLine, ...]:
+    """What credit may pay of each. Lines below zero are first set off against the others, in proportion."""
+    asked = [line for line in lines if line.total_minor > 0]
+    amounts = allocate(max(total_minor, 0), [line.total_minor for line in asked])
+    return tuple(
+        BillLine(line.position, amount, name_price(line)) for line, amount in zip(asked, amounts, strict=True) if amount
     )
 
 

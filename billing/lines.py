@@ -13,10 +13,12 @@ from billing.models import LINE_OF_ADD_ON, LINE_OF_PRICE, CreditNoteLine, Invoic
 from billing.money import Money, add_money
 from billing.plans import PlanTerms
 from billing.proration import WHOLE
-from billing.rating import ONE, PriceTerms, Step, Usage, rate, read_steps
+from billing.rating import ONE, AmountTooLarge, InvalidQuantity, PriceTerms, Step, Usage, rate, read_steps
 from billing.rating.definitions import read_usage, write_usage
 from metering import usage
 from metering.usage import Reading
+
+TOO_MUCH = (AmountTooLarge, InvalidQuantity)  # more than an invoice can hold: a person has to look at it
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from fractions import Fraction
 
 from django.db.models import F, Window
 from django.db.models.functions import RowNumber
@@ -10,7 +11,10 @@ from django.db.models.functions import RowNumber
 from billing.details import Details, read_details
 from billing.holdings import Held, hold
 from billing.models import Period
-from billing.previews import UsedPeriod
+from billing.periods import find_period
+from billing.plan_costs import UsedPeriod
+from billing.plans import PlanTerms
+from billing.proration import WHOLE, find_part_of
 from billing.rating import PriceTerms
 from metering import usage
 from metering.usage import HistoryPruned, Reading
@@ -18,10 +22,7 @@ from metering.usage import HistoryPruned, Reading
 
 @dataclass(frozen=True, slots=True)
 class PastPeriod:
-    """
-
-    period [start, end) of a subscription that is over, closed or not, the version that bills it, and what it had.
-    """
+    """A period [start, end) of a subscription that is over, closed or not: what bills it, and what it had."""
 
     subscription_id: int
     account_id: int
@@ -29,6 +30,7 @@ class PastPeriod:
     start: datetime
     end: datetime
     held: Held
+    anchor: datetime
 
 
 def list_past_periods(subscription_ids: Collection[int], *, count: int, at: datetime) -> dict[int, list[PastPeriod]]:
@@ -43,14 +45,39 @@ def list_past_periods(subscription_ids: Collection[int], *, count: int, at: date
         .filter(place__lte=count)
         .order_by("subscription_id", "starts_at")
         .values_list(
-            "subscription_id", "subscription__account_id", "version_id", "starts_at", "ends_at", "quantity", "add_ons"
+            "subscription_id",
+            "subscription__account_id",
+            "version_id",
+            "starts_at",
+            "ends_at",
+            "quantity",
+            "add_ons",
+            "subscription__anchor",
         )
     )
     periods: dict[int, list[PastPeriod]] = {each: [] for each in subscription_ids}
-    for subscription_id, account_id, version_id, start, end, quantity, add_ons in rows:
-        past = PastPeriod(subscription_id, account_id, version_id, start, end, hold(quantity, add_ons))
+    for subscription_id, account_id, version_id, start, end, quantity, add_ons, anchor in rows:
+        past = PastPeriod(subscription_id, account_id, version_id, start, end, hold(quantity, add_ons), anchor)
         periods[subscription_id].append(past)
     return periods
+
+
+def find_part(period: PastPeriod, terms: PlanTerms, *, zone: str) -> Fraction:
+    """What it is of a whole period of its version's: less where the first began, or a change ended it, within one.
+
+    The whole where the subscription has begun another cycle since: where that one began is not told.
+    """
+    if period.anchor > period.start:
+        return WHOLE
+    whole_start, whole_end = find_period(period.start, terms.periods.cycle(period.anchor), zone)
+    return find_part_of(
+        period.start,
+        min(period.end, whole_end),
+        whole_start=whole_start,
+        whole_end=whole_end,
+        by=terms.periods.proration,
+        time_zone=zone,
+    )
 
 
 def read_past_usage(

@@ -1,13 +1,14 @@
 """What a customer would pay on each plan on offer, for the period under way and for real ones before it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from billing import plans
-from billing.past_usage import list_past_periods, read_past_usage
+from billing.past_usage import PastPeriod, find_part, list_past_periods, read_past_usage
+from billing.plan_costs import UsedPeriod, find_total, read_open_usage
 from billing.plans import PlanTerms
-from billing.previews import TOO_MUCH, NotSubscribed, UsedPeriod, preview_projected, preview_usage, read_used
+from billing.previews import NotSubscribed
 from billing.subscriptions import read_subscription
 
 
@@ -51,13 +52,26 @@ def compare_plans(*, account_id: int, at: datetime, periods: int = 3) -> list[Pl
         current,
         *(offer for offer in plans.list_plans(currency=current.currency, at=at) if offer.slug != current.slug),
     ]
-    start, end = subscription.period_start, subscription.period_end
-    used = read_used(offers, account_id=account_id, start=start, end=end, held=subscription.held)
+    used = read_open_usage(subscription, offers)
     past_periods = list_past_periods([subscription.id], count=periods, at=at)[subscription.id]
-    prices = {price for offer in offers for price in offer.prices}
-    found = read_past_usage(past_periods, prices)
-    past = [(period.start, period.end, found[period]) for period in past_periods]
+    past = read_past(past_periods, offers, zone=subscription.time_zone)
     return [cost_plan(offer, current, used, past, at=at) for offer in sorted(offers, key=lambda offer: offer.rank)]
+
+
+def read_past(
+    periods: Sequence[PastPeriod], offers: Sequence[PlanTerms], *, zone: str
+) -> list[tuple[datetime, datetime, UsedPeriod | None]]:
+    found = read_past_usage(periods, {price for offer in offers for price in offer.prices})
+    versions = plans.read_versions({period.version_id for period in periods})
+    return [
+        (
+            period.start,
+            period.end,
+            used and replace(used, part=find_part(period, versions[period.version_id], zone=zone)),
+        )
+        for period in periods
+        for used in [found[period]]
+    ]
 
 
 def cost_plan(
@@ -68,19 +82,11 @@ def cost_plan(
     *,
     at: datetime,
 ) -> PlanCost:
-    projected = preview_projected(terms, used, at=at)
     return PlanCost(
         terms=terms,
         is_current=terms.version_id == current.version_id,
         is_comparable=terms.periods.interval is current.periods.interval,
         so_far=PeriodCost(used.start, used.end, find_total(terms, used)),
-        at_close=PeriodCost(used.start, used.end, projected.total_minor if projected else None),
+        at_close=PeriodCost(used.start, used.end, find_total(terms, used.project(at))),
         past=tuple(PeriodCost(start, end, find_total(terms, each)) for start, end, each in past),
     )
-
-
-def find_total(terms: PlanTerms, used: UsedPeriod | None) -> int | None:
-    try:
-        return preview_usage(terms, used).total_minor if used else None
-    except TOO_MUCH:
-        return None

@@ -39,8 +39,8 @@ from billing.models import (
 )
 from billing.money import EXACT, Money, round_money
 from billing.past_usage import PastPeriod, read_past_usage
+from billing.plan_costs import UsedPeriod
 from billing.plans import PlanTerms
-from billing.previews import UsedPeriod
 from billing.proration import WHOLE
 from billing.rating import PriceTerms, Usage, rate, rate_increment
 from billing.rating.definitions import read_usage, write_usage
@@ -113,6 +113,7 @@ def describe_period(period: Period) -> PastPeriod:
         period.starts_at,
         period.ends_at,
         hold(period.quantity, period.add_ons),
+        period.subscription.anchor,
     )
 
 

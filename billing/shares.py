@@ -10,12 +10,15 @@ from billing.proration import WHOLE, find_part_of
 
 
 def read_share(period: Period, terms: PlanTerms, *, zone: str) -> Fraction:
-    """By second or by day, as the version says; the whole where nothing of its terms depends on it.
+    """The whole where nothing of its terms depends on it. Otherwise as read_part."""
+    return read_part(period, terms, zone=zone) if depends_on_part(terms) else WHOLE
+
+
+def read_part(period: Period, terms: PlanTerms, *, zone: str) -> Fraction:
+    """By second or by day, as the version says.
 
     The period comes with its subscription. One statement where that has begun another cycle since.
     """
-    if not depends_on_part(terms):
-        return WHOLE
     whole_start, whole_end = find_period(period.starts_at, terms.periods.cycle(read_anchor(period)), zone)
     return find_part_of(
         period.starts_at,

@@ -1,22 +1,23 @@
 """What customers would have paid under another plan version: their real past periods, rated by the invoice's function.
 
-Both sides are rated anew from the same readings, each by its own terms, so that late usage counts on both and what is
-compared is prices alone. Commitments, items, taxes, discounts and credit stay out of it.
+Both sides are rated anew from the same readings, each by its own terms, so that late usage counts on both. What is
+compared is what plans ask (`plan_costs`): items, taxes, discounts and wallets stay out of it.
 """
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
 from django.db.models import QuerySet
 
-from billing import plans
+from billing import plans, profiles
+from billing.lines import TOO_MUCH
 from billing.models import PlanVersion, Subscription
-from billing.past_usage import list_past_periods, read_past_usage
+from billing.past_usage import PastPeriod, find_part, list_past_periods, read_past_usage
+from billing.plan_costs import UsedPeriod, bill_plan
 from billing.plans import PlanTerms, check_version, describe_version, load_versions
-from billing.previews import TOO_MUCH, UsedPeriod, preview_usage
 from metering import accounts
 
 CHUNK = 250  # subscriptions that are in memory at once, with what they used
@@ -178,7 +179,8 @@ def compare_chunk(
     past = list_past_periods([each.pk for each in chunk], count=question.periods, at=question.at)
     learn_versions({period.version_id for periods in past.values() for period in periods}, known)
     learn_versions({each.version_id for each in chunk}, known)
-    refs = accounts.read_accounts({each.account_id for each in chunk})
+    owners = {each.account_id for each in chunk}
+    refs, zones = accounts.read_accounts(owners), profiles.read_profiles(owners)
     skips = {pk: find_skip([known[each.version_id] for each in periods], proposed) for pk, periods in past.items()}
     compared = [period for pk, periods in past.items() if skips[pk] is None for period in periods]
     terms = [proposed, *(known[version_id] for version_id in {period.version_id for period in compared})]
@@ -187,7 +189,11 @@ def compare_chunk(
         account, now, skip = refs[each.account_id], known[each.version_id], skips[each.pk]
         outcomes: tuple[PeriodOutcome, ...] = ()
         if skip is None:
-            pairs = [(known[period.version_id], used[period]) for period in past[each.pk]]
+            zone = zones[each.account_id].time_zone if each.account_id in zones else "UTC"
+            pairs = [
+                (known[period.version_id], add_part(period, used[period], known[period.version_id], zone=zone))
+                for period in past[each.pk]
+            ]
             outcomes, skip = compare_periods(pairs, proposed)
         yield Outcome(
             account_id=account.id,
@@ -199,6 +205,10 @@ def compare_chunk(
             periods=outcomes,
             skip=skip,
         )
+
+
+def add_part(period: PastPeriod, used: UsedPeriod | None, terms: PlanTerms, *, zone: str) -> UsedPeriod | None:
+    return used and replace(used, part=find_part(period, terms, zone=zone))
 
 
 def learn_versions(version_ids: Collection[int], known: dict[int, PlanTerms]) -> None:
@@ -234,6 +244,6 @@ def compare_periods(
 
 def compare_period(current: PlanTerms, proposed: PlanTerms, used: UsedPeriod) -> PeriodOutcome:
     """Raises AmountTooLarge, InvalidQuantity."""
-    before = preview_usage(current, used).total_minor
-    after = before if proposed.version_id == current.version_id else preview_usage(proposed, used).total_minor
+    before = bill_plan(current, used).total_minor
+    after = before if proposed.version_id == current.version_id else bill_plan(proposed, used).total_minor
     return PeriodOutcome(used.start, used.end, before, after)

@@ -9,8 +9,9 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from billing.plans import PlanTerms, next_plan
-from billing.previews import TOO_MUCH, NotSubscribed, preview_period, preview_plan
+from billing.lines import TOO_MUCH
+from billing.plan_costs import PlanBill, bill_plan, read_open_usage
+from billing.plans import PlanTerms, next_plan, read_version
 from billing.rating import PriceTerms
 from billing.subscriptions import SubscriptionFact, read_subscription
 from metering.alerts import AlertFact
@@ -113,7 +114,7 @@ def gather_evidence(alert: AlertFact, *, at: datetime, find_next: FindNext = nex
         hours=tuple(read_points(alert, until=until, bucket="hour", time_zone="UTC")),
         days=tuple(read_points(alert, until=until, bucket="day", time_zone=time_zone)),
         plan=state_plan(subscription) if subscription else None,
-        cost=find_cost(alert.account_id, at=at),
+        cost=find_cost(subscription) if subscription else None,
         offer=find_offer(subscription, meter_key=alert.meter_key, at=at, find_next=find_next) if subscription else None,
         frozen_at=at,
     )
@@ -162,14 +163,15 @@ def state_plan(subscription: SubscriptionFact) -> PlanFacts:
     )
 
 
-def find_cost(account_id: int, *, at: datetime) -> Cost | None:
-    """None without a subscription, and where the bill has grown past what an invoice can hold."""
-    try:
-        preview = preview_period(account_id=account_id, at=at)
-    except (NotSubscribed, *TOO_MUCH):
+def find_cost(subscription: SubscriptionFact) -> Cost | None:
+    """What its own plan asks; None where that has grown past what an invoice can hold."""
+    if subscription.is_free:
+        return Cost(subscription.currency, 0, ())
+    bill = bill_usage(read_version(subscription.version_id), subscription)
+    if bill is None:
         return None
-    lines = tuple(CostLine(line.description, line.amount_minor) for line in preview.lines)
-    return Cost(preview.currency, preview.total_minor, lines)
+    lines = tuple(CostLine(line.description, line.amount_minor) for line in bill.lines)
+    return Cost(bill.currency, bill.charged_minor, lines)
 
 
 def find_offer(
@@ -179,13 +181,14 @@ def find_offer(
     plan = find_next(subscription.plan_slug, currency=subscription.currency)
     if plan is None:
         return None
+    bill = bill_usage(plan, subscription)
     return Offer(
         slug=plan.slug,
         name=plan.name,
         currency=plan.currency,
         limit=next((limit.quantity for limit in plan.limits if limit.meter_key == meter_key), None),
         fees=tuple(Fee(price.description, price.unit_amount or ZERO) for price in plan.prices if is_flat(price)),
-        cost_minor=price_usage(plan, subscription),
+        cost_minor=bill.charged_minor if bill else None,
     )
 
 
@@ -193,11 +196,10 @@ def is_flat(price: PriceTerms) -> bool:
     return price.meter_key is None
 
 
-def price_usage(plan: PlanTerms, subscription: SubscriptionFact) -> int | None:
-    """What the period's usage so far would cost on the plan, each line rounded as an invoice does it."""
-    start, end = subscription.period_start, subscription.period_end
+def bill_usage(plan: PlanTerms, subscription: SubscriptionFact) -> PlanBill | None:
+    """What the period used so far asks on a plan, rounded as an invoice is; None where it is too much for one."""
     try:
-        return preview_plan(plan, account_id=subscription.account_id, start=start, end=end).total_minor
+        return bill_plan(plan, read_open_usage(subscription, [plan]))
     except TOO_MUCH:  # absurd usage must not keep its account, or others, from a lead
         return None
 

@@ -89,7 +89,7 @@ def look_again(account_id: int, headline: Headline, limits: list[LimitReading], 
     return LiveView(
         limit=next((limit for limit in limits if limit.meter_key == headline.meter_key), None),
         subscription=subscription,
-        cost=find_cost(account_id, at=at),
+        cost=find_cost(subscription) if subscription else None,
         offer=find_offer(subscription, meter_key=headline.meter_key, at=at) if subscription else None,
     )
 

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from billing.previews import TOO_MUCH, InvoicePreview, NotSubscribed, preview_close
+from billing.lines import TOO_MUCH
+from billing.previews import InvoicePreview, NotSubscribed, preview_close
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,9 @@ from billing.admin.enrolments import EnrolmentPages
 from billing.admin.holdings import HoldingPages, describe_add_ons
 from billing.admin.plan_changes import PlanChangePages
 from billing.admin.reading import ReadOnly, list_sentences
+from billing.lines import TOO_MUCH
 from billing.models import WAITS, Invoice, Period, Subscription, SubscriptionChange
-from billing.previews import TOO_MUCH, InvoicePreview, NotSubscribed, preview_period
+from billing.previews import InvoicePreview, NotSubscribed, preview_period
 from billing.subscriptions import read_subscription
 from billing.wording import display_money, explain_line
 
@@ -115,7 +116,7 @@ class SubscriptionAdmin(ReadOnly, EnrolmentPages, PlanChangePages, HoldingPages,
 
 
 def describe_preview(preview: InvoicePreview) -> SafeString:
-    """Total, then each line with its reasons."""
+    """Total, then each line with its reasons, and what of the total is discount, tax and credit."""
     lines = format_html_join(
         "",
         "<dt>{}: {}</dt><dd>{}</dd>",
@@ -128,4 +129,13 @@ def describe_preview(preview: InvoicePreview) -> SafeString:
             for line in preview.lines
         ),
     )
-    return format_html("<strong>{}</strong><dl>{}</dl>", display_money(preview.total_minor, preview.currency), lines)
+    parts = (
+        (_("Discounts"), -preview.sums.discount_minor),
+        (_("Taxes"), preview.sums.tax_minor),
+        (_("Credit would pay"), -preview.credited_minor),
+    )
+    sums = format_html_join(
+        "", "<dt>{}: {}</dt>", ((name, display_money(amount, preview.currency)) for name, amount in parts if amount)
+    )
+    total = display_money(preview.total_minor, preview.currency)
+    return format_html("<strong>{}</strong><dl>{}{}</dl>", total, lines, sums)

@@ -7,6 +7,7 @@ database refuses: it lets no grant fall below nothing.
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -91,6 +92,17 @@ def burn_bills(bills: Sequence[Bill], *, at: datetime) -> dict[str, tuple[Applie
             entries += make_burns(bill, applied[bill.key], at=at)
     write_entries(entries)
     return {bill.key: applied[bill.key] for bill in bills}
+
+
+def foresee_burns(bills: Sequence[Bill]) -> list[int]:
+    """How much of each bill the credit at hand would pay, were it the only one. One statement; nothing is locked."""
+    owners = {bill.account_id for bill in bills}
+    grants = list(CreditGrant.objects.filter(account_id__in=owners, balance_minor__gt=0).order_by("pk"))
+    paid = []
+    for bill in bills:
+        mine = [copy(each) for each in grants if (each.account_id, each.currency) == (bill.account_id, bill.currency)]
+        paid.append(sum(each.amount_minor for each in plan_bill(bill, mine)))
+    return paid
 
 
 def lock_grants(account_ids: Collection[int], *, at: datetime) -> list[CreditGrant]:

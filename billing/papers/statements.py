@@ -7,6 +7,7 @@ from decimal import Decimal
 from django.utils import translation
 from django.utils.translation import gettext as _
 
+from billing.lines import TOO_MUCH
 from billing.models import Invoice, InvoiceState
 from billing.papers.copies import copy_statement
 from billing.papers.paper import Attachment, Column, Field, Group, Paper, Row, Section
@@ -21,7 +22,7 @@ from billing.papers.wording import (
     write_page_words,
 )
 from billing.periods import find_zone
-from billing.previews import TOO_MUCH, InvoicePreview, NotSubscribed, preview_period
+from billing.previews import InvoicePreview, NotSubscribed, preview_period
 from billing.profiles import ProfileFact, UnknownProfile, name_account, read_profile
 from billing.sellers import name_seller, read_seller
 from billing.wording import display_money
@@ -216,7 +217,7 @@ def list_costs(profile: ProfileFact, *, start: datetime, end: datetime, at: date
     bill = preview_open(profile.account_id, at=at)
     if bill is not None and bill.start < end and bill.end > start:
         days = display_days(bill.start, bill.end, profile.time_zone)
-        yield Row((days, _("So far, before tax"), display_money(bill.total_minor, bill.currency)))
+        yield Row((days, _("So far, before tax"), display_money(bill.sums.subtotal_minor, bill.currency)))
 
 
 def preview_open(account_id: int, *, at: datetime) -> InvoicePreview | None:

@@ -3,17 +3,21 @@ from decimal import Decimal
 
 import pytest
 
-from billing import previews
+from billing import invoicing, previews
+from billing.coupons import apply_coupon, create_coupon
+from billing.credits.grants import grant_credit
+from billing.items import add_item
+from billing.models import CouponDuration, CreditSource, ItemKind
 from billing.plans import PeriodTerms
 from billing.rating import per_unit
+from billing.tax_rates import create_tax_rate, set_tax_rates
 from metering import meters
 from tests.billing.makers import (
-    BASE_FEE,
     BY_HOST,
     CARDS,
+    FEB,
     HOUR,
     JAN,
-    REQUESTS,
     make_account,
     make_detailed_meters,
     make_plan,
@@ -106,11 +110,44 @@ def test_without_a_subscription_there_is_no_next_invoice():
         previews.preview_close(account_id=make_account().id, at=JAN_11)
 
 
-def test_a_preview_of_another_plan_rates_the_same_usage():
+def test_what_waits_and_discounts_and_taxes_and_credit_are_part_of_it_as_of_the_invoice():
+    """Composed by the same functions from the same facts, so that no line can differ."""
+    subscription = make_subscription(plan=make_plan(commitment_minor=10_000))
+    vat = create_tax_rate(name="VAT", percent=Decimal(20))
+    set_tax_rates(account_id=subscription.account_id, rate_ids=[vat])
+    create_coupon(code="TEN", name="Ten", percent=Decimal(10), duration=CouponDuration.FOREVER)
+    apply_coupon(code="TEN", account_id=subscription.account_id, at=JAN)
+    add_item(
+        account_id=subscription.account_id,
+        subscription_id=subscription.id,
+        currency="EUR",
+        kind=ItemKind.ONE_OFF,
+        description="Setup",
+        unit_amount=Decimal(15),
+        key="setup",
+        at=JAN,
+    )
+    grant_credit(
+        account_id=subscription.account_id,
+        currency="EUR",
+        amount_minor=700,
+        source=CreditSource.PROMOTION,
+        key="gift",
+        at=JAN,
+    )
+    use("acme", sizes=[1_000_000] * 1_000, time=JAN + DAY)
+    bill = previews.preview_period(account_id=subscription.account_id, at=JAN_11)
+    invoice = invoicing.close_period(subscription.period_id, at=FEB)
+    assert bill.lines == invoice.lines
+    assert [line.kind for line in bill.lines] == ["price", "price", "price", "one_off", "true_up"]
+    assert (bill.total_minor, bill.credited_minor, bill.due_minor) == (13_800, 700, 13_100)
+    assert (invoice.total_minor, invoice.credited_minor, invoice.due_minor) == (13_800, 700, 13_100)
+
+
+def test_a_preview_writes_and_locks_nothing(django_assert_max_num_queries):
     subscription = make_subscription()
-    use("acme", sizes=[1] * 20, time=JAN + DAY)
-    other = make_plan("other", prices=[BASE_FEE, per_unit("R", meter_key="requests", unit_amount=Decimal("0.5"))])
-    start, end = subscription.period_start, subscription.period_end
-    bill = previews.preview_plan(other, account_id=subscription.account_id, start=start, end=end)
-    assert bill.total_minor == 4900 + 1000
-    assert REQUESTS.description not in list_quantities(bill)
+    use("acme", sizes=[1], time=JAN + DAY)
+    with django_assert_max_num_queries(16) as asked:
+        preview(subscription)
+    assert all(query["sql"].lstrip().upper().startswith(("SELECT", "WITH")) for query in asked.captured_queries)
+    assert not any("FOR UPDATE" in query["sql"] or "FOR NO KEY" in query["sql"] for query in asked.captured_queries)

@@ -78,6 +78,15 @@ def test_real_past_periods_are_rated_under_a_version_that_is_not_published():
     assert (outcome.current_minor, outcome.proposed_minor, outcome.change_minor) == (370, 600, 230)
 
 
+def test_commitment_and_included_credit_of_a_version_count():
+    plan = make_plan(prices=[PER_REQUEST], limits=())
+    make_subscription("acme", plan=plan, at=MID_APR)
+    use("acme", sizes=[1] * 30, time=MID_JAN)
+    proposed = make_plan("sure", prices=[PER_REQUEST], limits=(), commitment_minor=250, included_credit_minor=100)
+    [outcome] = ask(proposed.version_id)
+    assert list_amounts(outcome) == [(JAN, 300, 200), (FEB, 0, 150), (MAR, 0, 150)]
+
+
 def test_only_the_last_periods_that_are_over_are_taken():
     plan = make_flat_plan()
     make_subscription("acme", plan=plan, at=MID_APR)
