@@ -140,7 +140,7 @@ def test_a_text_cannot_turn_the_direction_of_what_stands_beside_it():
 def test_what_no_font_has_is_a_square_and_the_paper_says_so():
     text = read_text(render_pdf(name("株式会社 ok 😀")))
     assert "Billed to □□□□ ok □ Number" in text
-    assert "□ stands for a character that this document has no letter for." in text
+    assert "□ remplace un caractère dont ce document n’a pas la lettre." in text
     assert "□" not in read_text(render_pdf(PAPER))
 
 
