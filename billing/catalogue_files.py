@@ -13,14 +13,14 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from billing.late_usage import LatePolicy, LateUsage
+from billing.ahead.thresholds import InvalidThresholds, Thresholds
+from billing.late.policy import LatePolicy, LateUsage
 from billing.money import Money, UnknownCurrency, find_exponent
 from billing.periods import Anchoring, Interval
 from billing.plans import AddOnTerms, InvalidPlan, PeriodTerms, PlanLimitTerms
 from billing.proration import Proration
 from billing.rating import InvalidPrice, PriceTerms
 from billing.rating.definitions import Fields, read_price
-from billing.thresholds import InvalidThresholds, Thresholds
 from metering.meters import InvalidMeter, MeterConflict, UnknownMeter
 
 LARGEST_MINOR = 2**63 - 1

@@ -9,10 +9,11 @@ from django.db.models import Count, Exists, F, OuterRef, Prefetch, Q, QuerySet, 
 from django.db.models.functions import Coalesce
 
 from billing.add_on_rows import pick_offered
+from billing.ahead.checks import check_ahead
 from billing.credits.included import KEY, read_period_id
 from billing.holdings import ONE_SEAT
 from billing.invoicing import list_late_differences
-from billing.late_checks import check_late
+from billing.late.checks import check_late
 from billing.lines import read_line_usage, read_taxes
 from billing.models import (
     LINE_OF_ADD_ON,
@@ -40,7 +41,6 @@ from billing.models import (
 from billing.money import EXACT, round_money
 from billing.numbers import write_number
 from billing.plans import PlanTerms, describe_version, load_versions
-from billing.progress_checks import check_ahead
 from billing.rating import InvalidPrice, rate, read_steps
 from billing.runs.invariants import check_runs
 from billing.taxes import TaxTerms, tax_line

@@ -6,14 +6,14 @@ from datetime import datetime
 from django.db import transaction
 from django.db.models import Sum
 
+from billing.ahead.invoices import take_back_ahead
 from billing.closing import bill_again
 from billing.credits.spending import refund_burns
 from billing.credits.top_ups import follow_invoice
 from billing.issuing import name_invoice_key
 from billing.items import release_items
-from billing.late_settling import take_back
+from billing.late.settling import take_back
 from billing.models import CreditDestination, Invoice, InvoiceKind, InvoiceMove, InvoiceState, Payment, Period, TopUp
-from billing.progress import take_back_ahead
 
 MOVES: dict[str, set[str]] = {
     InvoiceState.DRAFT: {InvoiceState.ISSUED},

@@ -11,7 +11,8 @@ from django.db import IntegrityError, transaction
 from django.db.models import F, Max, Min, OuterRef, Prefetch, Q, QuerySet, Subquery
 from django.utils import timezone
 
-from billing.late_usage import LatePolicy, LateUsage
+from billing.ahead.thresholds import NO_THRESHOLDS, Thresholds
+from billing.late.policy import LatePolicy, LateUsage
 from billing.models import LONGEST_GRACE_HOURS, LONGEST_TRIAL_DAYS, AddOn, Plan, PlanLimit, PlanVersion, Price
 from billing.money import Money, find_exponent, round_money
 from billing.periods import Anchoring, Cycle, Interval
@@ -27,7 +28,6 @@ from billing.rating import (
     flat_fee,
     rate,
 )
-from billing.thresholds import NO_THRESHOLDS, Thresholds
 from metering import meters
 
 

@@ -5,19 +5,12 @@ from datetime import timedelta
 from celery import shared_task
 from django.utils import timezone
 
-from billing import (
-    dunning,
-    invoicing,
-    late_changes,
-    late_settling,
-    leftovers,
-    lifecycle,
-    progress,
-    subscriber_moves,
-    subscriptions,
-    whatif_answers,
-)
+from billing import dunning, invoicing, lifecycle, subscriber_moves, subscriptions, whatif_answers
+from billing.ahead import invoices as progress
 from billing.credits import settling, top_ups
+from billing.late import changes as late_changes
+from billing.late import leftovers
+from billing.late import settling as late_settling
 from billing.runs import moves, work
 from billing.runs.opening import BILL_PART, PREVIEW_PART
 from jobs.queue import JobContext, handler

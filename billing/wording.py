@@ -9,8 +9,8 @@ from django.utils.formats import date_format, number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
-from billing.late_ledger import LateFact
-from billing.late_usage import LateAction
+from billing.late.ledger import LateFact
+from billing.late.policy import LateAction
 from billing.lines import LineFact
 from billing.money import EXACT, Money, find_exponent
 from billing.periods import find_zone

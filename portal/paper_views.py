@@ -8,13 +8,13 @@ from django.http.response import HttpResponseBase
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from billing.evidence_answers import answer_evidence
 from billing.invoicing import UnknownInvoice
 from billing.papers.answers import answer_page, answer_pdf
 from billing.papers.credit_notes import UnknownCreditNote, read_credit_note_paper
 from billing.papers.invoices import read_invoice_paper
 from billing.papers.paper import Paper
 from billing.papers.statements import read_statement_paper
+from billing.proof.answers import answer_evidence
 from portal.access import get_membership_or_404, may_see_money
 from portal.calendar import UnknownMonth, find_month, find_time_zone
 from portal.models import Membership

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_safe
 from billing.add_ons import name_held
 from billing.credit_notes import list_credit_notes
 from billing.invoicing import UnknownInvoice, list_invoices, read_invoice
-from billing.late_ledger import read_late_usage
+from billing.late.ledger import read_late_usage
 from billing.subscriptions import read_subscription
 from metering.alerts import list_alerts
 from metering.meters import list_meters

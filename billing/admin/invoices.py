@@ -24,7 +24,7 @@ from billing.drafting import UnknownDraft, drop_draft
 from billing.dunning import DunningState, read_dunning
 from billing.invoicing import PeriodNotOver, close_period, list_late_differences
 from billing.issuing import issue_one_off
-from billing.late_ledger import read_late_usage
+from billing.late.ledger import read_late_usage
 from billing.models import CreditDestination, Invoice, InvoiceKind, InvoiceState
 from billing.moves import MoveRefused, mark_paid, mark_uncollectible, read_standing, void_invoice
 from billing.wording import display_money, display_period, explain_late

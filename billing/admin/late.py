@@ -13,7 +13,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from billing.admin.reading import ReadOnly, list_sentences
-from billing.late_ledger import describe_settlement, load_settlements
+from billing.late.ledger import describe_settlement, load_settlements
 from billing.models import LATE_ACTIONS, LateChange, LateSettlement
 from billing.wording import display_money, display_period, explain_late
 from metering.late_events import LatePosition, UnknownAdjustment, list_late_events

@@ -12,7 +12,6 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from billing.admin.pages import Tools, Words
-from billing.evidence_answers import answer_evidence
 from billing.invoicing import UnknownInvoice
 from billing.models import BillingProfile, CreditNote, Invoice
 from billing.papers.answers import answer_page, answer_pdf
@@ -21,6 +20,7 @@ from billing.papers.invoices import read_invoice_paper
 from billing.papers.paper import Paper
 from billing.papers.statements import InvalidWindow, read_days, read_statement_paper
 from billing.periods import CALENDAR_MONTH, find_period
+from billing.proof.answers import answer_evidence
 
 if TYPE_CHECKING:
     AnyModelAdmin = admin.ModelAdmin[Any]

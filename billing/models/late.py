@@ -4,7 +4,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
-from billing.late_usage import LateAction
+from billing.late.policy import LateAction
 from billing.models.columns import QUANTITY
 
 

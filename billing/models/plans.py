@@ -5,7 +5,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
-from billing.late_usage import LateUsage
+from billing.late.policy import LateUsage
 from billing.models.columns import QUANTITY
 from billing.periods import Anchoring, Interval
 from billing.proration import Proration

@@ -10,7 +10,7 @@ from django.utils.timezone import get_current_timezone_name, localtime
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
-from billing.late_ledger import LateFact
+from billing.late.ledger import LateFact
 from billing.lines import LineFact
 from billing.wording import display_money, explain_late, explain_line
 from metering.outcomes import MeterCount

@@ -7,7 +7,8 @@ from itertools import count
 from typing import Any
 
 from billing import plans, profiles, subscriptions
-from billing.late_usage import LatePolicy
+from billing.ahead.thresholds import NO_THRESHOLDS, Thresholds
+from billing.late.policy import LatePolicy
 from billing.plans import MONTHLY, PeriodTerms, PlanLimitTerms, PlanTerms
 from billing.rating import (
     DimensionPrice,
@@ -20,7 +21,6 @@ from billing.rating import (
     per_unit,
 )
 from billing.subscriptions import SubscriptionFact
-from billing.thresholds import NO_THRESHOLDS, Thresholds
 from metering import accounts, ingest, meters
 from metering.accounts import AccountRef
 from metering.ingest import Fate, UsageEvent

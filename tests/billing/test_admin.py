@@ -7,7 +7,8 @@ from django.contrib.auth.models import Permission
 from django.urls import reverse
 
 from billing import invoicing, plans
-from billing.late_usage import LatePolicy
+from billing.ahead.thresholds import Thresholds
+from billing.late.policy import LatePolicy
 from billing.models import Invoice, Plan, PlanVersion, Price, Subscription, TaxRate
 from billing.periods import Anchoring, Interval
 from billing.plans import PeriodTerms
@@ -17,7 +18,6 @@ from billing.proration import Proration
 from billing.rating import flat_fee
 from billing.tax_rates import create_tax_rate, read_taxes
 from billing.taxes import TaxTerms
-from billing.thresholds import Thresholds
 from metering.meters import find_meter
 from tests.billing.makers import BY_HOST, FEB, HOUR, MID_JAN, make_detailed_meters, make_plan, make_subscription, use
 

@@ -1,12 +1,12 @@
 import pytest
 from django.urls import reverse
 
-from billing import late_changes
-from billing.late_usage import LatePolicy
+from billing.late import changes as late_changes
+from billing.late.policy import LatePolicy
 from billing.models import LateChange
+from tests.billing.late.test_settling import NEXT, come_late, make_billed, settle, take_back_event
 from tests.billing.makers import FEB, HOUR
 from tests.billing.test_admin import make_person, show
-from tests.billing.test_late_settling import NEXT, come_late, make_billed, settle, take_back_event
 
 pytestmark = pytest.mark.django_db
 

@@ -7,14 +7,14 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from billing import plans
+from billing.ahead.thresholds import Thresholds
 from billing.catalogue_files import InvalidCatalogue
-from billing.late_usage import LatePolicy
+from billing.late.policy import LatePolicy
 from billing.models import Plan, PlanVersion
 from billing.periods import Interval
 from billing.plans import AddOnTerms, PlanLimitTerms
 from billing.price_imports import Action, import_catalogue
 from billing.rating import TierTerms, flat_fee, graduated
-from billing.thresholds import Thresholds
 from metering import meters
 from tests.billing.makers import FEB, JAN, MAR, make_plan
 

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from billing.ahead.thresholds import FinalBill, ProgressState, Thresholds, add_usage, end_period, settle_period
 from billing.credits.burning import Grant, Usage, burn_timeline, link_spends
 from billing.credits.grants import grant_credit
 from billing.credits.ledger import Wallet, read_wallet
@@ -15,7 +16,6 @@ from billing.periods import Interval
 from billing.proration import WHOLE, prorate
 from billing.rating import per_unit, rate
 from billing.taxes import tax_line
-from billing.thresholds import FinalBill, ProgressState, Thresholds, add_usage, end_period, settle_period
 from tests.cases.kinds import runs
 from tests.cases.money_kinds import read_taxes
 from tests.cases.proration_kinds import read_days

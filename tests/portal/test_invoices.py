@@ -5,10 +5,11 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from billing import late_changes, late_settling
 from billing.drafting import draft_items
 from billing.issuing import issue_one_off
 from billing.items import add_item
+from billing.late import changes as late_changes
+from billing.late import settling as late_settling
 from billing.profiles import set_profile
 from billing.subscriptions import open_next_periods
 from tests.portal import makers

@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from billing.invoicing import UnknownInvoice
-from billing.proofs import Proof, ProofState, prove_invoice
+from billing.proof.recomputing import Proof, ProofState, prove_invoice
 from billing.wording import display_money
 
 EXIT_STATUS = {ProofState.PROVED: 0, ProofState.DIFFERS: 1, ProofState.UNPROVABLE: 2}

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.db.models import Sum
 
+from billing.ahead.invoices import name_credits
 from billing.models import (
     Invoice,
     InvoiceItem,
@@ -16,7 +17,6 @@ from billing.models import (
     ThresholdPassed,
 )
 from billing.plans import PlanTerms, read_version
-from billing.progress import name_credits
 from billing.rating import Usage, rate_increment
 from billing.rating.definitions import read_usage
 from jobs.invariants import Violation

@@ -1,6 +1,6 @@
 import pytest
 
-from billing.late_usage import LateAction, LatePolicy, settle_difference
+from billing.late.policy import LateAction, LatePolicy, settle_difference
 from billing.money import CurrencyMismatch, Money
 
 

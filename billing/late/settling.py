@@ -18,7 +18,7 @@ from billing import coupons, plans, profiles
 from billing.commitments import true_up
 from billing.details import read_details
 from billing.items import ONE, add_item, withdraw_item
-from billing.late_usage import LateAction, LineDiscount, settle_difference, take_discounts, tell_discounts
+from billing.late.policy import LateAction, LineDiscount, settle_difference, take_discounts, tell_discounts
 from billing.lines import LineFact, describe_line, rate_line, read_line_usage, write_detail
 from billing.models import (
     LINE_OF_PRICE,

@@ -5,7 +5,9 @@ from threading import Barrier
 import pytest
 from django.db import IntegrityError, transaction
 
-from billing import coupons, credit_notes, invariants, invoicing, lifecycle, moves, plans, progress, proofs, tax_rates
+from billing import coupons, credit_notes, invariants, invoicing, lifecycle, moves, plans, tax_rates
+from billing.ahead import invoices as progress
+from billing.ahead.thresholds import NO_THRESHOLDS, InvalidThresholds, Thresholds
 from billing.credits import ledger
 from billing.models import (
     CreditGrant,
@@ -18,15 +20,15 @@ from billing.models import (
     ThresholdPassed,
 )
 from billing.plans import InvalidPlan
+from billing.proof import recomputing as proofs
 from billing.rating import PriceModel, PriceTerms, TierTerms, flat_fee, per_unit
 from billing.subscriptions import open_next_periods
-from billing.thresholds import NO_THRESHOLDS, InvalidThresholds, Thresholds
 from jobs.models import Job
 from metering import corrections
 from metering.models import Event
+from tests.billing.late.test_settling import come_late, settle
 from tests.billing.makers import FEB, HOUR, JAN, MAR, MID_JAN, make_plan, make_subscription, use
 from tests.billing.test_invariants import triggers_off  # noqa: F401  (a fixture)
-from tests.billing.test_late_settling import come_late, settle
 from tests.billing.threads import run_together
 
 pytestmark = pytest.mark.django_db

@@ -13,7 +13,7 @@ from billing.invoicing import UnknownInvoice
 from billing.lines import LineFact, write_taxes
 from billing.models import LINE_OF_PRICE
 from billing.money import find_exponent
-from billing.proofs import Subject, gather_evidence, load_subject
+from billing.proof.recomputing import Subject, gather_evidence, load_subject
 from billing.rating import PriceTerms, write_steps
 from billing.rating.bounds import find_share
 from billing.rating.definitions import write_price, write_usage

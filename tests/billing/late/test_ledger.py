@@ -1,12 +1,13 @@
 import pytest
 from django.utils.translation import override
 
-from billing import credit_notes, invoicing, late_changes, moves
-from billing.late_ledger import LateUsageOf, read_late_usage
-from billing.late_usage import LatePolicy
+from billing import credit_notes, invoicing, moves
+from billing.late import changes as late_changes
+from billing.late.ledger import LateUsageOf, read_late_usage
+from billing.late.policy import LatePolicy
 from billing.wording import explain_late
+from tests.billing.late.test_settling import NEXT, come_late, make_billed, open_february, settle, take_back_event
 from tests.billing.makers import FEB, HOUR, MAR
-from tests.billing.test_late_settling import NEXT, come_late, make_billed, open_february, settle, take_back_event
 
 pytestmark = pytest.mark.django_db
 

@@ -11,17 +11,19 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.db import connection
 
-from billing import coupons, invoicing, plans, progress, subscriptions
+from billing import coupons, invoicing, plans, subscriptions
+from billing.ahead import invoices as progress
+from billing.ahead.thresholds import Thresholds
 from billing.drafting import draft_items
 from billing.invoicing import UnknownInvoice
 from billing.issuing import issue_one_off
 from billing.models import InvoiceLine, Period
-from billing.proofs import Difference, ProofState, prove_invoice
+from billing.proof.recomputing import Difference, ProofState, prove_invoice
 from billing.rating import TierTerms, flat_fee, graduated, per_unit
-from billing.thresholds import Thresholds
 from metering.corrections import retract_event
 from metering.models import Event, Pruning
 from tests.billing.credits.makers import give
+from tests.billing.late.test_settling import come_late, make_billed, settle
 from tests.billing.makers import (
     BY_HOST,
     CARDS,
@@ -38,7 +40,6 @@ from tests.billing.makers import (
 )
 from tests.billing.test_drafting import tax
 from tests.billing.test_items import add
-from tests.billing.test_late_settling import come_late, make_billed, settle
 
 pytestmark = pytest.mark.django_db
 

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from django.db.models import QuerySet
 
-from billing.late_usage import LateAction
+from billing.late.policy import LateAction
 from billing.models import Invoice, LateChange, LateSettlement
 
 

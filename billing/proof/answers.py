@@ -7,8 +7,8 @@ from django.http import HttpRequest, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.http import content_disposition_header
 
-from billing.evidence import HistoryPruned, write_evidence
 from billing.papers.answers import UNSAFE, refuse, take_turn
+from billing.proof.evidence import HistoryPruned, write_evidence
 
 
 def answer_evidence(

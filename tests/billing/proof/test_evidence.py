@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from billing import coupons, invoicing, plans
-from billing.evidence import HistoryPruned, UnknownInvoice, write_evidence
+from billing.proof.evidence import HistoryPruned, UnknownInvoice, write_evidence
 from billing.rating import PriceModel, PriceTerms, Rounding, TierTerms, flat_fee, graduated, per_unit
 from billing.rating.definitions import read_price, read_usage
 from metering.meters import create_meter
@@ -37,7 +37,7 @@ from tests.billing.test_items import add
 
 pytestmark = pytest.mark.django_db
 
-SCRIPT = Path(__file__).parents[2] / "docs" / "recompute_invoice.py"
+SCRIPT = Path(__file__).parents[3] / "docs" / "recompute_invoice.py"
 LATER = FEB + timedelta(days=2)
 TIERS = (TierTerms(Decimal(10), Decimal("0.25")), TierTerms(None, Decimal("0.125"), flat_amount=Decimal(1)))
 PRICES = (

@@ -6,8 +6,8 @@ from decimal import Decimal
 from django.db.models import F, Q, Sum
 
 from billing.items import ONE
-from billing.late_changes import OVERLAP
-from billing.late_usage import LateAction
+from billing.late.changes import OVERLAP
+from billing.late.policy import LateAction
 from billing.models import LINE_OF_PRICE, InvoiceState, LateChange, LateSettlement
 from billing.money import round_money
 from billing.plans import PlanTerms, read_version

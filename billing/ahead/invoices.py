@@ -18,6 +18,7 @@ from django.db.models import Q, Sum
 from django.utils.translation import gettext, override
 
 from billing import coupons, plans, profiles
+from billing.ahead.thresholds import find_new
 from billing.documents import add_up, compose_lines
 from billing.drafting import Draft, write_address, write_drafts
 from billing.holdings import hold
@@ -47,7 +48,6 @@ from billing.rating.definitions import read_usage, write_usage
 from billing.sellers import name_seller
 from billing.shares import read_share
 from billing.tax_rates import read_taxes
-from billing.thresholds import find_new
 from jobs import queue
 from metering.usage import Reading
 

@@ -5,20 +5,11 @@ from threading import Barrier
 import pytest
 from django.db import IntegrityError, transaction
 
-from billing import (
-    coupons,
-    credit_notes,
-    invariants,
-    invoicing,
-    late_changes,
-    late_settling,
-    leftovers,
-    lifecycle,
-    moves,
-    subscriptions,
-    tax_rates,
-)
-from billing.late_usage import LatePolicy
+from billing import coupons, credit_notes, invariants, invoicing, lifecycle, moves, subscriptions, tax_rates
+from billing.late import changes as late_changes
+from billing.late import leftovers
+from billing.late import settling as late_settling
+from billing.late.policy import LatePolicy
 from billing.models import Invoice, InvoiceItem, InvoiceLine, LateBatch, LateChange, LateSettlement, Subscription
 from billing.rating import PriceModel, PriceTerms, TierTerms, per_unit
 from jobs.models import Job

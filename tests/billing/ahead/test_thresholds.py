@@ -4,8 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing.money import Money, round_money
-from billing.thresholds import (
+from billing.ahead.thresholds import (
     FinalBill,
     InvalidThresholds,
     ProgressState,
@@ -14,6 +13,7 @@ from billing.thresholds import (
     end_period,
     settle_period,
 )
+from billing.money import Money, round_money
 
 
 def eur(minor):

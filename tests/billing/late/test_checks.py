@@ -1,10 +1,10 @@
 import pytest
 
 from billing import invariants
-from billing.late_changes import OVERLAP
+from billing.late.changes import OVERLAP
 from billing.models import InvoiceItem, LateChange, LateSettlement
+from tests.billing.late.test_settling import come_late, make_billed, settle
 from tests.billing.test_invariants import triggers_off  # noqa: F401  (a fixture)
-from tests.billing.test_late_settling import come_late, make_billed, settle
 
 pytestmark = pytest.mark.django_db
 

@@ -1,0 +1,1 @@
+"""Progressive invoices: usage is billed ahead once its worth passes a threshold."""
