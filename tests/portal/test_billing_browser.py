@@ -189,6 +189,21 @@ def test_a_billing_run_shows_by_itself_that_it_is_previewed_and_is_approved(open
     expect(page.locator(".run-entries a", has_text="20")).to_be_visible()
 
 
+def test_what_can_be_done_with_an_invoice_covers_neither_its_name_nor_its_fields(open_page: Callable[..., Page]):
+    page = open_page(language="fr")
+    log_in(page)
+    page.goto(f"/admin/billing/invoice/{Invoice.objects.get().pk}/change/")
+    name, tools, fields = (
+        page.locator(each).first.bounding_box() for each in ("#content > h2", ".object-tools", "fieldset.module")
+    )
+    assert name
+    assert tools
+    assert fields
+    assert name["y"] + name["height"] <= tools["y"]
+    assert tools["y"] + tools["height"] <= fields["y"]
+    assert fields["width"] > 1_000
+
+
 @pytest.mark.parametrize(("scheme", "language"), [("light", "fr"), ("dark", "en")])
 def test_every_page_of_billing_is_accessible_and_fits_a_telephone(open_page: Callable[..., Page], scheme, language):
     page = open_page(scheme=scheme, language=language, is_measured=True)
