@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from django.db import transaction
-from django.db.models import Sum
+from django.db.models import Q, Sum
 
 from billing.credits.grants import grant_credit, take_from
 from billing.credits.top_ups import lock_grant
@@ -187,18 +187,26 @@ def require_room(invoice: Invoice, total_minor: int, destination: str) -> None:
 def find_room(invoice: Invoice, destination: str) -> int:
     """How much can be given back in that way, in smallest units.
 
-    Of credit that was bought as much can be refunded as is left, which is taken out of the wallet.
+    What credit paid comes back as credit: refunds are no more than the money that came in. Of credit that was bought as
+    much can be refunded as is left, which is taken out of the wallet.
     """
     standing = read_standing(invoice)
     if destination == CreditDestination.DUE:
         room = standing.open_minor
     else:
-        back = invoice.credit_notes.exclude(destination=CreditDestination.DUE).aggregate(total=Sum("total_minor"))
-        room = standing.paid_minor + invoice.credited_minor - (back["total"] or 0)
+        back = sum_notes(invoice, ~Q(destination=CreditDestination.DUE))
+        room = standing.paid_minor + invoice.credited_minor - back
+        if destination == CreditDestination.REFUND:
+            room = min(room, standing.paid_minor - sum_notes(invoice, Q(destination=CreditDestination.REFUND)))
         bought = CreditGrant.objects.filter(top_up__invoice=invoice).first()
         if bought is not None:
             room = min(room, bought.balance_minor) if destination == CreditDestination.REFUND else 0
     return min(read_left(invoice), room)
+
+
+def sum_notes(invoice: Invoice, condition: Q) -> int:
+    total: int | None = invoice.credit_notes.filter(condition).aggregate(total=Sum("total_minor"))["total"]
+    return total or 0
 
 
 def write_note(

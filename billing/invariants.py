@@ -368,7 +368,7 @@ def check_included() -> Iterator[Violation]:
 
 
 def check_moves() -> Iterator[Violation]:
-    """What came in and what was given back is within what was asked; what is paid owes nothing."""
+    """What came in and what was given back is within what was asked; an invoice is paid once it owes nothing."""
     for invoice in (
         Invoice.objects.annotate(noted=Sum("credit_notes__total_minor"))
         .filter(noted__gt=F("total_minor"))
@@ -380,7 +380,8 @@ def check_moves() -> Iterator[Violation]:
     paid = Coalesce(Sum("payments__amount_minor"), 0)
     taken_off = Coalesce(Subquery(off.values("invoice").annotate(sum=Sum("total_minor")).values("sum")), 0)
     standing = Invoice.objects.annotate(settled=paid + taken_off)
-    is_odd = Q(settled__gt=F("due_minor")) | Q(state=InvoiceState.PAID) & ~Q(settled=F("due_minor"))
+    is_paid, is_settled = Q(state=InvoiceState.PAID), Q(settled=F("due_minor"))
+    is_odd = Q(settled__gt=F("due_minor")) | is_paid & ~is_settled | Q(state=InvoiceState.ISSUED) & is_settled
     for odd in standing.filter(is_odd, due_minor__gte=0).order_by("pk"):
         detail = f"{odd.settled} of {odd.due_minor} is settled, and it is {odd.state}"
         yield Violation("a paid invoice owes nothing", name_invoice(odd), detail)

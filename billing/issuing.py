@@ -1,9 +1,14 @@
-"""Issuing: a draft is paid by what credit there is, gets its number, and never changes again."""
+"""Issuing: a draft is paid by what credit there is, gets its number, and never changes again.
 
-from collections.abc import Sequence
+It is issued; where nothing is due, it is paid at once.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from django.db import connection, transaction
+from django.utils.translation import gettext
 
 from billing.credits.grants import grant_credit
 from billing.credits.spending import Bill, BillLine, burn_bills, name_price
@@ -15,11 +20,11 @@ from billing.numbers import take_numbers
 from billing.rows import insert_rows
 
 ISSUE = """
-    UPDATE billing_invoice SET state = 'issued', issued_at = %s, series_id = taken.series_id,
+    UPDATE billing_invoice SET state = taken.state, issued_at = %s, series_id = taken.series_id,
         sequence = taken.sequence, number = taken.number, credited_minor = taken.credited_minor,
         due_minor = total_minor - taken.credited_minor
-    FROM unnest(%s::bigint[], %s::bigint[], %s::int[], %s::text[], %s::bigint[])
-        AS taken (id, series_id, sequence, number, credited_minor)
+    FROM unnest(%s::bigint[], %s::bigint[], %s::int[], %s::text[], %s::bigint[], %s::text[])
+        AS taken (id, series_id, sequence, number, credited_minor, state)
     WHERE billing_invoice.id = taken.id
 """
 
@@ -48,8 +53,9 @@ def issue_invoice(invoice: Invoice, *, at: datetime) -> None:
 def issue_invoices(drafts: Sequence[Draft], *, at: datetime) -> None:
     """Give drafts, whose rows the caller has locked or made, their numbers; from here on no change is let through.
 
-    Credit pays what it can; a document that comes to less than zero gives credit instead. The numbers are taken last:
-    others wait for them until the transaction ends.
+    Credit pays what it can; a document that comes to less than zero gives credit instead. Where nothing is due then,
+    the invoice is paid at once, without a payment. The numbers are taken last: others wait for them until the
+    transaction ends.
     """
     if not drafts:
         return
@@ -57,20 +63,29 @@ def issue_invoices(drafts: Sequence[Draft], *, at: datetime) -> None:
     for draft in drafts:
         if draft.invoice.total_minor < 0:
             credited[draft.invoice.pk] = give_back(draft.invoice, at=at)
-    insert_rows(
-        InvoiceMove, [{"invoice_id": draft.invoice.pk, "state": InvoiceState.ISSUED, "at": at} for draft in drafts]
-    )
-    for draft, taken in zip(drafts, take_numbers(len(drafts), at), strict=True):
-        invoice = draft.invoice
+    invoices = [draft.invoice for draft in drafts]
+    for invoice in invoices:
         invoice.credited_minor = credited.get(invoice.pk, 0)
         invoice.due_minor = invoice.total_minor - invoice.credited_minor
-        invoice.state, invoice.issued_at = InvoiceState.ISSUED, at
+        invoice.state, invoice.issued_at = InvoiceState.ISSUED if invoice.due_minor else InvoiceState.PAID, at
+    insert_rows(InvoiceMove, list_first_moves(invoices, at=at))
+    for invoice, taken in zip(invoices, take_numbers(len(invoices), at), strict=True):
         invoice.series_id, invoice.sequence, invoice.number = taken.series_id, taken.sequence, taken.number
-    write_issued([draft.invoice for draft in drafts], at=at)
+    write_issued(invoices, at=at)
+
+
+def list_first_moves(invoices: Iterable[Invoice], *, at: datetime) -> Iterable[Mapping[str, Any]]:
+    for invoice in invoices:
+        yield {"invoice_id": invoice.pk, "state": InvoiceState.ISSUED, "at": at}
+        if invoice.state == InvoiceState.PAID:
+            reason = gettext("Nothing is due.")
+            yield {"invoice_id": invoice.pk, "state": InvoiceState.PAID, "at": at, "reason": reason}
 
 
 def write_issued(invoices: Sequence[Invoice], *, at: datetime) -> None:
-    rows = [(each.pk, each.series_id, each.sequence, each.number, each.credited_minor) for each in invoices]
+    rows = [
+        (each.pk, each.series_id, each.sequence, each.number, each.credited_minor, str(each.state)) for each in invoices
+    ]
     with connection.cursor() as cursor:
         cursor.execute(ISSUE, [at, *(list(column) for column in zip(*rows, strict=True))])
 

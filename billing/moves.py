@@ -16,10 +16,10 @@ from billing.late.settling import take_back
 from billing.models import CreditDestination, Invoice, InvoiceKind, InvoiceMove, InvoiceState, Payment, Period, TopUp
 
 MOVES: dict[str, set[str]] = {
-    InvoiceState.DRAFT: {InvoiceState.ISSUED},
+    InvoiceState.DRAFT: {InvoiceState.ISSUED, InvoiceState.PAID},  # paid where nothing is due
     InvoiceState.ISSUED: {InvoiceState.PAID, InvoiceState.UNCOLLECTIBLE, InvoiceState.VOID},
     InvoiceState.UNCOLLECTIBLE: {InvoiceState.PAID, InvoiceState.VOID},
-    InvoiceState.PAID: set(),
+    InvoiceState.PAID: {InvoiceState.VOID},  # where it was so without a payment
     InvoiceState.VOID: set(),
 }
 
@@ -148,11 +148,17 @@ def mark_uncollectible(invoice_id: int, *, at: datetime, reason: str = "", by: i
     return invoice
 
 
+def is_moved_for(invoice: Invoice) -> bool:
+    """Whether money or credit moved for an issued invoice: came in, was given back, or was given by the invoice."""
+    return invoice.credited_minor < 0 or invoice.payments.exists() or invoice.credit_notes.exists()
+
+
 @transaction.atomic
 def void_invoice(
     invoice_id: int, *, reason: str, at: datetime, bills_again: bool = False, by: int | None = None
 ) -> Invoice | None:
-    """It was a mistake, and is owed by nobody: the credit that paid it is given back. A second call changes nothing.
+    """It was a mistake, and is owed by nobody: the credit that paid it, also in full, is given back. A second call
+    changes nothing.
 
     With `bills_again` its items wait again, and what its period comes to now is billed at once: that invoice is
     returned; a top-up is asked for again by its rule alone. Of what was paid, credited by a note, or gave credit itself
@@ -162,7 +168,7 @@ def void_invoice(
     invoice = lock_invoice(invoice_id)
     if invoice.state == InvoiceState.VOID:
         return None
-    if invoice.payments.exists() or invoice.credit_notes.exists() or invoice.credited_minor < 0:
+    if is_moved_for(invoice):
         raise MoveRefused(f"Money or credit moved for invoice {invoice}; correct it by a credit note.")
     move(invoice, InvoiceState.VOID, at=at, reason=reason, by=by)
     if invoice.kind == InvoiceKind.THRESHOLD:

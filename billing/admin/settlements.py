@@ -21,8 +21,10 @@ from billing.admin.pages import Question, Tools, Words, fill_form
 from billing.dunning import DunningState, NoReminderLeft, enqueue_next_reminder, read_dunning
 from billing.models import Invoice, InvoiceState
 from billing.moves import (
+    MOVES,
     MoveRefused,
     PaidTooMuch,
+    is_moved_for,
     mark_paid,
     mark_uncollectible,
     read_standing,
@@ -149,6 +151,10 @@ def is_owed(invoice: Invoice) -> bool:
     return invoice.state in (InvoiceState.ISSUED, InvoiceState.UNCOLLECTIBLE)
 
 
+def can_be_void(invoice: Invoice) -> bool:
+    return invoice.number is not None and InvoiceState.VOID in MOVES[invoice.state] and not is_moved_for(invoice)
+
+
 def can_be_reminded_of(invoice: Invoice) -> bool:
     return read_dunning(invoice) in (DunningState.WAITING, DunningState.REMINDED)
 
@@ -187,7 +193,7 @@ SETTLEMENTS: Mapping[str, Settlement] = {
         VoidForm,
         make_void,
         "billing.void_invoice",
-        is_owed,
+        can_be_void,
     ),
 }
 
