@@ -11,6 +11,7 @@ from decimal import Decimal
 
 from django.db import transaction
 from django.db.models import F, Q
+from django.utils.translation import gettext
 
 from billing.add_on_rows import drop_planned, is_planned, list_rows, set_quantity
 from billing.holdings import LARGEST_QUANTITY, hold
@@ -103,7 +104,7 @@ def schedule_add_on(subscription_id: int, key: str, *, quantity: int, at: dateti
     if then == quantity and now != quantity:
         return period.ends_at
     if subscription.cancels_at is not None or now == quantity:
-        raise MoveRefused("The subscription will end, or has as many of it already.")
+        raise MoveRefused(gettext("The subscription will end, or has as many of it already."))
     log(subscription, SubscriptionMove.ADD_ON_PLANNED, name(key, now), name(key, quantity), at=at, by=by)
     set_quantity(subscription, key, quantity, at=period.ends_at)
     refresh_later(subscription, at=at)
@@ -162,12 +163,13 @@ def check_quantity(add_on: AddOn, quantity: int) -> None:
     """Raises MoveRefused."""
     most = add_on.max_quantity or LARGEST_QUANTITY
     if isinstance(quantity, bool) or not isinstance(quantity, int) or not 1 <= quantity <= most:
-        raise MoveRefused(f"Of {add_on} 1 to {most} can be had, not {quantity}.")
+        words = {"add_on": add_on, "most": most, "quantity": quantity}
+        raise MoveRefused(gettext("Of %(add_on)s 1 to %(most)s can be had, not %(quantity)s.") % words)
 
 
 def require_live(subscription: Subscription) -> None:
     if subscription.state == SubscriptionState.ENDED:
-        raise MoveRefused("The subscription is ended.")
+        raise MoveRefused(gettext("The subscription is ended."))
 
 
 def count_held(subscription: Subscription, key: str, *, at: datetime) -> int:

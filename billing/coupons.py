@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from django.db import IntegrityError, transaction
 from django.db.models import OuterRef, Q, QuerySet, Subquery
+from django.utils.translation import gettext
 
 from billing import discounts
 from billing.constraints import find_constraint
@@ -231,8 +232,16 @@ def find_only_subscription(account_id: int) -> int:
     active = Subscription.objects.filter(account_id=account_id, state=SubscriptionState.ACTIVE)
     ids = list(active.values_list("pk", flat=True)[:2])
     if len(ids) != 1:
-        few = "no active subscription" if not ids else "several active subscriptions; say which one"
-        raise CouponRefused(f"A coupon for one period is of one subscription, and the account has {few}.")
+        if not ids:
+            raise CouponRefused(
+                gettext("A coupon for one period is of one subscription, and the account has no active subscription.")
+            )
+        raise CouponRefused(
+            gettext(
+                "A coupon for one period is of one subscription, and the account has several active subscriptions; "
+                "say which one."
+            )
+        )
     return ids[0]
 
 
@@ -249,14 +258,15 @@ def list_subscriptions(account_id: int, subscription_id: int | None) -> list[Sub
 
 def check_applicable(coupon: Coupon, subscriptions: list[Subscription], *, at: datetime) -> None:
     if coupon.valid_until is not None and coupon.valid_until <= at:
-        raise CouponRefused(f"The coupon {coupon.code} was valid until {coupon.valid_until}.")
+        words = {"code": coupon.code, "moment": coupon.valid_until}
+        raise CouponRefused(gettext("The coupon %(code)s was valid until %(moment)s.") % words)
     if coupon.max_redemptions is not None and coupon.redemption_count >= coupon.max_redemptions:
-        raise CouponRefused(f"The coupon {coupon.code} was applied {coupon.redemption_count} times, which is all.")
+        words = {"code": coupon.code, "count": coupon.redemption_count}
+        raise CouponRefused(gettext("The coupon %(code)s was applied %(count)s times, which is all.") % words)
     for each in subscriptions:
         if coupon.currency and each.version.currency != coupon.currency:
-            raise CouponRefused(
-                f"The coupon {coupon.code} is in {coupon.currency}, the subscription in {each.version.currency}."
-            )
+            words = {"code": coupon.code, "own": coupon.currency, "other": each.version.currency}
+            raise CouponRefused(gettext("The coupon %(code)s is in %(own)s, the subscription in %(other)s.") % words)
 
 
 def find_time(
@@ -268,7 +278,7 @@ def find_time(
     starts_at = period.starts_at if period else at
     if coupon.duration == CouponDuration.ONCE:
         if period is None:
-            raise CouponRefused("The subscription has no period that the coupon could be taken off.")
+            raise CouponRefused(gettext("The subscription has no period that the coupon could be taken off."))
         return starts_at, period.ends_at
     if coupon.months is None:
         return starts_at, None

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from django.db import transaction
 from django.db.models import Q, Sum
+from django.utils.translation import gettext
 
 from billing.credits.grants import grant_credit, take_from
 from billing.credits.top_ups import lock_grant
@@ -93,9 +94,11 @@ def issue_credit_note(
     if known is not None:
         return known
     if invoice.kind == InvoiceKind.THRESHOLD:
-        raise CreditRefused(f"What invoice {invoice} billed ahead is credited by its period's own invoice.")
+        text = gettext("What invoice %(invoice)s billed ahead is credited by its period's own invoice.")
+        raise CreditRefused(text % {"invoice": invoice})
     if invoice.state not in CREDITABLE:
-        raise CreditRefused(f"Invoice {invoice} is {invoice.state}; nothing is credited of it.")
+        words = {"invoice": invoice, "state": invoice.get_state_display()}
+        raise CreditRefused(gettext("Invoice %(invoice)s is %(state)s; nothing is credited of it.") % words)
     left = list_left(invoice)
     shares = {line: share for line, share in share_credit(invoice, left, amount_minor, lines) if share}
     total = sum(shares.values())

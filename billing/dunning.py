@@ -59,7 +59,8 @@ def enqueue_next_reminder(invoice_id: int, *, at: datetime) -> int:
     """
     invoice = Invoice.objects.get(pk=invoice_id)
     if read_dunning(invoice) not in (DunningState.WAITING, DunningState.REMINDED):
-        raise NoReminderLeft(f"Of invoice {invoice} nothing is due, or its last reminder is out.")
+        text = gettext("Of invoice %(invoice)s nothing is due, or its last reminder is out.")
+        raise NoReminderLeft(text % {"invoice": invoice})
     number = 1 + (invoice.reminders.order_by("-number").values_list("number", flat=True).first() or 0)
     queue.enqueue(REMIND, f"{invoice_id}:{number}", {"invoice": invoice_id, "number": number}, at=at)
     return number

@@ -7,6 +7,7 @@ from decimal import Decimal, localcontext
 
 from django.db import connection, transaction
 from django.db.models import Q
+from django.utils.translation import gettext
 
 from billing.models import WAITS, Invoice, InvoiceItem
 from billing.money import EXACT, round_money
@@ -118,7 +119,8 @@ def withdraw_item(item_id: int, *, at: datetime, by: int | None = None) -> None:
     if item.withdrawn_at is not None:
         return
     if item.invoice_line_id is not None:
-        raise NotWaiting(f"{item} is on an invoice already; correct it by another item, or by a credit note.")
+        text = gettext("%(item)s is on an invoice already; correct it by another item, or by a credit note.")
+        raise NotWaiting(text % {"item": item})
     item.withdrawn_at, item.withdrawn_by_id = at, by
     item.save(update_fields=["withdrawn_at", "withdrawn_by"])
 

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from django.db import transaction
 from django.db.models import Q, QuerySet
+from django.utils.translation import gettext
 
 from billing.add_on_rows import drop_planned, end_all, is_planned, keep_offered
 from billing.models import PlanVersion, Subscription, SubscriptionChange, SubscriptionMove, SubscriptionState
@@ -52,7 +53,7 @@ def end_trial(subscription_id: int, *, at: datetime, by: int | None = None) -> N
     require_move(subscription, ACTIVE)
     planned = (subscription.cancels_at, subscription.changes_at, subscription.quantity_at)
     if any(moment is not None for moment in planned) or is_planned(subscription, at=at):
-        raise MoveRefused("Something is planned for the end of the trial; undo that first.")
+        raise MoveRefused(gettext("Something is planned for the end of the trial; undo that first."))
     cut_period(subscription, at=at)
     if subscription.anchor == subscription.trial_ends_at:
         subscription.anchor = at
@@ -91,7 +92,7 @@ def resume(subscription_id: int, *, at: datetime, by: int | None = None) -> None
     if subscription.state == ACTIVE:
         return
     if subscription.state == TRIALING:
-        raise MoveRefused("The subscription is on trial; it was not paused.")
+        raise MoveRefused(gettext("The subscription is on trial; it was not paused."))
     require_move(subscription, ACTIVE)
     change = log(subscription, SubscriptionMove.RESUMED, subscription.state, ACTIVE, at=at, by=by)
     subscription.state = ACTIVE
@@ -143,7 +144,7 @@ def undo_cancel(subscription_id: int, *, at: datetime, by: int | None = None) ->
     if subscription.cancels_at is None:
         return
     if subscription.cancels_at <= at:
-        raise MoveRefused("The subscription has come to its end.")
+        raise MoveRefused(gettext("The subscription has come to its end."))
     log(subscription, SubscriptionMove.END_UNDONE, f"{subscription.cancels_at:%Y-%m-%d %H:%M}", "", at=at, by=by)
     subscription.cancels_at = None
     subscription.save()
@@ -239,12 +240,13 @@ def lock_row(subscription_id: int) -> Subscription:
 
 def require_move(subscription: Subscription, state: SubscriptionState) -> None:
     if state not in MOVES[subscription.state]:
-        raise MoveRefused(f"A subscription that is {subscription.state} cannot become {state}.")
+        words = {"state": subscription.get_state_display(), "other": state.label}
+        raise MoveRefused(gettext("A subscription that is %(state)s cannot become %(other)s.") % words)
 
 
 def require_running(subscription: Subscription) -> None:
     if subscription.state not in RUNNING:
-        raise MoveRefused(f"The subscription is {subscription.state}.")
+        raise MoveRefused(gettext("The subscription is %(state)s.") % {"state": subscription.get_state_display()})
 
 
 def log(

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from django.db import transaction
 from django.db.models import Sum
+from django.utils.translation import gettext
 
 from billing.ahead.invoices import take_back_ahead
 from billing.closing import bill_again
@@ -68,7 +69,8 @@ def read_standing(invoice: Invoice) -> Standing:
 def move(invoice: Invoice, state: str, *, at: datetime, reason: str = "", by: int | None = None) -> None:
     """Write the new state of a locked invoice, and that it was reached. Raises MoveRefused."""
     if state not in MOVES[invoice.state]:
-        raise MoveRefused(f"Invoice {invoice} is {invoice.state}; it cannot become {state}.")
+        words = {"invoice": invoice, "state": invoice.get_state_display(), "other": InvoiceState(state).label}
+        raise MoveRefused(gettext("Invoice %(invoice)s is %(state)s; it cannot become %(other)s.") % words)
     invoice.state = state
     invoice.save(update_fields=["state"])
     InvoiceMove.objects.create(invoice=invoice, state=state, at=at, reason=reason, made_by_id=by)
@@ -95,7 +97,8 @@ def record_payment(
     if known is not None:
         return known
     if InvoiceState.PAID not in MOVES[invoice.state]:
-        raise MoveRefused(f"Invoice {invoice} is {invoice.state}; nothing is paid for it.")
+        words = {"invoice": invoice, "state": invoice.get_state_display()}
+        raise MoveRefused(gettext("Invoice %(invoice)s is %(state)s; nothing is paid for it.") % words)
     left = read_standing(invoice).open_minor
     if not 0 < amount_minor <= left:
         raise PaidTooMuch(f"Of invoice {invoice} {left} is due, in the smallest unit; {amount_minor} cannot be paid.")
@@ -169,7 +172,8 @@ def void_invoice(
     if invoice.state == InvoiceState.VOID:
         return None
     if is_moved_for(invoice):
-        raise MoveRefused(f"Money or credit moved for invoice {invoice}; correct it by a credit note.")
+        text = gettext("Money or credit moved for invoice %(invoice)s; correct it by a credit note.")
+        raise MoveRefused(text % {"invoice": invoice})
     move(invoice, InvoiceState.VOID, at=at, reason=reason, by=by)
     if invoice.kind == InvoiceKind.THRESHOLD:
         take_back_ahead(invoice, at=at)

@@ -56,9 +56,9 @@ def cut_period(subscription: Subscription, *, at: datetime) -> Cut:
     period = read_period(subscription, at=at)
     periods = lock_periods(subscription, at=at)
     if any(each.closed_at is not None for each in periods) or period.pk not in {each.pk for each in periods}:
-        raise PeriodFinal(f"The period of {at} is billed already.")
+        raise PeriodFinal(_("The period of %(at)s is billed already.") % {"at": at})
     if period.starts_at == at and period.is_prorated:
-        raise PeriodFinal(f"The subscription was changed at {at} already.")
+        raise PeriodFinal(_("The subscription was changed at %(at)s already.") % {"at": at})
     require_nothing_later(subscription, at=at)
     cut = describe_cut(subscription, period, at=at)
     meters = list_meters({each.version_id for each in periods})
@@ -76,7 +76,7 @@ def cut_period(subscription: Subscription, *, at: datetime) -> Cut:
 def require_nothing_later(subscription: Subscription, *, at: datetime) -> None:
     """What was changed within a period after `at` is billed as if nothing came before. Raises PeriodFinal."""
     if SubscriptionChange.objects.filter(subscription=subscription, move__in=WITHIN_PERIODS, at__gt=at).exists():
-        raise PeriodFinal(f"The subscription was changed after {at} already.")
+        raise PeriodFinal(_("The subscription was changed after %(at)s already.") % {"at": at})
 
 
 def lock_periods(subscription: Subscription, *, at: datetime) -> list[Period]:
@@ -235,7 +235,7 @@ def read_period(subscription: Subscription, *, at: datetime, opens: bool = True)
         reopen(subscription, at=at)
         period = holding.select_related("version").first()
     if period is None:
-        raise MoveRefused(f"The subscription has no period at {at}.")
+        raise MoveRefused(_("The subscription has no period at %(at)s.") % {"at": at})
     return period
 
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from django.db import transaction
+from django.utils.translation import gettext
 
 from billing.holdings import check_seats
 from billing.lifecycle import load_subscriptions, lock_subscription, log, require_running
@@ -57,7 +58,7 @@ def schedule_quantity(subscription_id: int, quantity: int, *, at: datetime, by: 
     require_running(subscription)
     require_seats(subscription)
     if subscription.cancels_at is not None or subscription.quantity == quantity:
-        raise MoveRefused("The subscription will end, or has as many seats already.")
+        raise MoveRefused(gettext("The subscription will end, or has as many seats already."))
     period = read_period(subscription, at=at)
     log(subscription, SubscriptionMove.QUANTITY_PLANNED, subscription.quantity, quantity, at=at, by=by)
     subscription.next_quantity, subscription.quantity_at = quantity, period.ends_at
@@ -92,4 +93,4 @@ def require_seats(subscription: Subscription) -> None:
     """Raises MoveRefused where no price is by seat: more of them would change nothing, and be a mistake."""
     versions = [subscription.version_id, subscription.next_version_id]
     if not Price.objects.filter(version__in=versions, per_seat=True).exists():
-        raise MoveRefused(f"{subscription.version} has no price by seat.")
+        raise MoveRefused(gettext("%(version)s has no price by seat.") % {"version": subscription.version})

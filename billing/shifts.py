@@ -28,10 +28,10 @@ def hold_period(subscription: Subscription, *, at: datetime) -> Period | None:
     period = read_period(subscription, at=at)
     periods = lock_periods(subscription, at=at)
     if any(each.closed_at is not None for each in periods) or period.pk not in {each.pk for each in periods}:
-        raise PeriodFinal(f"The period of {at} is billed already.")
+        raise PeriodFinal(_("The period of %(at)s is billed already.") % {"at": at})
     require_nothing_later(subscription, at=at)
     if period.starts_at == at and period.is_prorated:
-        raise PeriodFinal(f"The subscription was changed at {at} already.")
+        raise PeriodFinal(_("The subscription was changed at %(at)s already.") % {"at": at})
     return period
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import transaction
+from django.utils.translation import gettext
 
 from billing.add_on_rows import keep_offered, move_planned
 from billing.fees import FeePart, add_parts, charge_fees
@@ -59,7 +60,7 @@ def change_plan(subscription_id: int, plan_slug: str, *, at: datetime, by: int |
     give_back(subscription, cut, change)
     keeps_end = keeps_periods(subscription, version)
     if subscription.cancels_at is not None and not keeps_end:
-        raise MoveRefused("The subscription will end; its periods cannot become others before.")
+        raise MoveRefused(gettext("The subscription will end; its periods cannot become others before."))
     subscription.anchor = find_anchor(subscription, version, at=at)
     switch_version(subscription, version)
     keep_offered(subscription, version, at=at)
@@ -83,7 +84,7 @@ def schedule_change(subscription_id: int, plan_slug: str, *, at: datetime, by: i
         return subscription.changes_at
     require_running(subscription)
     if subscription.cancels_at is not None or version.pk == subscription.version_id:
-        raise MoveRefused("The subscription will end, or is on that version already.")
+        raise MoveRefused(gettext("The subscription will end, or is on that version already."))
     require_free_meters(subscription, version)
     period = read_period(subscription, at=at)
     log(subscription, SubscriptionMove.CHANGE_PLANNED, subscription.version, version, at=at, by=by)
@@ -100,7 +101,7 @@ def undo_change(subscription_id: int, *, at: datetime, by: int | None = None) ->
     if subscription.changes_at is None:
         return
     if subscription.changes_at <= at:
-        raise MoveRefused("The change has taken effect.")
+        raise MoveRefused(gettext("The change has taken effect."))
     log(subscription, SubscriptionMove.CHANGE_UNDONE, subscription.next_version, subscription.version, at=at, by=by)
     subscription.next_version, subscription.changes_at = None, None
     subscription.save()

@@ -8,6 +8,7 @@ from itertools import groupby
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Count, Sum
+from django.utils.translation import gettext
 
 from billing.models import (
     ENTRY_OPEN,
@@ -81,10 +82,12 @@ def approve_run(run_id: int, *, seen: str, at: datetime, by: int | None = None) 
     if run.state in (RunState.ISSUING, RunState.DONE):
         return
     if run.state != RunState.AWAITING:
-        raise RunRefused(f"Run {run.pk} is {run.get_state_display()}; it cannot be approved.")
+        words = {"number": run.pk, "state": run.get_state_display()}
+        raise RunRefused(gettext("Run %(number)s is %(state)s; it cannot be approved.") % words)
     found = read_seen(run)
     if str(found) != seen:
-        raise OtherThanSeen(f"Run {run.pk} is no longer what you looked at; please look again.")
+        text = gettext("Run %(number)s is no longer what you looked at; please look again.")
+        raise OtherThanSeen(text % {"number": run.pk})
     run.state, run.approved_at, run.approved_by_id = RunState.ISSUING, at, by
     run.approved_count, run.approved_totals = found.count, found.totals
     run.save()
@@ -105,7 +108,7 @@ def cancel_run(run_id: int, *, at: datetime, by: int | None = None) -> None:
     if run.state == RunState.CANCELLED:
         return
     if run.state == RunState.DONE:
-        raise RunRefused(f"Run {run.pk} is done; there is nothing to cancel.")
+        raise RunRefused(gettext("Run %(number)s is done; there is nothing to cancel.") % {"number": run.pk})
     BillingRunEntry.objects.filter(pk__in=left).update(
         state=EntryState.SKIPPED, reason=SkipReason.CANCELLED, retry_at=None
     )

@@ -90,6 +90,14 @@ def test_what_cannot_be_is_told(client, subscription):
     assert "A subscription that is ended cannot become active." in page
 
 
+def test_what_cannot_be_is_told_in_the_readers_language(client, subscription):
+    log_in(client, is_superuser=True)
+    act(client, subscription, "cancel_now", confirmed="yes")
+    client.defaults["HTTP_ACCEPT_LANGUAGE"] = "fr"
+    page = act(client, subscription, "resume", confirmed="yes").content.decode()
+    assert "Un abonnement ne passe pas de «\xa0terminé\xa0» à «\xa0actif\xa0»." in page
+
+
 def test_who_may_only_look_moves_nothing(client, subscription):
     log_in(client, "view_subscription")
     act(client, subscription, "cancel_now", confirmed="yes")
