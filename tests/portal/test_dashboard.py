@@ -9,9 +9,11 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from billing.add_ons import add_add_on
+from billing.coupons import CouponDuration, apply_coupon, create_coupon
 from billing.plans import AddOnTerms, create_plan
 from billing.rating import flat_fee
 from billing.subscriptions import create_subscription, open_next_periods
+from billing.tax_rates import create_tax_rate, set_tax_rates
 from metering.keys import issue_key
 from metering.meters import create_meter, list_meters
 from metering.models import HourlyRollup, Limit
@@ -49,6 +51,15 @@ def test_the_cost_so_far_is_that_of_the_invoice_with_its_reasons(account, owner)
     assert "257 requests at €0.02 = €5.14" in text
     assert "Total so far €54.14" in text
     assert "At the pace so far: €69.54 when the period ends." in text  # 30 days of usage where 9.5 are over
+
+
+def test_discount_and_tax_lead_from_the_lines_to_the_total(account, owner):
+    makers.subscribe(account)
+    create_coupon(code="TEN", name="Ten", percent=Decimal(10), duration=CouponDuration.FOREVER)
+    apply_coupon(code="TEN", account_id=account.id, at=makers.NOVEMBER)
+    set_tax_rates(account_id=account.id, rate_ids=[create_tax_rate(name="VAT", percent=Decimal(20))])
+    assert "€49.00" in squeeze(read(owner))
+    assert "Discounts taken off −€4.90 Tax in the total €8.82 Total so far €52.92" in squeeze(read(owner))
 
 
 def test_seats_and_add_ons_stand_beside_the_plan(account, owner):
@@ -229,6 +240,6 @@ def test_the_dashboard_costs_a_bounded_number_of_queries_and_one_per_chart_of_at
     makers.make_plan(meters=meters)
     makers.subscribe(account)
     makers.use(account, 3)
-    assert count_queries(owner, "/a/acme/") <= 21 + charts
+    assert count_queries(owner, "/a/acme/") <= 28 + charts
     assert read(owner).count('<svg class="usage-chart"') == charts
     assert read(owner).count('role="meter"') == meters
