@@ -2,7 +2,8 @@
 
 A discount counts for an invoice when it is in effect at the start of the invoice's period. So it begins with the period
 in which its coupon was applied, and one that lasts for one period ends with that one: drafting twice, previews and
-what-if see the same discounts.
+what-if see the same discounts. Where a change has prorated that period's fees already it begins with the next: what the
+change took off is of fees without the discount, and would be more than they still ask.
 """
 
 from collections.abc import Hashable, Mapping
@@ -12,14 +13,24 @@ from decimal import Decimal
 from typing import TypeVar
 
 from django.db import IntegrityError, transaction
-from django.db.models import OuterRef, Q, QuerySet, Subquery
+from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 from django.utils.translation import gettext
 
 from billing import discounts
 from billing.constraints import find_constraint
-from billing.models import Coupon, CouponDuration, Discount, Period, Subscription, SubscriptionState
+from billing.models import (
+    Coupon,
+    CouponDuration,
+    Discount,
+    InvoiceItem,
+    ItemKind,
+    Period,
+    Subscription,
+    SubscriptionState,
+)
 from billing.money import find_exponent
-from billing.periods import Cycle, Interval, find_boundary, find_zone
+from billing.periods import Cycle, Interval, find_boundary, find_period, find_zone
+from billing.plans import describe_periods
 from billing.profiles import read_or_set_profile
 
 Key = TypeVar("Key", bound=Hashable)
@@ -272,17 +283,37 @@ def check_applicable(coupon: Coupon, subscriptions: list[Subscription], *, at: d
 def find_time(
     coupon: Coupon, subscriptions: list[Subscription], *, at: datetime, time_zone: str
 ) -> tuple[datetime, datetime | None]:
-    """From the start of the period under way, the earliest one of several; months are those of the account's zone."""
+    """From the start of the period under way, the earliest one of several; months are those of the account's zone.
+
+    Where fees of one of these were prorated already it is from `at`, so that none that has begun counts.
+    """
     begun = Period.objects.filter(subscription__in=subscriptions, starts_at__lte=at, ends_at__gt=at)
-    period = begun.order_by("starts_at").first()
-    starts_at = period.starts_at if period else at
+    period = begun.order_by("starts_at").select_related("subscription__version").first()
+    is_late = begun.filter(Exists(list_prorated())).exists()
+    starts_at = at if is_late or period is None else period.starts_at
     if coupon.duration == CouponDuration.ONCE:
         if period is None:
             raise CouponRefused(gettext("The subscription has no period that the coupon could be taken off."))
-        return starts_at, period.ends_at
+        return starts_at, find_next_end(period, time_zone) if is_late else period.ends_at
     if coupon.months is None:
         return starts_at, None
     return starts_at, find_boundary(coupon.months, Cycle(Interval.MONTH, starts_at), find_zone(time_zone))
+
+
+def list_prorated() -> QuerySet[InvoiceItem]:
+    """What changes made of the fees of a period (that of the query around it), and still stands."""
+    own = {"subscription": OuterRef("subscription"), "period_start": OuterRef("starts_at")}
+    return InvoiceItem.objects.filter(kind=ItemKind.PRORATION, withdrawn_at=None, **own)
+
+
+def find_next_end(period: Period, time_zone: str) -> datetime:
+    """The end of the period after this one. Raises CouponRefused where none follows."""
+    subscription = period.subscription
+    if subscription.cancels_at is not None:
+        raise CouponRefused(gettext("The fees of the subscription's last period are prorated already."))
+    version = subscription.next_version or subscription.version
+    cycle = describe_periods(version).cycle(period.ends_at if subscription.next_version else subscription.anchor)
+    return find_period(period.ends_at, cycle, time_zone)[1]
 
 
 def describe_coupon(coupon: Coupon) -> CouponFact:

@@ -4,15 +4,17 @@ from decimal import Decimal
 import pytest
 from django.db import IntegrityError, transaction
 
-from billing import coupons, discounts, invoicing, subscriptions
+from billing import coupons, discounts, invoicing, lifecycle, seats, subscriptions, switching
 from billing.coupons import CouponRefused, InvalidCoupon, UnknownCoupon
-from billing.models import Coupon, CouponDuration, Discount
+from billing.models import Coupon, CouponDuration, Discount, Period
 from billing.money import UnknownCurrency
 from billing.rating import flat_fee
 from tests.billing.makers import FEB, HOUR, JAN, MAR, MID_JAN, make_account, make_plan, make_subscription
 from tests.billing.threads import run_together
 
 pytestmark = pytest.mark.django_db
+
+APR = datetime(2026, 4, 1, tzinfo=UTC)
 
 QUARTER_OFF = discounts.Discount(percent=Decimal(25))
 
@@ -228,3 +230,47 @@ def test_two_customers_at_once_cannot_both_redeem_the_last_of_a_coupon():
     )
     assert sorted(type(each).__name__ for each in results) == ["CouponRefused", "DiscountFact"]
     assert Discount.objects.count() == 1
+
+
+def test_a_coupon_takes_nothing_off_a_period_whose_fees_were_prorated_without_it():
+    """What a change took off is of the whole fee: with less fee it would be more than was asked."""
+    make_plan("small", prices=[flat_fee("Fee", Decimal("10.00"))], limits=[])
+    large = make_plan("large", prices=[flat_fee("Fee", Decimal("31.00"))], limits=[])
+    subscription = subscriptions.create_subscription(
+        account_id=make_account().id, plan_slug="small", started_at=JAN, at=JAN
+    )
+    switching.change_plan(subscription.id, large.slug, at=datetime(2026, 1, 16, tzinfo=UTC))
+    make_coupon(percent=Decimal(100))
+    applied = coupons.apply_coupon(code="WELCOME25", account_id=subscription.account_id, at=MID_JAN + 48 * HOUR)
+    subscriptions.open_next_periods(MAR)
+    january, rest, february, march = Period.objects.order_by("starts_at")[:4]
+    totals = [invoicing.close_period(each.pk, at=APR).total_minor for each in (january, rest, february, march)]
+    assert totals == [484, 1600, 0, 3100]
+    assert (applied.starts_at, applied.ends_at) == (MID_JAN + 48 * HOUR, MAR)
+
+
+def test_a_coupon_takes_nothing_off_a_period_in_which_seats_went_without_it():
+    plan = make_plan(prices=[flat_fee("Seats", Decimal("31.00"), per_seat=True)], limits=[])
+    subscription = subscriptions.create_subscription(
+        account_id=make_account().id, plan_slug=plan.slug, started_at=JAN, at=JAN, quantity=2
+    )
+    seats.change_quantity(subscription.id, 1, at=datetime(2026, 1, 11, tzinfo=UTC))
+    make_coupon(percent=Decimal(100), duration=CouponDuration.FOREVER)
+    applied = coupons.apply_coupon(code="WELCOME25", account_id=subscription.account_id, at=MID_JAN)
+    subscriptions.open_next_periods(FEB)
+    january, february = Period.objects.order_by("starts_at")[:2]
+    assert [invoicing.close_period(each.pk, at=MAR).total_minor for each in (january, february)] == [4100, 0]
+    assert (applied.starts_at, applied.ends_at) == (MID_JAN, None)
+
+
+def test_a_coupon_for_one_period_is_refused_where_the_last_one_is_prorated_already():
+    plan = make_plan(prices=[flat_fee("Seats", Decimal("31.00"), per_seat=True)], limits=[])
+    subscription = subscriptions.create_subscription(
+        account_id=make_account().id, plan_slug=plan.slug, started_at=JAN, at=JAN, quantity=2
+    )
+    seats.change_quantity(subscription.id, 1, at=datetime(2026, 1, 11, tzinfo=UTC))
+    lifecycle.cancel_at_end(subscription.id, at=MID_JAN)
+    make_coupon()
+    with pytest.raises(CouponRefused, match="prorated already"):
+        coupons.apply_coupon(code="WELCOME25", account_id=subscription.account_id, at=MID_JAN)
+    assert not Discount.objects.exists()
