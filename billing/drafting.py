@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
+from django.utils.translation import gettext
 
 from billing import profiles
 from billing.composing import list_places, make_item_line, require_profile
@@ -89,7 +90,8 @@ def draft_items(*, account_id: int, currency: str, at: datetime, subscription_id
     """
     waiting = list_waiting(account_id=account_id, currency=currency, subscription_id=subscription_id, is_locked=True)
     if not waiting:
-        raise NothingToBill(f"Nothing in {currency} waits to be billed to account {account_id}.")
+        words = {"currency": currency, "account": account_id}
+        raise NothingToBill(gettext("Nothing in %(currency)s waits to be billed to account %(account)s.") % words)
     return draft_one_off(waiting, account_id=account_id, currency=currency, subscription_id=subscription_id, at=at)
 
 

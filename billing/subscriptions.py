@@ -12,6 +12,7 @@ from itertools import chain
 from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import Exists, OuterRef, Q, prefetch_related_objects
+from django.utils.translation import gettext
 
 from billing import profiles
 from billing.add_on_rows import pick_offered
@@ -115,7 +116,8 @@ def create_subscription(
     except IntegrityError as error:
         if find_constraint(error) != "subscription_one_active_per_account_and_plan":
             raise
-        raise AlreadySubscribed(f"Account {account_id} is subscribed to {plan_slug} already.") from error
+        words = {"account": account_id, "plan": plan_slug}
+        raise AlreadySubscribed(gettext("Account %(account)s is subscribed to %(plan)s already.") % words) from error
     return describe_subscription(periods[-1], time_zone=zone)
 
 
@@ -405,12 +407,15 @@ def require_free_meters(subscription: Subscription, version: PlanVersion) -> Non
     others = Subscription.objects.filter(account_id=subscription.account_id, state__in=LIVE).exclude(pk=subscription.pk)
     versions = {pk for pair in others.values_list("version_id", "next_version_id") for pk in pair if pk is not None}
     if versions and list_meters(versions) & list_meters([version.pk]):
-        raise MeterTaken(f"Account {subscription.account_id} has another subscription that bills a meter of {version}.")
+        words = {"account": subscription.account_id, "version": version}
+        text = gettext("Account %(account)s has another subscription that bills a meter of %(version)s.")
+        raise MeterTaken(text % words)
 
 
 def require_start_in_past(started_at: datetime, *, at: datetime) -> None:
     if started_at > at:
-        raise StartsInFuture(f"A subscription cannot begin at {started_at}, which is after {at}.")
+        words = {"start": started_at, "at": at}
+        raise StartsInFuture(gettext("A subscription cannot begin at %(start)s, which is after %(at)s.") % words)
 
 
 def describe_subscription(period: Period, *, time_zone: str) -> SubscriptionFact:

@@ -6,6 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from django.db import IntegrityError, transaction
+from django.utils.translation import gettext
 
 from billing import profiles
 from billing.constraints import find_constraint
@@ -125,9 +126,9 @@ def top_up(
 
 def require_sense(grant: CreditGrant, recurrence: RecurrenceTerms | None) -> None:
     if grant.amount_minor <= 0:
-        raise InvalidCredit("Credit is more than nothing.")
+        raise InvalidCredit(gettext("Credit is more than nothing."))
     if grant.expires_at is not None and grant.expires_at <= grant.effective_at:
-        raise InvalidCredit("Credit expires after it takes effect.")
+        raise InvalidCredit(gettext("Credit expires after it takes effect."))
     if recurrence is None:
         return
     if grant.expires_at is not None:
