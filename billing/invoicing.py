@@ -55,6 +55,11 @@ class InvoiceFact:
     credited_minor: int = 0
     due_minor: int = 0
 
+    @property
+    def given_minor(self) -> int:
+        """What an invoice below zero gave as credit."""
+        return max(0, -self.credited_minor)
+
 
 @dataclass(frozen=True, slots=True)
 class LateDifference:

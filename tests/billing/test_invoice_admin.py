@@ -12,6 +12,7 @@ from billing.admin.settlements import SETTLEMENTS
 from billing.models import CreditGrant, CreditNote, Invoice, InvoiceMove, Payment
 from jobs.models import Job
 from jobs.runner import run_job
+from tests.billing.credits.makers import give
 from tests.billing.makers import FEB, HOUR, MAR, MID_JAN, make_plan, make_subscription, use
 from tests.billing.test_admin import make_person, show
 from tests.billing.test_items import add
@@ -268,3 +269,15 @@ def test_drafts_of_items_are_taken_back(finance):
     assert "waits again" in act(finance, "drop", draft.pk).content.decode()
     act(finance, "drop", draft.pk, confirmed="yes")
     assert not Invoice.objects.exists()
+
+
+def test_what_credit_paid_in_full_can_be_made_void_or_credited_and_asks_for_nothing_else(finance):
+    subscription = make_subscription()
+    give(10_000, account_id=subscription.account_id, at=MID_JAN)
+    invoice = invoicing.close_period(subscription.period_id, at=FEB + HOUR)
+    tools = html.unescape(show(finance, "invoice", invoice.id))
+    offered = {name for name in SETTLEMENTS if reverse(f"admin:billing_invoice_{name}", args=[invoice.id]) in tools}
+    assert offered == {"make_void"}
+    assert "paid Nothing is due." in tools
+    credit_notes.issue_credit_note(invoice.id, destination="balance", reason="late", key="it", at=MAR)
+    assert reverse("admin:billing_invoice_make_void", args=[invoice.id]) not in show(finance, "invoice", invoice.id)

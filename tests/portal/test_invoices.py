@@ -138,3 +138,20 @@ def test_a_customer_sees_what_was_counted_after_an_invoice(account, owner):
     page = squeeze(read(owner, path))
     assert "Counted after this invoice was issued" in page
     assert "0 requests counted before, 357 requests now; €5.14 will be billed." in page
+
+
+def test_an_invoice_that_gave_credit_says_so_and_that_it_is_paid(account, owner):
+    add_item(
+        account_id=account.id,
+        currency="EUR",
+        kind="fee",
+        description="Goodwill",
+        unit_amount=Decimal("-9.00"),
+        key="goodwill",
+        at=makers.NOV_10,
+    )
+    issue_one_off(draft_items(account_id=account.id, currency="EUR", at=makers.NOV_10).pk, at=makers.NOV_10)
+    page = squeeze(read(owner, "/a/acme/invoices/2026-000001/"))
+    assert "Given as credit €9.00 Due €0.00" in page
+    assert " Paid " in page
+    assert "Paid by credit" not in page
