@@ -154,7 +154,11 @@ class State:
             self.overage = {price: due for price, due in self.overage.items() if not grant.pays_for(price)}
 
     def burn(self, active: Sequence[Grant], charges: Sequence[Charge]) -> None:
-        waiting = [Charge(amount, price) for price, amount in self.overage.items()] + list(charges)
+        """What is told of one moment is one charge for each price, by their names: no order of telling is in it."""
+        asked = dict(self.overage)
+        for charge in charges:
+            asked[charge.price] = asked.get(charge.price, ZERO) + max(charge.amount, ZERO)
+        waiting = [Charge(asked[price], price) for price in sorted(asked)]
         self.overage = {}
         due = [charge.amount for charge in waiting]
         for burn in burn_grants(active, waiting, balances=self.balances):

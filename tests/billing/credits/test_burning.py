@@ -2,7 +2,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from billing.credits.burning import Burn, Charge, Grant, Usage, burn_grants, burn_timeline, link_spends, order_grants
@@ -199,6 +199,7 @@ def test_nothing_stays_unpaid_that_a_grant_with_credit_left_could_pay(grants, ch
         assert amount == 0 or not any(left[grant.id] for grant in grants if grant.pays_for(charge.price))
 
 
+@settings(max_examples=500)
 @given(draw_grants(), st.lists(st.builds(Usage, MOMENTS, AMOUNTS, PRICES)), st.randoms())
 def test_the_order_in_which_usage_is_told_does_not_matter(grants, usage, random):
     shuffled = random.sample(usage, len(usage))
