@@ -117,7 +117,9 @@ def make_bill(draft: Draft, *, at: datetime) -> Bill:
 def list_bill_lines(lines: Sequence[LineFact], total_minor: int) -> tuple[BillLine, ...]:
     """What credit may pay of each. Lines below zero are first set off against the others, in proportion."""
     asked = [line for line in lines if line.total_minor > 0]
-    amounts = allocate(max(total_minor, 0), [line.total_minor for line in asked])
+    amounts: Sequence[int] = [line.total_minor for line in asked]
+    if sum(amounts) != total_minor:
+        amounts = allocate(max(total_minor, 0), amounts)
     return tuple(
         BillLine(line.position, amount, name_price(line)) for line, amount in zip(asked, amounts, strict=True) if amount
     )

@@ -121,6 +121,8 @@ def lock_grants(account_ids: Collection[int], *, at: datetime) -> list[CreditGra
 
 def plan_bill(bill: Bill, grants: Sequence[CreditGrant]) -> tuple[AppliedCredit, ...]:
     """Choose, and take it off the grants in hand, so that the account's next bill finds what is left."""
+    if not grants:
+        return ()
     terms = [state for state in map(state_terms, grants) if state.is_active(bill.moment)]
     charges = [Charge(Decimal(line.amount_minor), line.price) for line in bill.lines]
     burns = burn_grants(terms, charges, balances={state.id: state.amount for state in terms})
