@@ -1,9 +1,10 @@
 """The ledger of credit: what moved and why, and how much of it there is. Entries are written here and never change."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
+from typing import Any
 
 from django.db.models import Sum
 
@@ -21,7 +22,10 @@ from billing.models import (
 )
 from billing.plans import PlanTerms
 from billing.proration import WHOLE
+from billing.rows import insert_rows
 from billing.shares import depends_on_part, read_share
+
+EntryRow = Mapping[str, Any]  # a movement by the names of CreditEntry
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +61,9 @@ class Wallet:
         return self.settled_minor - self.drafts_minor - self.unbilled_minor
 
 
-def write_entries(entries: Iterable[CreditEntry]) -> None:
+def write_entries(entries: Iterable[EntryRow]) -> None:
     """Post movements; the database adds each to its grant, and refuses what would take that below nothing."""
-    CreditEntry.objects.bulk_create(entries)
+    insert_rows(CreditEntry, entries)
 
 
 def list_entries(*, account_id: int, currency: str, limit: int = 100) -> list[EntryFact]:
@@ -151,14 +155,15 @@ def make_entry(
     line: int = 0,
     invoice_id: int | None = None,
     by: int | None = None,
-) -> CreditEntry:
-    return CreditEntry(
-        grant_id=grant_id,
-        kind=kind,
-        amount_minor=amount_minor,
-        key=key,
-        line=line,
-        invoice_id=invoice_id,
-        made_at=at,
-        made_by_id=by,
-    )
+) -> EntryRow:
+    """A movement as `write_entries` takes it."""
+    return {
+        "grant_id": grant_id,
+        "kind": kind,
+        "amount_minor": amount_minor,
+        "key": key,
+        "line": line,
+        "invoice_id": invoice_id,
+        "made_at": at,
+        "made_by_id": by,
+    }

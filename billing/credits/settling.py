@@ -8,7 +8,7 @@ from django.db import transaction
 from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
 
 from billing.credits.grants import open_grant
-from billing.credits.ledger import make_entry, write_entries
+from billing.credits.ledger import EntryRow, make_entry, write_entries
 from billing.credits.recurrence import Rollover, find_occurrence
 from billing.models import CreditEntry, CreditGrant, CreditKind, Invoice, InvoiceState, Period
 from billing.periods import Interval
@@ -118,7 +118,7 @@ def expire_batch(ids: Sequence[int], *, at: datetime) -> int:
     rolled = set(find_rolled().filter(grant__previous__in=ids).values_list("grant__previous_id", flat=True))
     counted = CreditEntry.objects.filter(grant__in=unsettled).order_by().values_list("grant_id")
     counts = dict(counted.annotate(Count("pk")))
-    entries: list[CreditEntry] = []
+    entries: list[EntryRow] = []
     for pk in ids:
         if pk in unsettled:
             heir = following.get(pk) if pk not in rolled else None
@@ -127,7 +127,7 @@ def expire_batch(ids: Sequence[int], *, at: datetime) -> int:
     return len(unsettled)
 
 
-def end_grant(grant: CreditGrant, heir: CreditGrant | None, *, key: str, at: datetime) -> Iterator[CreditEntry]:
+def end_grant(grant: CreditGrant, heir: CreditGrant | None, *, key: str, at: datetime) -> Iterator[EntryRow]:
     """What rolls over leaves this one and comes to the next; the rest expires. Also moved between the rows in hand."""
     left, kept = grant.balance_minor, 0
     if heir is not None and heir.voided_at is None:

@@ -17,7 +17,7 @@ from django.db.models import Q, Sum
 
 from billing.credits.burning import Charge, burn_grants
 from billing.credits.grants import state_terms
-from billing.credits.ledger import make_entry, write_entries
+from billing.credits.ledger import EntryRow, make_entry, write_entries
 from billing.credits.settling import recur_due
 from billing.lines import LineFact
 from billing.models import CreditEntry, CreditGrant, CreditKind
@@ -85,7 +85,7 @@ def burn_bills(bills: Sequence[Bill], *, at: datetime) -> dict[str, tuple[Applie
     for grant in lock_grants(account_ids, at=at):
         grants[grant.account_id, grant.currency].append(grant)
     applied = read_burned([bill.key for bill in bills], account_ids)
-    entries: list[CreditEntry] = []
+    entries: list[EntryRow] = []
     for bill in bills:
         if bill.key not in applied:
             applied[bill.key] = plan_bill(bill, grants[bill.account_id, bill.currency])
@@ -134,7 +134,7 @@ def plan_bill(bill: Bill, grants: Sequence[CreditGrant]) -> tuple[AppliedCredit,
     )
 
 
-def make_burns(bill: Bill, applied: Iterable[AppliedCredit], *, at: datetime) -> list[CreditEntry]:
+def make_burns(bill: Bill, applied: Iterable[AppliedCredit], *, at: datetime) -> list[EntryRow]:
     return [
         make_entry(
             each.grant_id,
@@ -178,7 +178,7 @@ def refund_burns(account_id: int, *, key: str, at: datetime, by: int | None = No
 
 def list_refunds(
     back: Mapping[int, int], is_void: Mapping[int, bool], *, key: str, at: datetime, by: int | None
-) -> Iterable[CreditEntry]:
+) -> Iterable[EntryRow]:
     for grant_id, amount in back.items():
         yield make_entry(grant_id, CreditKind.REFUNDED, amount, key=key, at=at, by=by)
         if is_void[grant_id]:
