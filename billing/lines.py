@@ -96,13 +96,12 @@ def rate_period(
     end: datetime,
     held: Held,
     part: Fraction = WHOLE,
-    with_digests: bool = False,
 ) -> tuple[LineFact, ...]:
     """What an account's usage of [start, end) costs on a plan, read and rated, with its fees for what is held.
 
     Raises what rate_readings raises.
     """
-    readings = usage.read_totals(account_id=account_id, start=start, end=end, with_digests=with_digests)
+    readings = usage.read_totals(account_id=account_id, start=start, end=end)
     details = read_details(terms.prices, [account_id], start=start, end=end)
     return rate_readings(terms, readings, details[account_id], held=held, part=part)
 
