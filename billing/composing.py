@@ -6,7 +6,7 @@ from django.utils.translation import gettext
 
 from billing.documents import compose_lines
 from billing.items import ONE, ItemFact
-from billing.lines import LineFact, rate_readings
+from billing.lines import LineFact, make_unmetered_line, rate_readings
 from billing.models import LINES_OF_PLAN, ItemKind
 from billing.money import Money
 from billing.period_facts import PeriodFacts
@@ -56,15 +56,9 @@ def raise_to_commitment(facts: PeriodFacts, lines: Iterable[LineFact]) -> Iterat
 
 def make_commitment_line(missing_minor: int, currency: str) -> LineFact:
     missing = Money(missing_minor, currency)
-    return LineFact(
-        position=0,
+    return make_unmetered_line(
         description=gettext("Commitment"),
-        meter_id=None,
-        meter_key=None,
-        meter_name="",
-        unit="",
         quantity=ONE,
-        event_count=None,
         steps=(Step(StepKind.MINIMUM, ONE, missing.amount, missing.amount),),
         amount_exact=missing.amount,
         amount_minor=missing.minor,
@@ -75,15 +69,9 @@ def make_commitment_line(missing_minor: int, currency: str) -> LineFact:
 def make_item_line(item: ItemFact) -> LineFact:
     """The line that bills an item; compose_lines gives it its place."""
     step = Step(StepKind.UNITS, item.quantity, item.unit_amount, item.amount_exact)
-    return LineFact(
-        position=0,
+    return make_unmetered_line(
         description=item.description,
-        meter_id=None,
-        meter_key=None,
-        meter_name="",
-        unit="",
         quantity=item.quantity,
-        event_count=None,
         steps=(step,),
         amount_exact=item.amount_exact,
         amount_minor=item.amount_minor,

@@ -137,20 +137,44 @@ def rate_add_ons(terms: PlanTerms, held: Held, *, first: int) -> Iterator[LineFa
     counts = [(each, held.count_add_on(each.key)) for each in terms.add_ons]
     for position, (add_on, count) in enumerate((pair for pair in counts if pair[1]), start=first):
         rated = add_on.rate(count)
-        yield LineFact(
+        yield make_unmetered_line(
             position=position,
             description=add_on.description,
-            meter_id=None,
-            meter_key=None,
-            meter_name="",
-            unit="",
             quantity=rated.quantity,
-            event_count=None,
             steps=rated.steps,
             amount_exact=rated.amount_exact,
             amount_minor=rated.round(terms.currency).minor,
             kind=LINE_OF_ADD_ON,
         )
+
+
+def make_unmetered_line(
+    *,
+    description: str,
+    quantity: Decimal,
+    steps: tuple[Step, ...],
+    amount_exact: Decimal,
+    amount_minor: int,
+    kind: str,
+    position: int = 0,
+    period: tuple[datetime, datetime] | None = None,
+) -> LineFact:
+    """A line over something else than usage; compose_lines gives it its place."""
+    return LineFact(
+        position=position,
+        description=description,
+        meter_id=None,
+        meter_key=None,
+        meter_name="",
+        unit="",
+        quantity=quantity,
+        event_count=None,
+        steps=steps,
+        amount_exact=amount_exact,
+        amount_minor=amount_minor,
+        kind=kind,
+        period=period,
+    )
 
 
 def rate_line(

@@ -6,7 +6,8 @@ from billing.admin.credits import CreditGrantAdmin, TopUpAdmin, TopUpRuleAdmin
 from billing.admin.invoices import InvoiceAdmin
 from billing.admin.items import InvoiceItemAdmin
 from billing.admin.late import LateChangeAdmin
-from billing.admin.plans import PlanAdmin, PlanVersionAdmin, PriceAdmin
+from billing.admin.plans import PlanAdmin, PlanVersionAdmin
+from billing.admin.prices import PriceAdmin
 from billing.admin.profiles import BillingProfileAdmin, TaxRateAdmin
 from billing.admin.runs import BillingRunAdmin
 from billing.admin.subscriptions import SubscriptionAdmin

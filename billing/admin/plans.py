@@ -1,11 +1,9 @@
 """Plans and their versions. A draft is edited here and published after a question; from then on it is only read."""
 
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
-from django import forms
 from django.contrib import admin, messages
-from django.db import models, transaction
+from django.db import transaction
 from django.db.models import Count, Max, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
@@ -13,79 +11,36 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
-from django.utils.text import capfirst
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from billing.admin.pages import ask_first
-from billing.admin.price_forms import DraftFormSet, PriceForm, RowFormSet
+from billing.admin.price_forms import PriceForm
 from billing.admin.price_imports import import_view, may_import
-from billing.admin.reading import AmountField, ReadOnly, list_sentences
+from billing.admin.prices import DraftRows, WhileDraft, explain_stored_price, is_draft
+from billing.admin.reading import ReadOnly, list_sentences
 from billing.admin.subscriber_move_pages import SubscriberMovePages
-from billing.admin.tier_forms import TierForm, TierFormSet
 from billing.admin.version_history import HistoryPages
 from billing.admin.version_offers import OfferPages
 from billing.admin.whatif import WhatIfPages
-from billing.models import AddOn, Plan, PlanLimit, PlanVersion, Price, PriceRow, Tier
+from billing.models import AddOn, Plan, PlanLimit, PlanVersion, Price
 from billing.plans import InvalidPlan, copy_last_version, publish_version, retire_version
-from billing.price_rows import describe_price
 from billing.rating import InvalidPrice
-from billing.wording import display_amount, explain_price
+from billing.wording import display_amount
 from metering.quantities import format_exact
 
 if TYPE_CHECKING:
     PlanModelAdmin = admin.ModelAdmin[Plan]
     VersionModelAdmin = admin.ModelAdmin[PlanVersion]
-    PriceModelAdmin = admin.ModelAdmin[Price]
     VersionTabularInline = admin.TabularInline[PlanVersion, Plan]
     PriceTabularInline = admin.TabularInline[Price, PlanVersion]
     LimitTabularInline = admin.TabularInline[PlanLimit, PlanVersion]
     AddOnTabularInline = admin.TabularInline[AddOn, PlanVersion]
-    TierTabularInline = admin.TabularInline[Tier, Price]
-    RowTabularInline = admin.TabularInline[PriceRow, Price]
 else:
-    PlanModelAdmin = VersionModelAdmin = PriceModelAdmin = admin.ModelAdmin
-    VersionTabularInline = PriceTabularInline = LimitTabularInline = TierTabularInline = admin.TabularInline
-    RowTabularInline = AddOnTabularInline = admin.TabularInline
+    PlanModelAdmin = VersionModelAdmin = admin.ModelAdmin
+    VersionTabularInline = PriceTabularInline = LimitTabularInline = AddOnTabularInline = admin.TabularInline
 
 SUBSCRIBERS = Count("subscriptions", filter=Q(subscriptions__state="active"), distinct=True)
-
-
-class WhileDraft:
-    """Rows of a plan version, writable until it is published. Inlines are asked about their parent."""
-
-    formfield_overrides: "Mapping[type[models.Field[Any, Any]], Mapping[str, Any]]" = {
-        models.DecimalField: {"form_class": AmountField}
-    }
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return is_draft(obj) and super().has_change_permission(request, obj)  # type: ignore[misc]
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return is_draft(obj) and super().has_delete_permission(request, obj)  # type: ignore[misc]
-
-    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        """The choices of a field are read once for all rows, not once for each."""
-        field = super().formfield_for_foreignkey(db_field, request, **kwargs)  # type: ignore[misc]
-        if isinstance(field, forms.ModelChoiceField):
-            field.choices = list(cast("Iterable[Any]", field.choices))
-        return field
-
-
-class DraftRows(WhileDraft):
-    """The same for inlines, which are also asked whether rows may be added to that parent."""
-
-    formset: type[Any] = DraftFormSet
-
-    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        """In a table only the column is named; who cannot see it hears the name with each field."""
-        field = super().formfield_for_dbfield(db_field, request, **kwargs)  # type: ignore[misc]
-        if field is not None:
-            field.widget.attrs.setdefault("aria-label", capfirst(field.label or ""))
-        return field
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return is_draft(obj) and super().has_add_permission(request, obj)  # type: ignore[misc]
 
 
 class StatusFilter(admin.SimpleListFilter):
@@ -97,12 +52,6 @@ class StatusFilter(admin.SimpleListFilter):
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[PlanVersion]) -> QuerySet[PlanVersion]:
         return queryset.filter(published_at__isnull=self.value() == "draft") if self.value() else queryset
-
-
-def is_draft(subject: PlanVersion | Price | None) -> bool:
-    if isinstance(subject, Price):
-        subject = subject.version
-    return subject is None or subject.published_at is None
 
 
 class VersionInline(ReadOnly, VersionTabularInline):
@@ -222,21 +171,6 @@ class LimitInline(DraftRows, LimitTabularInline):
 class AddOnInline(DraftRows, AddOnTabularInline):
     model = AddOn
     fields = ["position", "key", "description", "unit_amount", "max_quantity"]
-    extra = 0
-
-
-class TierInline(DraftRows, TierTabularInline):
-    model = Tier
-    form = TierForm
-    formset = TierFormSet
-    fields = ["position", "up_to", "unit_amount", "flat_amount", "rate_percent", "package_size"]
-    extra = 0
-
-
-class RowInline(DraftRows, RowTabularInline):
-    model = PriceRow
-    formset = RowFormSet
-    fields = ["position", "values", "unit_amount"]
     extra = 0
 
 
@@ -388,69 +322,3 @@ class PlanVersionAdmin(WhatIfPages, SubscriberMovePages, HistoryPages, OfferPage
             template="admin/billing/planversion/publish_confirmation.html",
             drafts=[(draft, self.in_words(draft)) for draft in drafts],
         )
-
-
-def explain_stored_price(price: Price, currency: str) -> list[str]:
-    """In words; where a draft makes no sense yet, what is wrong with it."""
-    try:
-        return explain_price(describe_price(price), price.meter.unit if price.meter else "", currency)
-    except InvalidPrice as error:
-        return [str(error)]
-
-
-@admin.register(Price)
-class PriceAdmin(WhileDraft, PriceModelAdmin):
-    """The page of one price with its tiers, reached from its version."""
-
-    form = PriceForm
-    fieldsets = [
-        (
-            None,
-            {
-                "fields": [
-                    "version",
-                    "position",
-                    "description",
-                    "model",
-                    "meter",
-                    "unit_amount",
-                    "per_seat",
-                    "included_units",
-                ]
-            },
-        ),
-        (_("Bounds"), {"fields": ["minimum", "cap", "first_tier_flat_at_zero"]}),
-        (_("Package"), {"fields": ["package_size", "package_rounding"]}),
-        (_("Dimensions"), {"fields": ["dimensions"]}),
-        (
-            _("Percentage"),
-            {
-                "fields": [
-                    "rate_percent",
-                    "transaction_fee",
-                    "free_amount",
-                    "free_transactions",
-                    "transaction_minimum",
-                    "transaction_maximum",
-                ]
-            },
-        ),
-        (
-            _("Conversion"),
-            {"fields": ["multiply_by", "divide_by", "conversion_rounding", "conversion_places", "conversion_unit"]},
-        ),
-    ]
-    readonly_fields = ["version"]
-    list_select_related = ["version__plan", "meter"]
-    list_display = ["description", "version", "model", "meter"]
-    search_fields = ["description", "version__plan__name"]
-    inlines = [TierInline, RowInline]
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Price]:
-        return super().get_queryset(request).select_related("version__plan", "meter")
-
-    def has_module_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_add_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
-        return False

@@ -48,6 +48,7 @@ from billing.models.profiles import TaxRate as TaxRate
 from billing.models.progress import Progress as Progress
 from billing.models.progress import ThresholdPassed as ThresholdPassed
 from billing.models.runs import ENTRY_OPEN as ENTRY_OPEN
+from billing.models.runs import RUN_MOVING as RUN_MOVING
 from billing.models.runs import RUN_UNDER_WAY as RUN_UNDER_WAY
 from billing.models.runs import BillingRun as BillingRun
 from billing.models.runs import BillingRunEntry as BillingRunEntry

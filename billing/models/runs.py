@@ -21,6 +21,9 @@ class RunState(models.TextChoices):
 RUN_UNDER_WAY = [RunState.PREVIEWING.value, RunState.AWAITING.value, RunState.ISSUING.value]
 
 
+RUN_MOVING = [RunState.PREVIEWING.value, RunState.ISSUING.value]  # work on it is under way
+
+
 class BillingRun(models.Model):
     """What was due at a moment, `at`: every period whose grace was over, and that was in no other run.
 

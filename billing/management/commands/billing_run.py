@@ -9,7 +9,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from billing.models import BillingRun, EntryState, RunState
+from billing.models import RUN_MOVING, BillingRun, EntryState, RunState
 from billing.runs import reports
 from billing.runs.moves import RunRefused, UnknownRun, approve_run, cancel_run, read_run, read_seen, retry_entries
 from billing.runs.opening import BILL_PART, PREVIEW_PART, NothingDue, list_parts, open_run
@@ -18,7 +18,6 @@ from billing.wording import display_money
 from jobs import queue
 
 SHOWN = 20
-MOVING = (RunState.PREVIEWING, RunState.ISSUING)
 
 
 class Command(BaseCommand):
@@ -78,11 +77,11 @@ class Command(BaseCommand):
     def see_through(self, run: BillingRun, *, seconds: int) -> BillingRun:
         """Do each part that no worker has; then wait for those that one has."""
         kind = PREVIEW_PART if run.state == RunState.PREVIEWING else BILL_PART
-        for part in list_parts(run) if run.state in MOVING else []:
+        for part in list_parts(run) if run.state in RUN_MOVING else []:
             queue.do_now(kind, part, clock=timezone.now)
         deadline = time.monotonic() + seconds
         run = read_run(run.pk)
-        while run.state in MOVING and time.monotonic() < deadline:
+        while run.state in RUN_MOVING and time.monotonic() < deadline:
             time.sleep(0.5)
             run = read_run(run.pk)
         return run
