@@ -45,14 +45,30 @@ class JobContext:
 
 
 HandlerFunction = Callable[[JobContext], None]
+Ending = Callable[[], object]
+ErrandFunction = Callable[[JobContext], Ending | None]
+
+
+class Postponed(Exception):
+    """Raised by a job that cannot be done yet: it is put back until then, and the attempt does not count.
+
+    What its transaction did is undone. `why` is shown where a failure would be.
+    """
+
+    def __init__(self, until: datetime, why: str = "") -> None:
+        super().__init__(why or f"postponed until {until}")
+        self.until, self.why = until, why
 
 
 @dataclass(frozen=True, slots=True)
 class Handler:
+    """`run` does the job in one transaction with its mark, or, as an errand, before the transaction of the mark."""
+
     kind: str
     lease: timedelta
     max_attempts: int
-    run: HandlerFunction
+    run: HandlerFunction | ErrandFunction
+    is_errand: bool = False
 
 
 HANDLERS: dict[str, Handler] = {}
@@ -67,20 +83,46 @@ def handler(
     reports: after it another worker takes over. The function runs inside one transaction together with the mark
     "done", so it must not commit, wait for people or talk to other services.
     """
-    if lease <= timedelta(0) or max_attempts < 1:
-        raise ValueError(f"{kind}: a handler needs a lease above zero and at least one attempt")
+    require_terms(kind, lease, max_attempts)
 
     def register(function: HandlerFunction) -> HandlerFunction:
-        known = HANDLERS.get(kind)
-        if known and name_function(known.run) != name_function(function):
-            raise HandlerAlreadyRegistered(f"{kind} is already done by {name_function(known.run)}")
-        HANDLERS[kind] = Handler(kind, lease, max_attempts, function)
+        register_handler(Handler(kind, lease, max_attempts, function))
         return function
 
     return register
 
 
-def name_function(function: HandlerFunction) -> str:
+def errand(
+    kind: str, *, lease: timedelta = DEFAULT_LEASE, max_attempts: int = 10
+) -> Callable[[ErrandFunction], ErrandFunction]:
+    """Register the decorated function as the one that does jobs of this kind outside of a transaction.
+
+    It may talk to other services and commit transactions of its own, so each of its steps must bear being done again:
+    a worker may die after any of them. What is to be committed together with the mark "done", exactly once, it returns
+    as a function without arguments. Everything else is as for `handler`.
+    """
+    require_terms(kind, lease, max_attempts)
+
+    def register(function: ErrandFunction) -> ErrandFunction:
+        register_handler(Handler(kind, lease, max_attempts, function, is_errand=True))
+        return function
+
+    return register
+
+
+def require_terms(kind: str, lease: timedelta, max_attempts: int) -> None:
+    if lease <= timedelta(0) or max_attempts < 1:
+        raise ValueError(f"{kind}: a handler needs a lease above zero and at least one attempt")
+
+
+def register_handler(new: Handler) -> None:
+    known = HANDLERS.get(new.kind)
+    if known and name_function(known.run) != name_function(new.run):
+        raise HandlerAlreadyRegistered(f"{new.kind} is already done by {name_function(known.run)}")
+    HANDLERS[new.kind] = new
+
+
+def name_function(function: HandlerFunction | ErrandFunction) -> str:
     return f"{function.__module__}.{function.__qualname__}"
 
 

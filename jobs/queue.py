@@ -9,10 +9,13 @@ from typing import Any
 
 from django.db import connection, transaction
 
+from jobs.backoff import draw_backoff
 from jobs.handlers import (
     HandlerAlreadyRegistered,
     JobContext,
+    Postponed,
     UnknownJobKind,
+    errand,
     find_handler,
     handler,
     list_kinds,
@@ -25,10 +28,13 @@ __all__ = [
     "HandlerAlreadyRegistered",
     "JobContext",
     "JobFact",
+    "Postponed",
     "UnknownJob",
     "UnknownJobKind",
     "do_now",
+    "draw_backoff",
     "enqueue",
+    "errand",
     "handler",
     "list_kinds",
     "read_dead",

@@ -3,7 +3,9 @@
 The claim is committed on its own and takes a lease under a fresh token. The handler then runs in ONE transaction
 whose last statement marks the row done *where the token is still ours*: either both its effect and the mark are
 committed, or neither is. The row is not locked while the handler works, so that its progress and its lease can be
-renewed from outside and a worker that hangs can be replaced; whoever lost the lease cannot commit.
+renewed from outside and a worker that hangs can be replaced; whoever lost the lease cannot commit. An errand does
+its work, which may be with other services, between the claim and that transaction, which then holds the mark and what
+the errand left to be committed with it.
 """
 
 import logging
@@ -11,6 +13,7 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -18,7 +21,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from jobs.backoff import draw_backoff
-from jobs.handlers import JobContext, find_handler, find_lease
+from jobs.handlers import JobContext, Postponed, find_handler, find_lease
 from jobs.models import Job, JobState
 from jobs.progress import LeaseLost, ProgressReporter
 
@@ -57,6 +60,8 @@ def run_job(job_id: int, *, clock: Clock) -> JobState | None:
     except LeaseLost as loss:
         logger.warning("Attempt %s was given up: %s. Is its lease too short?", claim.attempt, loss)
         return None
+    except Postponed as wait:
+        return postpone_job(claim, wait)
     except Exception as error:  # a handler may fail in any way; the row remembers how, and the worker lives on
         logger.warning("Job %s (%s %s) failed", claim.job_id, claim.kind, claim.key, exc_info=True)
         return record_failure(claim, error, at=clock())
@@ -95,14 +100,30 @@ def bury_job(job: Job, *, at: datetime) -> None:
 
 
 def perform_job(claim: Claim, *, clock: Clock) -> None:
-    """Run the handler and mark the job done, in one transaction. Raises LeaseLost, and whatever the handler raises."""
+    """Run the handler and mark the job done, in one transaction; an errand before it, its ending in it.
+
+    Raises LeaseLost, and whatever the handler raises.
+    """
     handler = find_handler(claim.kind)
     report = ProgressReporter(job_id=claim.job_id, token=claim.token, lease=handler.lease, clock=clock)
+    context = JobContext(claim.job_id, claim.kind, claim.key, claim.payload, claim.attempt, claim.at, reporter=report)
+    ending = handler.run(context) if handler.is_errand else partial(handler.run, context)
     with transaction.atomic(durable=True):
-        handler.run(
-            JobContext(claim.job_id, claim.kind, claim.key, claim.payload, claim.attempt, claim.at, reporter=report)
-        )
+        if ending:
+            ending()
         release_job(claim, state=JobState.DONE, finished_at=clock(), error="")
+
+
+def postpone_job(claim: Claim, wait: Postponed) -> JobState | None:
+    """Queue the job again for the time it asked for, its attempt given back. None when the lease is lost."""
+    try:
+        release_job(
+            claim, state=JobState.QUEUED, run_at=wait.until, attempts=claim.attempt - 1, error=clean_text(wait.why)
+        )
+    except LeaseLost as loss:
+        logger.warning("Attempt %s was not postponed: %s.", claim.attempt, loss)
+        return None
+    return JobState.QUEUED
 
 
 def record_failure(claim: Claim, error: Exception, *, at: datetime) -> JobState | None:
@@ -127,5 +148,8 @@ def release_job(claim: Claim, **changes: Any) -> None:
 
 def describe_error(error: Exception) -> str:
     """The end of the traceback, as text that PostgreSQL can store whatever the message holds."""
-    text = "".join(traceback.format_exception(error))[-ERROR_LENGTH:]
-    return text.encode("utf-8", "backslashreplace").decode("utf-8").replace("\x00", "\\x00")
+    return clean_text("".join(traceback.format_exception(error)))
+
+
+def clean_text(text: str) -> str:
+    return text[-ERROR_LENGTH:].encode("utf-8", "backslashreplace").decode("utf-8").replace("\x00", "\\x00")

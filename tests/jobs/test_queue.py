@@ -15,6 +15,7 @@ from jobs.queue import (
     UnknownJobKind,
     do_now,
     enqueue,
+    errand,
     handler,
     read_dead,
     retry_dead,
@@ -137,6 +138,8 @@ def test_one_kind_has_one_handler(monkeypatch: pytest.MonkeyPatch):
 def test_a_handler_without_time_or_attempts_is_refused(terms: dict[str, object]):
     with pytest.raises(ValueError, match="a lease above zero and at least one attempt"):
         handler("tests.mine", **terms)
+    with pytest.raises(ValueError, match="a lease above zero and at least one attempt"):
+        errand("tests.mine", **terms)
 
 
 def test_a_handler_can_be_called_without_a_runner():
