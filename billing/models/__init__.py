@@ -55,6 +55,8 @@ from billing.models.runs import BillingRunEntry as BillingRunEntry
 from billing.models.runs import EntryState as EntryState
 from billing.models.runs import RunState as RunState
 from billing.models.runs import SkipReason as SkipReason
+from billing.models.stripe_customers import CustomerProblem as CustomerProblem
+from billing.models.stripe_customers import StripeCustomer as StripeCustomer
 from billing.models.stripe_drifts import DriftAct as DriftAct
 from billing.models.stripe_drifts import DriftState as DriftState
 from billing.models.stripe_drifts import StripeDrift as StripeDrift
@@ -63,6 +65,7 @@ from billing.models.stripe_events import StripeCursor as StripeCursor
 from billing.models.stripe_events import StripeEvent as StripeEvent
 from billing.models.stripe_events import StripeEventOrigin as StripeEventOrigin
 from billing.models.stripe_events import StripeEventState as StripeEventState
+from billing.models.stripe_subscriptions import StripeSubscription as StripeSubscription
 from billing.models.subscriptions import LIVE as LIVE
 from billing.models.subscriptions import Period as Period
 from billing.models.subscriptions import Subscription as Subscription
