@@ -41,13 +41,16 @@ def find_lone_stripe_secret(environ: Mapping[str, str]) -> list[str]:
     return [f"{missing[0]} is missing ({lone} is set: Stripe needs both)"]
 
 
-def read_stripe_secrets(environ: Mapping[str, str]) -> tuple[str, str]:
-    """Secret key and webhook secret, both empty when Stripe is not used. Raises ImproperlyConfigured for one alone."""
+def read_stripe_secrets(environ: Mapping[str, str]) -> tuple[str, list[str]]:
+    """Secret key and webhook secrets, both empty when Stripe is not used. Raises ImproperlyConfigured for one alone.
+
+    Several secrets, with commas between, are all believed: of each endpoint, and the previous one while one is changed.
+    """
     problems = find_lone_stripe_secret(environ)
     if problems:
         raise ImproperlyConfigured(problems[0])
-    key, webhook_secret = (environ.get(name, "") for name in STRIPE_PAIR)
-    return key, webhook_secret
+    key, webhook_secrets = (environ.get(name, "") for name in STRIPE_PAIR)
+    return key, [secret.strip() for secret in webhook_secrets.split(",") if secret.strip()]
 
 
 def read_or_make_key(path: Path) -> str:

@@ -142,7 +142,11 @@ DJANGO_STRUCTLOG_STATUS_START_LOG_LEVEL = logging.DEBUG  # one line a request: h
 DJANGO_STRUCTLOG_STATUS_4XX_LOG_LEVEL = logging.INFO
 
 # Stripe: both secrets or none
-STRIPE_SECRET_KEY, STRIPE_WEBHOOK_SECRET = read_stripe_secrets(env.ENVIRON)
+STRIPE_SECRET_KEY, STRIPE_WEBHOOK_SECRETS = read_stripe_secrets(env.ENVIRON)
+STRIPE_ACCOUNT = env.str("STRIPE_ACCOUNT", "")  # our own acct_…: events of an organisation name it, others are not ours
+STRIPE_WEBHOOK_BODY_MAX_BYTES = 2 * 1024 * 1024
+STRIPE_WEBHOOK_TOLERANCE = timedelta(minutes=5)  # how far a signature's time may be from ours, either way
+STRIPE_CATCH_UP_OVERLAP = timedelta(minutes=30)  # events are listed a little late, and not in order
 
 # Background work
 CELERY_TASK_ACKS_LATE = True

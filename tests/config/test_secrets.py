@@ -55,10 +55,15 @@ def test_one_complaint_holds_every_problem():
 
 
 def test_both_stripe_secrets_or_none():
-    assert read_stripe_secrets({}) == ("", "")
-    assert read_stripe_secrets({"STRIPE_SECRET_KEY": "a", "STRIPE_WEBHOOK_SECRET": "b"}) == ("a", "b")
+    assert read_stripe_secrets({}) == ("", [])
+    assert read_stripe_secrets({"STRIPE_SECRET_KEY": "a", "STRIPE_WEBHOOK_SECRET": "b"}) == ("a", ["b"])
     with pytest.raises(ImproperlyConfigured, match="STRIPE_WEBHOOK_SECRET is missing"):
         read_stripe_secrets({"STRIPE_SECRET_KEY": "a"})
+
+
+def test_several_webhook_secrets_are_kept_in_order():
+    environ = {"STRIPE_SECRET_KEY": "a", "STRIPE_WEBHOOK_SECRET": "new, old,"}
+    assert read_stripe_secrets(environ) == ("a", ["new", "old"])
 
 
 def test_the_development_key_is_made_once_private_and_long(tmp_path: Path):
