@@ -65,6 +65,12 @@ from billing.models.stripe_events import StripeCursor as StripeCursor
 from billing.models.stripe_events import StripeEvent as StripeEvent
 from billing.models.stripe_events import StripeEventOrigin as StripeEventOrigin
 from billing.models.stripe_events import StripeEventState as StripeEventState
+from billing.models.stripe_invoices import StripeCreditNote as StripeCreditNote
+from billing.models.stripe_invoices import StripeDispute as StripeDispute
+from billing.models.stripe_invoices import StripeInvoice as StripeInvoice
+from billing.models.stripe_invoices import StripeInvoiceRole as StripeInvoiceRole
+from billing.models.stripe_invoices import StripeInvoiceState as StripeInvoiceState
+from billing.models.stripe_invoices import StripeInvoiceStep as StripeInvoiceStep
 from billing.models.stripe_subscriptions import StripeSubscription as StripeSubscription
 from billing.models.subscriptions import LIVE as LIVE
 from billing.models.subscriptions import Period as Period
