@@ -9,6 +9,8 @@ from django.core.exceptions import ImproperlyConfigured
 
 SHORTEST_KEY = 50
 STRIPE_PAIR = ("STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRET")
+STRIPE_API, STRIPE_METERS = "https://api.stripe.com", "https://meter-events.stripe.com"
+LIVE_KEYS = ("sk_live", "rk_live")
 REQUIRED = {
     "SECRET_KEY": f"at least {SHORTEST_KEY} random characters",
     "DATABASE_URL": "postgres://user:password@host/name",
@@ -51,6 +53,34 @@ def read_stripe_secrets(environ: Mapping[str, str]) -> tuple[str, list[str]]:
         raise ImproperlyConfigured(problems[0])
     key, webhook_secrets = (environ.get(name, "") for name in STRIPE_PAIR)
     return key, [secret.strip() for secret in webhook_secrets.split(",") if secret.strip()]
+
+
+def find_stripe_problems(key: str, *, api_base: str, meter_events_base: str, is_debug: bool) -> list[str]:
+    """Why Stripe must not be called like this, one line each, never a value; none without a key.
+
+    A live key goes to Stripe's own addresses alone, and nothing that runs in debug mode talks to Stripe itself.
+    """
+    if not key:
+        return []
+    problems = []
+    is_ours = {
+        "STRIPE_API_BASE": api_base != STRIPE_API,
+        "STRIPE_METER_EVENTS_BASE": meter_events_base != STRIPE_METERS,
+    }
+    if key.startswith(LIVE_KEYS):
+        problems += [f"{name} is not Stripe's (STRIPE_SECRET_KEY is live)" for name, other in is_ours.items() if other]
+    if is_debug:
+        problems += [
+            f"{name} is Stripe's (DEBUG is on: name a simulator)" for name, other in is_ours.items() if not other
+        ]
+    return problems
+
+
+def refuse_unsafe_stripe(key: str, *, api_base: str, meter_events_base: str, is_debug: bool) -> None:
+    """Raise ImproperlyConfigured where Stripe must not be called like this."""
+    problems = find_stripe_problems(key, api_base=api_base, meter_events_base=meter_events_base, is_debug=is_debug)
+    if problems:
+        raise ImproperlyConfigured("Stripe is not called:\n" + "\n".join(f"  {line}" for line in problems))
 
 
 def read_or_make_key(path: Path) -> str:

@@ -55,6 +55,9 @@ from billing.models.runs import BillingRunEntry as BillingRunEntry
 from billing.models.runs import EntryState as EntryState
 from billing.models.runs import RunState as RunState
 from billing.models.runs import SkipReason as SkipReason
+from billing.models.stripe_calls import StripeCall as StripeCall
+from billing.models.stripe_calls import StripeCallState as StripeCallState
+from billing.models.stripe_calls import StripeReads as StripeReads
 from billing.models.stripe_customers import CustomerProblem as CustomerProblem
 from billing.models.stripe_customers import StripeCustomer as StripeCustomer
 from billing.models.stripe_drifts import DriftAct as DriftAct

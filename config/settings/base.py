@@ -10,7 +10,7 @@ import environ
 from csp.constants import NONE, SELF
 
 from config.logs import build_logging
-from config.secrets import read_stripe_secrets
+from config.secrets import STRIPE_API, STRIPE_METERS, read_stripe_secrets, refuse_unsafe_stripe
 
 env = environ.Env()
 
@@ -147,6 +147,12 @@ STRIPE_ACCOUNT = env.str("STRIPE_ACCOUNT", "")  # our own acct_…: events of an
 STRIPE_WEBHOOK_BODY_MAX_BYTES = 2 * 1024 * 1024
 STRIPE_WEBHOOK_TOLERANCE = timedelta(minutes=5)  # how far a signature's time may be from ours, either way
 STRIPE_CATCH_UP_OVERLAP = timedelta(minutes=30)  # events are listed a little late, and not in order
+STRIPE_API_BASE = (env.str("STRIPE_API_BASE", "") or STRIPE_API).rstrip("/")
+STRIPE_METER_EVENTS_BASE = (env.str("STRIPE_METER_EVENTS_BASE", "") or STRIPE_METERS).rstrip("/")
+STRIPE_TIMEOUT = env.int("STRIPE_TIMEOUT", 20)  # seconds for one answer; each call is tried three times
+refuse_unsafe_stripe(
+    STRIPE_SECRET_KEY, api_base=STRIPE_API_BASE, meter_events_base=STRIPE_METER_EVENTS_BASE, is_debug=DEBUG
+)
 
 # Background work
 CELERY_TASK_ACKS_LATE = True

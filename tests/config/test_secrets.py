@@ -5,7 +5,14 @@ from threading import Thread
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from config.secrets import read_or_make_key, read_stripe_secrets, require_production
+from config.secrets import (
+    STRIPE_API,
+    STRIPE_METERS,
+    find_stripe_problems,
+    read_or_make_key,
+    read_stripe_secrets,
+    require_production,
+)
 
 WHOLE = {
     "SECRET_KEY": "k" * 50,
@@ -85,3 +92,24 @@ def test_processes_that_start_together_agree_on_the_key(tmp_path: Path):
         thread.join()
     assert len(set(keys)) == 1
     assert len(keys) == 8
+
+
+@pytest.mark.parametrize(
+    ("key", "api", "meters", "is_debug", "problems"),
+    [
+        ("", "http://127.0.0.1", "http://127.0.0.1", True, []),
+        ("sk_test_1", STRIPE_API, STRIPE_METERS, False, []),
+        ("sk_test_1", "http://127.0.0.1", "http://127.0.0.1", True, []),
+        ("rk_live_1", STRIPE_API, STRIPE_METERS, False, []),
+        ("rk_live_1", "https://api.stripe.com.example", STRIPE_METERS, False, ["STRIPE_API_BASE is not Stripe's"]),
+        ("sk_live_1", STRIPE_API, "http://127.0.0.1", False, ["STRIPE_METER_EVENTS_BASE is not Stripe's"]),
+        ("sk_test_1", STRIPE_API, "http://127.0.0.1", True, ["STRIPE_API_BASE is Stripe's"]),
+    ],
+)
+def test_a_live_key_stays_with_stripe_and_debug_mode_away_from_it(
+    key: str, api: str, meters: str, is_debug: bool, problems: list[str]
+):
+    found = find_stripe_problems(key, api_base=api, meter_events_base=meters, is_debug=is_debug)
+
+    assert [line.partition(" (")[0] for line in found] == problems
+    assert not any(key in line for line in found if key)
