@@ -1,5 +1,6 @@
 """What the clock and the job runner start."""
 
+from collections.abc import Callable
 from datetime import timedelta
 
 from celery import shared_task
@@ -13,7 +14,10 @@ from billing.late import leftovers
 from billing.late import settling as late_settling
 from billing.runs import moves, work
 from billing.runs.opening import BILL_PART, PREVIEW_PART
-from jobs.queue import JobContext, handler
+from billing.stripe.client import is_on
+from billing.stripe.inbox import catching_up, handling
+from billing.stripe.inbox.storing import HANDLE_EVENT
+from jobs.queue import JobContext, errand, handler
 
 
 @shared_task
@@ -122,3 +126,17 @@ def remind_of_unpaid() -> None:
 def remind_one(job: JobContext) -> None:
     """The job's key is the invoice's id and the number of the reminder."""
     dunning.remind(job.payload["invoice"], job.payload["number"], at=job.at)
+
+
+@errand(HANDLE_EVENT)
+def handle_event_of_stripe(job: JobContext) -> Callable[[], None] | None:
+    """The job's key is the event's id at Stripe and how often it was replayed."""
+    return handling.handle_event(job.payload["event"], at=job.at)
+
+
+@shared_task
+def catch_up_with_stripe() -> None:
+    """Beat's task: mark events that could not be handled, and keep those that Stripe could not tell."""
+    handling.mark_failed()
+    if is_on():
+        catching_up.catch_up(timezone.now())

@@ -1,4 +1,4 @@
-"""The API's short way: it has no session, no user, no language and no form, so what makes them is passed by."""
+"""The short way of the API and the webhook: no session, user, language or form, so what makes them is passed by."""
 
 from collections.abc import Callable
 from http import HTTPStatus
@@ -8,13 +8,13 @@ from django.core.handlers.exception import convert_exception_to_response
 from django.http import HttpRequest, HttpResponse
 from django.urls import resolve
 
-API = "/api/v1/"
+DIRECT = ("/api/v1/", "/stripe/webhook/")
 
 Answer = Callable[[HttpRequest], HttpResponse]
 
 
 class DirectApiMiddleware:
-    """Stands before the middleware that only pages need: what lies below `/api/v1/` goes from here to its view.
+    """Stands before the middleware that only pages need: what lies below `DIRECT` goes from here to its view.
 
     A quarter of what Django costs for a small request. The answers keep what stands before: log, policy, headers.
     """
@@ -24,7 +24,7 @@ class DirectApiMiddleware:
         self.call_view = cast(Answer, convert_exception_to_response(call_view))
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if not request.path_info.startswith(API):
+        if not request.path_info.startswith(DIRECT):
             return self.get_response(request)
         response = self.call_view(request)
         has_body = not response.streaming and response.status_code != HTTPStatus.NO_CONTENT

@@ -17,5 +17,6 @@ urlpatterns = [
     path("api/v1/", include("metering.urls")),
     path("api/v1/", include("portal.rest.urls")),
     path("api/", include("metering.rest.documentation_urls")),
+    path("stripe/", include("billing.stripe.urls")),
     path("", include("portal.urls")),
 ]
