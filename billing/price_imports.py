@@ -14,7 +14,7 @@ from billing import plans
 from billing.catalogue_files import CatalogueFile, Faults, MeterEntry, PlanEntry, VersionEntry, parse_catalogue
 from billing.models import Plan, PlanVersion
 from billing.plans import PlanTerms, check_limit, describe_version, load_versions
-from billing.rating import PriceTerms
+from billing.rating import ChargedBy, PriceTerms
 from billing.wording import explain_price
 from metering import meters
 
@@ -229,4 +229,5 @@ def list_differences(before: PlanTerms | None, after: PlanTerms) -> list[str]:
 
 def put_in_words(price: PriceTerms, currency: str) -> str:
     unit = meters.find_meter(price.meter_key).unit if price.meter_key else ""
-    return "; ".join(explain_price(price, unit, currency))
+    by_lines = ["charged by lines"] if price.charged_by is ChargedBy.LINES else []
+    return "; ".join([*explain_price(price, unit, currency), *by_lines])

@@ -5,6 +5,7 @@ from typing import Any
 
 from billing.models import PlanVersion, Price, PriceRow, Tier
 from billing.rating import (
+    ChargedBy,
     Conversion,
     DimensionPrice,
     PercentageTerms,
@@ -44,6 +45,7 @@ def describe_terms(price: Price, *, tiers: tuple[TierTerms, ...], table: tuple[D
         minimum=price.minimum,
         cap=price.cap,
         per_seat=price.per_seat,
+        charged_by=ChargedBy(price.charged_by),
     )
 
 
@@ -93,6 +95,7 @@ def store_prices(version: PlanVersion, prices: Iterable[PriceTerms]) -> None:
             minimum=terms.minimum,
             cap=terms.cap,
             per_seat=terms.per_seat,
+            charged_by=terms.charged_by.value,
             **list_conversion_fields(terms.conversion),
             **list_percentage_fields(terms.percentage),
         )

@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy as _
 from billing.admin.pages import ask_first
 from billing.admin.price_forms import PriceForm
 from billing.admin.price_imports import import_view, may_import
-from billing.admin.prices import DraftRows, WhileDraft, explain_stored_price, is_draft
+from billing.admin.prices import DraftRows, WhileDraft, explain_stored_charging, explain_stored_price, is_draft
 from billing.admin.reading import ReadOnly, list_sentences
 from billing.admin.subscriber_move_pages import SubscriberMovePages
 from billing.admin.version_history import HistoryPages
@@ -174,6 +174,12 @@ class AddOnInline(DraftRows, AddOnTabularInline):
     extra = 0
 
 
+def tell_price(price: Price, currency: str) -> list[str]:
+    """As a customer reads it; and of usage by whom it is charged where that is through Stripe."""
+    charging = [explain_stored_charging(price, currency)] if price.meter_id else []
+    return [*explain_stored_price(price, currency), *charging]
+
+
 @admin.register(PlanVersion)
 class PlanVersionAdmin(WhatIfPages, SubscriberMovePages, HistoryPages, OfferPages, WhileDraft, VersionModelAdmin):
     list_display = ["__str__", "currency", "interval", "status", "offered_from", "retired_at", "subscribers"]
@@ -247,9 +253,9 @@ class PlanVersionAdmin(WhatIfPages, SubscriberMovePages, HistoryPages, OfferPage
 
     @admin.display(description=_("in words"))
     def in_words(self, version: PlanVersion) -> SafeString | str:
-        """Each price, then each limit, as a customer would read them."""
+        """Each price, then each limit, as a customer would read them, and how a price is charged through Stripe."""
         prices = version.prices.select_related("meter").prefetch_related("tiers", "rows")
-        rows = [(price.description, list_sentences(explain_stored_price(price, version.currency))) for price in prices]
+        rows = [(price.description, list_sentences(tell_price(price, version.currency))) for price in prices]
         for limit in version.limits.select_related("meter").order_by("meter__key"):
             amount = format_exact(limit.quantity, limit.meter.unit)
             text = gettext("%(amount)s a period, then refused") if limit.is_hard else gettext("%(amount)s a period")

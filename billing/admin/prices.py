@@ -17,6 +17,7 @@ from billing.admin.tier_forms import TierForm, TierFormSet
 from billing.models import PlanVersion, Price, PriceRow, Tier
 from billing.price_rows import describe_price
 from billing.rating import InvalidPrice
+from billing.stripe.modes import describe_meter, explain_charging
 from billing.wording import explain_price
 
 if TYPE_CHECKING:
@@ -94,6 +95,14 @@ def explain_stored_price(price: Price, currency: str) -> list[str]:
         return [str(error)]
 
 
+def explain_stored_charging(price: Price, currency: str) -> str:
+    """By whom it is charged through Stripe, and why; a draft that makes no sense yet is charged by nobody."""
+    try:
+        return explain_charging(describe_price(price), describe_meter(price), currency)
+    except InvalidPrice:
+        return "–"
+
+
 @admin.register(Price)
 class PriceAdmin(WhileDraft, PriceModelAdmin):
     """The page of one price with its tiers, reached from its version."""
@@ -131,12 +140,13 @@ class PriceAdmin(WhileDraft, PriceModelAdmin):
                 ]
             },
         ),
+        (_("Stripe"), {"fields": ["charged_by", "charging"]}),
         (
             _("Conversion"),
             {"fields": ["multiply_by", "divide_by", "conversion_rounding", "conversion_places", "conversion_unit"]},
         ),
     ]
-    readonly_fields = ["version"]
+    readonly_fields = ["version", "charging"]
     list_select_related = ["version__plan", "meter"]
     list_display = ["description", "version", "model", "meter"]
     search_fields = ["description", "version__plan__name"]
@@ -144,6 +154,10 @@ class PriceAdmin(WhileDraft, PriceModelAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Price]:
         return super().get_queryset(request).select_related("version__plan", "meter")
+
+    @admin.display(description=_("which comes to"))
+    def charging(self, price: Price) -> str:
+        return explain_stored_charging(price, price.version.currency)
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return False

@@ -75,6 +75,10 @@ from billing.models.stripe_invoices import StripeInvoiceRole as StripeInvoiceRol
 from billing.models.stripe_invoices import StripeInvoiceState as StripeInvoiceState
 from billing.models.stripe_invoices import StripeInvoiceStep as StripeInvoiceStep
 from billing.models.stripe_subscriptions import StripeSubscription as StripeSubscription
+from billing.models.stripe_usage import MeterEventState as MeterEventState
+from billing.models.stripe_usage import StripeMeterEvent as StripeMeterEvent
+from billing.models.stripe_usage import StripeMode as StripeMode
+from billing.models.stripe_usage import StripeTally as StripeTally
 from billing.models.subscriptions import LIVE as LIVE
 from billing.models.subscriptions import Period as Period
 from billing.models.subscriptions import Subscription as Subscription

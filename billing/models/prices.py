@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 from billing.models.columns import PERCENT, QUANTITY, UNIT_PRICE
 from billing.models.plans import PlanVersion
-from billing.rating import PriceModel, Rounding, trim
+from billing.rating import ChargedBy, PriceModel, Rounding, trim
 
 PRICE_MODELS = [
     (PriceModel.FLAT.value, _("flat fee")),
@@ -23,6 +23,10 @@ ROUNDINGS = [
     (Rounding.UP.value, _("up")),
     (Rounding.HALF.value, _("half up")),
     (Rounding.DOWN.value, _("down")),
+]
+CHARGED_BY = [
+    (ChargedBy.AUTOMATIC.value, _("Stripe's meters where they can, else lines")),
+    (ChargedBy.LINES.value, _("lines of our own")),
 ]
 TIERED = [PriceModel.GRADUATED.value, PriceModel.VOLUME.value, PriceModel.GRADUATED_PERCENTAGE.value]
 
@@ -95,6 +99,13 @@ class Price(models.Model):
         blank=True,
         help_text=_("The meter's dimensions it depends on."),
         verbose_name=_("dimensions"),
+    )
+    charged_by = models.CharField(
+        _("charged through Stripe by"),
+        max_length=10,
+        choices=CHARGED_BY,
+        default=ChargedBy.AUTOMATIC.value,
+        help_text=_("Of accounts that are charged through Stripe; it changes nothing of what they pay."),
     )
 
     class Meta:
@@ -185,6 +196,9 @@ class Price(models.Model):
                 condition=Q(per_seat=False) | Q(model="flat"),
                 name="price_by_seat_is_a_flat_fee",
                 violation_error_message=_("Only a flat fee is asked by seat."),
+            ),
+            models.CheckConstraint(
+                condition=Q(charged_by__in=[each.value for each in ChargedBy]), name="price_charged_by_is_known"
             ),
             models.CheckConstraint(condition=Q(included_units__gte=0), name="price_included_units_not_negative"),
             models.CheckConstraint(

@@ -14,7 +14,7 @@ from billing.lines import LineFact, write_taxes
 from billing.models import LINE_OF_PRICE
 from billing.money import find_exponent
 from billing.proof.recomputing import Subject, gather_evidence, load_subject
-from billing.rating import PriceTerms, write_steps
+from billing.rating import ChargedBy, PriceTerms, write_steps
 from billing.rating.bounds import find_share
 from billing.rating.definitions import write_price, write_usage
 from billing.rating.readings import WHOLE
@@ -99,10 +99,14 @@ def state_line(subject: Subject, place: int, evidence: Evidence | None) -> dict[
 
 
 def state_price(price: PriceTerms, line: LineFact) -> dict[str, Any]:
-    """As `manage.py quote` reads it; of a part of a period with that part of minimum and cap, which were asked."""
+    """As `manage.py quote` reads it; of a part of a period with that part of minimum and cap, which were asked.
+
+    By whom it is charged is no part of what it comes to.
+    """
     part = line.usage.part if line.usage else WHOLE
     cap = None if price.cap is None else find_share(price.cap, part)
-    return write_price(replace(price, minimum=find_share(price.minimum, part), cap=cap))
+    share = find_share(price.minimum, part)
+    return write_price(replace(price, minimum=share, cap=cap, charged_by=ChargedBy.AUTOMATIC))
 
 
 def state_meter(evidence: Evidence, meter_id: int | None) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from billing.rating.rates import rate, rate_buckets
 from billing.rating.readings import MissingReading, Part, Usage
 from billing.rating.steps import RatedLine, Step, StepKind, read_steps, write_steps
 from billing.rating.terms import (
+    ChargedBy,
     Conversion,
     DimensionPrice,
     PercentageTerms,
@@ -41,6 +42,7 @@ __all__ = [
     "UNIT_PRICE_DIGITS",
     "ZERO",
     "AmountTooLarge",
+    "ChargedBy",
     "Conversion",
     "Difference",
     "DimensionPrice",

@@ -15,7 +15,15 @@ from typing import Any, TypeVar
 
 from billing.rating.digits import PLACES, ZERO, InvalidPrice, InvalidQuantity, Rounding, trim
 from billing.rating.readings import WHOLE, Part, Usage, add_quantities
-from billing.rating.terms import Conversion, DimensionPrice, PercentageTerms, PriceModel, PriceTerms, TierTerms
+from billing.rating.terms import (
+    ChargedBy,
+    Conversion,
+    DimensionPrice,
+    PercentageTerms,
+    PriceModel,
+    PriceTerms,
+    TierTerms,
+)
 
 PART = re.compile(r"(\d{1,20})(?:/(\d{1,20}))?", re.ASCII)
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,4})?", re.ASCII)
@@ -144,6 +152,7 @@ def read_price(value: Any) -> PriceTerms:
         minimum=fields.need_number("minimum", ZERO),
         cap=fields.take_number("cap"),
         per_seat=fields.take_switch("per_seat"),
+        charged_by=fields.take_choice("charged_by", ChargedBy, ChargedBy.AUTOMATIC),
     )
     fields.finish()
     return terms
@@ -305,6 +314,8 @@ def write_price(price: PriceTerms) -> dict[str, Any]:
         written["first_tier_flat_at_zero"] = True
     if price.per_seat:
         written["per_seat"] = True
+    if price.charged_by is not ChargedBy.AUTOMATIC:
+        written["charged_by"] = price.charged_by.value
     return written
 
 

@@ -20,6 +20,13 @@ class PriceModel(StrEnum):
     DIMENSION = "dimension"  # per unit, by the values of dimensions
 
 
+class ChargedBy(StrEnum):
+    """Where an account is charged through Stripe: by whom a price is."""
+
+    AUTOMATIC = "automatic"  # by Stripe's meters where Stripe's prices ask the same
+    LINES = "lines"  # by lines of ours
+
+
 @dataclass(frozen=True, slots=True)
 class TierTerms:
     """One step of a tiered price. `up_to` is inclusive and counts charged units; None is open-ended.
@@ -89,8 +96,8 @@ class PriceTerms:
     `minimum` and `cap`. `unit_amount` is the fee, the price of a unit or of a package, or what a unit costs whose
     dimension values are not in the table. Amounts are in whole units of the currency. `first_tier_flat_at_zero` asks
     the first tier's flat amount also where nothing is charged. A flat fee `per_seat` is asked for each seat; what is
-    rated is then how many there are. Raises InvalidPrice, with the field, when made of parts
-    that do not fit.
+    rated is then how many there are. `charged_by` changes nothing of what it comes to. Raises InvalidPrice, with the
+    field, when made of parts that do not fit.
     """
 
     description: str
@@ -109,6 +116,7 @@ class PriceTerms:
     minimum: Decimal = ZERO
     cap: Decimal | None = None
     per_seat: bool = False
+    charged_by: ChargedBy = ChargedBy.AUTOMATIC
 
     def __post_init__(self) -> None:
         check_price(self)

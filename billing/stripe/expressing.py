@@ -25,8 +25,13 @@ LARGEST_TIER_END = 2**53 - 1  # what every reader of JSON takes for the whole nu
 ROUNDS = {Rounding.UP: "up", Rounding.DOWN: "down"}
 
 
+class Mode(StrEnum):
+    METERS = "meters"  # usage goes out as meter events, Stripe charges it
+    LINES = "lines"  # no usage goes out, Palier adds a line
+
+
 class Reason(StrEnum):
-    """Why a price is charged by lines of Palier's own."""
+    """Why a price is charged by lines of Palier's own: of any period, or of one."""
 
     FORCED = "forced"
     FEE = "fee"
@@ -45,6 +50,13 @@ class Reason(StrEnum):
     FEE_ABOVE_ZERO = "fee_above_zero"
     PACKAGE_SIZE = "package_size"
     PACKAGE_ROUNDING = "package_rounding"
+    FREE = "free"
+    UNMIRRORED = "unmirrored"
+    CYCLE = "cycle"
+    NO_ITEM = "no_item"
+    SHARED = "shared"
+    CUT = "cut"
+    TOO_OLD = "too_old"
 
 
 @dataclass(frozen=True, slots=True)

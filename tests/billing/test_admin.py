@@ -103,7 +103,10 @@ def test_a_published_version_is_read_in_words_and_not_edited(chief):
     assert "50,000 requests a period" in page
     assert 'name="_save"' not in page
     price = Price.objects.get(version=plan.version_id, model="graduated")
-    assert 'name="_save"' not in show(chief, "price", price.pk)
+    price_page = show(chief, "price", price.pk)
+    assert 'name="_save"' not in price_page
+    assert "charged through Stripe by its meters" in page
+    assert "charged through Stripe by its meters" in price_page
     url = reverse("admin:billing_planversion_change", args=[plan.version_id])
     assert chief.post(url, {"currency": "USD"}).status_code == 403
     assert chief.post(reverse("admin:billing_planversion_delete", args=[plan.version_id])).status_code == 403
@@ -211,6 +214,7 @@ USUAL = {
     "description": "Traffic",
     "included_units": "0",
     "minimum": "0",
+    "charged_by": "automatic",
     "conversion_rounding": "half",
     "conversion_places": "12",
     "package_rounding": "up",

@@ -226,7 +226,7 @@ def fill_form(price, *, tiers=(), rows=(), **fields):
         "position": price.position, "description": "Requests", "model": price.model, "meter": price.meter_id,
         "unit_amount": "1" if price.model == "per_unit" else "", "included_units": 0, "minimum": 0,
         "conversion_rounding": "half", "conversion_places": 12, "package_rounding": "up", "transaction_fee": 0,
-        "free_amount": 0, "free_transactions": 0,
+        "free_amount": 0, "free_transactions": 0, "charged_by": "automatic",
     }  # fmt: skip
     for prefix, parts in (("tiers", tiers), ("rows", rows)):
         data |= {f"{prefix}-TOTAL_FORMS": len(parts), f"{prefix}-INITIAL_FORMS": 0}

@@ -111,6 +111,7 @@ def make_tiers_form(price, *ends):
         "position": price.position, "description": "Requests", "model": "graduated", "meter": price.meter_id,
         "included_units": 0, "minimum": 0, "conversion_rounding": "half", "conversion_places": 12,
         "package_rounding": "up", "transaction_fee": 0, "free_amount": 0, "free_transactions": 0,
+        "charged_by": "automatic",
     }  # fmt: skip
     for number, end in enumerate(ends):
         row = {"position": number + 1, "up_to": end, "unit_amount": "0.01", "flat_amount": 0, "price": price.pk}

@@ -10,6 +10,7 @@ from billing.periods import Anchoring, Interval
 from billing.plans import InvalidPlan, PeriodTerms, PlanExists, PlanLimitTerms, UnknownPlan
 from billing.proration import Proration
 from billing.rating import (
+    ChargedBy,
     Conversion,
     PercentageTerms,
     PriceModel,
@@ -272,6 +273,7 @@ SHAPES = {
         package_rounding=Rounding.DOWN,
         included_units=Decimal(3),
     ),
+    "by lines": replace(REQUESTS, charged_by=ChargedBy.LINES),
     "percentage": CARDS,
     "graduated percentage": PriceTerms(
         "Share",
@@ -364,6 +366,7 @@ STORED_NONSENSE = {
         (BASE_FEE, {"minimum": 1}),
         (BASE_FEE, {"cap": 1}),
     ],
+    "price_charged_by_is_known": [(BANDWIDTH, {"charged_by": "hand"})],
     "price_first_tier_is_one_of_tiers": [(BANDWIDTH, {"first_tier_flat_at_zero": True})],
     "price_terms_of_transactions_not_negative": [
         (CARDS, {"rate_percent": -1}),

@@ -22,6 +22,7 @@ example:
 models:     flat, per_unit, graduated, volume, package, percentage, graduated_percentage, dimension
 price:      description, model, meter, unit_amount, included_units, tiers, first_tier_flat_at_zero, minimum, cap,
             per_seat, package_size, package_rounding (up, half, down), dimensions, table [{values, unit_amount}],
+            charged_by (automatic, lines),
             conversion {multiply_by, divide_by, rounding, places, unit},
             percentage {rate_percent, fee, free_amount, free_transactions, minimum, maximum}
 tier:       up_to (null in the last), from, unit_amount, flat_amount, rate_percent, package_size
