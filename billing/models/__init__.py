@@ -74,6 +74,8 @@ from billing.models.stripe_invoices import StripeInvoice as StripeInvoice
 from billing.models.stripe_invoices import StripeInvoiceRole as StripeInvoiceRole
 from billing.models.stripe_invoices import StripeInvoiceState as StripeInvoiceState
 from billing.models.stripe_invoices import StripeInvoiceStep as StripeInvoiceStep
+from billing.models.stripe_objects import StripeKind as StripeKind
+from billing.models.stripe_objects import StripeObject as StripeObject
 from billing.models.stripe_subscriptions import StripeSubscription as StripeSubscription
 from billing.models.stripe_usage import MeterEventState as MeterEventState
 from billing.models.stripe_usage import StripeMeterEvent as StripeMeterEvent
