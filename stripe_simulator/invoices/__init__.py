@@ -1,0 +1,1 @@
+"""Invoices: drafts and their lines, how they add up, finalise, are paid and end."""
