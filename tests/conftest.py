@@ -20,6 +20,7 @@ from config import embedded
 from config.ownership import OWNER, FolderIsOwned, own_folder
 from config.processes import stop_leftovers
 from tests.emptying import empty_database, prepare_emptying
+from tests.simulators import simulator, simulator_process  # noqa: F401
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 YOUNG_SECONDS = 120

@@ -1,0 +1,185 @@
+"""From a call to its answer: key, route, contract, rules, contract again."""
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl
+
+import msgspec
+
+from stripe_simulator import API_VERSION, control
+from stripe_simulator.contract import Operation
+from stripe_simulator.errors import StripeError, refuse
+from stripe_simulator.expanding import expand, strip
+from stripe_simulator.routes import ROUTES, Page, Request, find_page
+from stripe_simulator.simulator import Simulator
+from stripe_simulator.store import new_id
+
+JSON = {"Content-Type": "application/json"}
+
+
+@dataclass(slots=True)
+class Call:
+    """What came over the wire. Header names are lower case."""
+
+    method: str
+    path: str
+    query: str
+    headers: dict[str, str]
+    body: bytes
+    peer: str = "127.0.0.1"
+
+
+@dataclass(slots=True)
+class Answer:
+    """What goes out; `is_dropped` closes the connection instead."""
+
+    status: int
+    body: bytes
+    headers: dict[str, str] = field(default_factory=dict)
+    is_dropped: bool = False
+
+
+def answer_call(sim: Simulator, call: Call) -> Answer:
+    if call.path.startswith("/_sim/"):
+        return answer_control(sim, call)
+    if not call.path.startswith(("/v1/", "/v2/")):
+        return answer_page(sim, call)
+    request_id = new_id("req")
+    try:
+        answer = answer_api(sim, call, request_id)
+    except StripeError as error:
+        answer = answer_error(error, request_id)
+    except Exception:
+        sim.record_crash(f"{call.method} {call.path}")
+        broken = StripeError(500, "api_error", None, "The simulator itself failed: see /_sim/violations.")
+        answer = answer_error(broken, request_id)
+    answer.headers.setdefault("Request-Id", request_id)
+    answer.headers.setdefault("Stripe-Version", call.headers.get("stripe-version", API_VERSION))
+    return answer
+
+
+def answer_api(sim: Simulator, call: Call, request_id: str) -> Answer:
+    check_key(call)
+    operation, ids = find_operation(sim, call)
+    params = read_params(sim, call, operation)
+    request = Request(
+        sim,
+        call.method,
+        call.path,
+        params,
+        ids,
+        call.headers,
+        request_id,
+        call.headers.get("idempotency-key"),
+        f"http://{call.headers.get('host', '127.0.0.1')}",
+    )
+    return run_handler(sim, operation, request)
+
+
+def run_handler(sim: Simulator, operation: Operation, request: Request) -> Answer:
+    handler = ROUTES[operation.method, operation.path]
+    with sim.work():
+        sim.request = request
+        try:
+            result = strip(handler(request))
+            if paths := request.params.get("expand") if isinstance(request.params, dict) else None:
+                expand(sim, result, paths)
+            if problems := sim.contract.check_answer(operation, result):
+                sim.record_violation(f"answer to {request.method} {request.path}", problems, result)
+                text = "; ".join(map(str, problems[:3]))
+                raise StripeError(500, "api_error", None, f"The simulator's answer breaks the contract: {text}")
+        finally:
+            sim.request = None
+    return Answer(200, msgspec.json.encode(result), dict(JSON))
+
+
+def check_key(call: Call) -> None:
+    kind, _, key = call.headers.get("authorization", "").partition(" ")
+    if kind.lower() == "basic":
+        import base64
+
+        key = base64.b64decode(key).decode(errors="replace").partition(":")[0]
+    if not key:
+        raise StripeError(
+            401,
+            "invalid_request_error",
+            None,
+            "You did not provide an API key. You need to provide your API key in the Authorization header, using "
+            "Bearer auth (e.g. 'Authorization: Bearer YOUR_SECRET_KEY').",
+        )
+    if not key.startswith(("sk_test_", "rk_test_")):
+        shown = f"{key[:8]}{'*' * 12}{key[-4:]}" if len(key) > 12 else "*" * len(key)
+        raise StripeError(401, "invalid_request_error", None, f"Invalid API Key provided: {shown}")
+
+
+def find_operation(sim: Simulator, call: Call) -> tuple[Operation, dict[str, str]]:
+    found = sim.contract.find(call.method, call.path)
+    if found is None:
+        raise StripeError(
+            404, "invalid_request_error", None, f"Unrecognized request URL ({call.method}: {call.path}). Please see "
+            "https://stripe.com/docs or we can help at https://support.stripe.com/."
+        )  # fmt: skip
+    operation, ids = found
+    if (operation.method, operation.path) not in ROUTES:
+        raise StripeError(
+            501, "api_error", "not_implemented", f"{call.method} {operation.path} is in the contract, but this "
+            "simulator does not implement it."
+        )  # fmt: skip
+    return operation, ids
+
+
+def read_params(sim: Simulator, call: Call, operation: Operation) -> Any:
+    if operation.is_json:
+        try:
+            params = json.loads(call.body or b"{}")
+        except ValueError:
+            raise refuse("Could not parse the request body as JSON.") from None
+    else:
+        text = call.body.decode(errors="replace")
+        pairs = parse_qsl(text, keep_blank_values=True) if text else []
+        if call.query:
+            pairs = parse_qsl(call.query, keep_blank_values=True) + pairs
+        params = sim.contract.read_params(operation, pairs)
+    sim.contract.check_request(operation, params, allowed=frozenset(sim.settings.compat))
+    return params
+
+
+def answer_error(error: StripeError, request_id: str) -> Answer:
+    body = json.dumps(error.to_body(request_id), indent=2).encode()
+    return Answer(error.status, body, JSON | error.headers)
+
+
+def answer_page(sim: Simulator, call: Call) -> Answer:
+    found = find_page(call.method, call.path)
+    if found is None:
+        return Answer(404, b"Not here.", {"Content-Type": "text/plain"})
+    handler, ids = found
+    params = dict(parse_qsl(call.query, keep_blank_values=True) + parse_qsl(call.body.decode(), keep_blank_values=True))
+    base = f"http://{call.headers.get('host', '127.0.0.1')}"
+    request = Request(sim, call.method, call.path, params, ids, call.headers, new_id("req"), None, base)
+    try:
+        with sim.work():
+            page: Page = handler(request)
+    except StripeError as error:
+        return Answer(error.status, error.message.encode(), {"Content-Type": "text/plain"})
+    except Exception:
+        sim.record_crash(f"{call.method} {call.path}")
+        return Answer(500, b"The simulator itself failed.", {"Content-Type": "text/plain"})
+    headers = {"Content-Type": "text/html; charset=utf-8"}
+    if page.location:
+        return Answer(303, b"", headers | {"Location": page.location})
+    return Answer(page.status, page.html.encode(), headers)
+
+
+def answer_control(sim: Simulator, call: Call) -> Answer:
+    if call.peer not in ("127.0.0.1", "::1"):
+        return Answer(403, b'{"error": "only from loopback"}', dict(JSON))
+    try:
+        params = json.loads(call.body or b"{}")
+        result = control.answer(sim, call.method, call.path.removeprefix("/_sim/"), params)
+    except control.Unknown as error:
+        return Answer(404, json.dumps({"error": str(error)}).encode(), dict(JSON))
+    except (KeyError, TypeError, ValueError, LookupError) as error:
+        return Answer(400, json.dumps({"error": repr(error)}).encode(), dict(JSON))
+    return Answer(200, msgspec.json.encode(result), dict(JSON))

@@ -1,0 +1,185 @@
+"""The simulator: one state under one lock. What handlers may use is what has no underscore here."""
+
+import importlib
+import pkgutil
+import threading
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from stripe_simulator import resources
+from stripe_simulator.clock import DUE, MAIN, Clock
+from stripe_simulator.contract import get_contract
+from stripe_simulator.events import Events
+from stripe_simulator.expanding import strip
+from stripe_simulator.settings import Settings
+from stripe_simulator.store import Store, new_id
+
+Object = dict[str, Any]
+
+
+KINDS_WITH_CLOCK = {
+    "cus": "customer",
+    "sub": "subscription",
+    "si": "subscription_item",
+    "in": "invoice",
+    "ii": "invoiceitem",
+}
+
+
+def load_resources() -> None:
+    """Import every module of `resources`, so that its routes and due jobs are known."""
+    for module in pkgutil.walk_packages(resources.__path__, f"{resources.__name__}."):
+        importlib.import_module(module.name)
+
+
+class Simulator:
+    def __init__(self, path: str | None = None, frozen: int | None = None) -> None:
+        load_resources()
+        self.contract = get_contract()
+        self.store = Store(path)
+        self.clock = Clock(frozen)
+        self.settings = Settings()
+        self.lock = threading.RLock()
+        self.events = Events(self)
+        self.violations: list[Object] = []
+        self.memory: dict[str, Any] = {}  # for modules: what need not survive a restart; emptied by a reset
+        self.request: Any = None
+        self._clock_in_use = MAIN
+        kept = self.store.peek("_clock", "main")
+        if kept is not None and frozen is not None:
+            self.clock.frozen = kept["frozen"]
+
+    # Ids, time
+
+    def new_id(self, prefix: str) -> str:
+        return new_id(prefix)
+
+    def now(self, customer: str | None = None) -> int:
+        """Unix seconds of the customer's clock; without a customer, of the clock whose work is being done."""
+        if customer is not None:
+            return self.clock_time(self.find_clock_of(customer) or MAIN)
+        return self.clock_time(self._clock_in_use)
+
+    def clock_time(self, clock: str) -> int:
+        if clock and (found := self.store.peek("test_helpers.test_clock", clock)):
+            frozen: int = found["frozen_time"]
+            return frozen
+        return self.clock.read()
+
+    def find_clock_of(self, id: str) -> str | None:
+        """The test clock of any object, by its id."""
+        prefix = id.partition("_")[0]
+        if prefix not in KINDS_WITH_CLOCK:
+            return id if prefix == "clock" else None
+        found = self.store.peek(KINDS_WITH_CLOCK[prefix], id)
+        return self.find_clock_of_object(found) if found else None
+
+    def find_clock_of_object(self, value: Object) -> str | None:
+        clock = value.get("test_clock")
+        if isinstance(clock, str):
+            return clock
+        for name in ("customer", "subscription"):
+            owner = value.get(name)
+            if isinstance(owner, str) and (found := self.store.peek(name, owner)) and found.get("test_clock"):
+                return str(found["test_clock"])
+        return None
+
+    # Work that comes later
+
+    def schedule(self, at: int, name: str, payload: Object, *, customer: str | None = None) -> str:
+        """Call what `@due(name)` registered when the clock of the customer (else the one in use) has come to `at`."""
+        if name not in DUE:
+            raise LookupError(f"nothing is registered as due {name}")
+        clock = (self.find_clock_of(customer) or MAIN) if customer is not None else self._clock_in_use
+        id = new_id("due")
+        self.store.put("_due", id, {"id": id, "at": at, "name": name, "payload": payload, "clock": clock})
+        return id
+
+    def unschedule(self, name: str, **payload: Any) -> None:
+        """Forget what was to come under this name with these values in its payload."""
+        for row in list(self.store.scan("_due", name=name)):
+            if all(row["payload"].get(key) == value for key, value in payload.items()):
+                self.store.remove("_due", row["id"])
+
+    def find_next_due(self, clock: str, until: int) -> Object | None:
+        rows = [row for row in self.store.scan("_due", clock=clock) if row["at"] <= until]
+        return min(rows, key=lambda row: row["at"], default=None)
+
+    def run_due(self, clock: str, until: int, *, move: bool) -> int:
+        """Do in order of time what is due up to `until`; `move` takes a frozen clock along. How much was done."""
+        count = 0
+        while True:
+            with self.work(clock):
+                row = self.find_next_due(clock, until)
+                if row is None:
+                    return count
+                if move and row["at"] > self.clock_time(clock):
+                    self.set_clock(clock, row["at"])
+                self.store.remove("_due", row["id"])
+                DUE[row["name"]](self, self.clock_time(clock), row["payload"])
+            count += 1
+
+    def set_clock(self, clock: str, to: int) -> None:
+        if clock:
+            self.store.get("test_helpers.test_clock", clock)["frozen_time"] = to
+        else:
+            self.clock.frozen = to
+            self.store.put("_clock", "main", {"id": "main", "frozen": to})
+
+    @contextmanager
+    def work(self, clock: str = MAIN) -> Iterator[None]:
+        """One unit of work under the lock: all of its changes and events, or none."""
+        with self.lock:
+            before, self._clock_in_use = self._clock_in_use, clock
+            frozen = self.clock.frozen
+            try:
+                with self.store.unit():
+                    yield
+            except BaseException:
+                self.clock.frozen = frozen
+                raise
+            finally:
+                self._clock_in_use = before
+            self.events.send_soon()
+
+    # Events
+
+    def emit(self, type: str, value: Object, previous: Object | None = None) -> Object:
+        """An event with a snapshot of the object, and its webhooks. An update finds its `previous_attributes`."""
+        return self.events.emit(type, value, previous)
+
+    def emit_thin(self, type: str, related: Object | None = None, data: Object | None = None) -> Object:
+        """A v2 event. `related`: the object it is about."""
+        return self.events.emit_thin(type, related, data)
+
+    def was_delivered(self, event: Object | str) -> bool:
+        """Whether every endpoint that was to get this event answered 2xx, or nobody was to get it."""
+        return self.events.was_delivered(event if isinstance(event, str) else event["id"])
+
+    # Honesty
+
+    def show(self, value: Any) -> Any:
+        """The value as it leaves the simulator."""
+        return strip(value)
+
+    def record_violation(self, where: str, problems: list[Any], body: Any = None) -> None:
+        """Our own answer breaks the contract, or our own code broke: the test that met it fails at its end."""
+        text = [str(problem) for problem in problems][:10]
+        self.violations.append({"where": where, "problems": text, "body": body})
+
+    def record_crash(self, where: str) -> None:
+        self.record_violation(where, [traceback.format_exc(limit=-6)])
+
+    def reset(self, frozen: int | None) -> None:
+        with self.lock:
+            self.store.clear()
+            self.settings = Settings()
+            self.events.clear()
+            self.violations.clear()
+            self.memory.clear()
+            self.clock.frozen = frozen
+            if frozen is not None:
+                with self.store.unit():
+                    self.store.put("_clock", "main", {"id": "main", "frozen": frozen})
