@@ -62,7 +62,7 @@ def find_configured_anchor(start: int, config: dict[str, int | None]) -> int:
     moment = read_moment(start)
     clock = {name: moment_part(moment, name, config.get(name)) for name in ("hour", "minute", "second")}
     day, wanted_month = config["day_of_month"] or 1, config.get("month")
-    first = moment.replace(day=1, microsecond=0, **clock)
+    first = moment.replace(day=1, microsecond=0, hour=clock["hour"], minute=clock["minute"], second=clock["second"])
     for offset in range(25):
         candidate = add_months(write_moment(first), offset, day=day)
         if candidate >= start and wanted_month in (None, read_moment(candidate).month):

@@ -34,7 +34,7 @@ def split_quantity(price: Mapping[str, Any], quantity: Decimal) -> list[Part]:
     exact = max(Fraction(quantity), Fraction(0))
     if price["billing_scheme"] == "tiered":
         split = split_by_volume if price["tiers_mode"] == "volume" else split_by_graduation
-        return split(price["tiers"], exact)
+        return split(price["_tiers"], exact)
     transform = price.get("transform_quantity") or price.get("transform_usage")
     if transform:
         exact = transform_quantity(exact, transform["divide_by"], transform["round"])

@@ -23,7 +23,7 @@ def tiered(mode, *tiers):
     return {
         "billing_scheme": "tiered",
         "tiers_mode": mode,
-        "tiers": [
+        "_tiers": [
             {"up_to": up_to, "unit_amount_decimal": str(unit), "flat_amount_decimal": str(flat)}
             for up_to, unit, flat in tiers
         ],

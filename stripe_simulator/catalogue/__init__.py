@@ -1,0 +1,1 @@
+"""What is sold and at what price: products, prices, plans, coupons, promotion codes, tax rates."""
