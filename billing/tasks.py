@@ -15,8 +15,12 @@ from billing.late import settling as late_settling
 from billing.runs import moves, work
 from billing.runs.opening import BILL_PART, PREVIEW_PART
 from billing.stripe.client import is_on
+from billing.stripe.customers import MIRROR_CUSTOMER, promise_customers
 from billing.stripe.inbox import catching_up, handling
 from billing.stripe.inbox.storing import HANDLE_EVENT
+from billing.stripe.mirroring.customers import mirror_customer
+from billing.stripe.mirroring.promising import MIRROR_SUBSCRIPTION, promise_moved
+from billing.stripe.mirroring.subscriptions import mirror_subscription
 from jobs.queue import JobContext, errand, handler
 
 
@@ -140,3 +144,24 @@ def catch_up_with_stripe() -> None:
     handling.mark_failed()
     if is_on():
         catching_up.catch_up(timezone.now())
+
+
+@shared_task
+def mirror_to_stripe() -> None:
+    """Beat's task: promise to tell Stripe of customers and subscriptions that moved."""
+    if is_on():
+        at = timezone.now()
+        promise_customers(at)
+        promise_moved(at)
+
+
+@errand(MIRROR_CUSTOMER)
+def mirror_one_customer(job: JobContext) -> None:
+    """The job's key is the account's id, the number of its customer, and which revision is to follow which."""
+    mirror_customer(job.payload["account"], at=job.at)
+
+
+@errand(MIRROR_SUBSCRIPTION)
+def mirror_one_subscription(job: JobContext) -> None:
+    """The job's key is the subscription's id and the number of the errand."""
+    mirror_subscription(job.payload["subscription"], at=job.at)

@@ -58,6 +58,8 @@ from billing.models.runs import SkipReason as SkipReason
 from billing.models.stripe_calls import StripeCall as StripeCall
 from billing.models.stripe_calls import StripeCallState as StripeCallState
 from billing.models.stripe_calls import StripeReads as StripeReads
+from billing.models.stripe_checkouts import CheckoutState as CheckoutState
+from billing.models.stripe_checkouts import StripeCheckout as StripeCheckout
 from billing.models.stripe_customers import CustomerProblem as CustomerProblem
 from billing.models.stripe_customers import StripeCustomer as StripeCustomer
 from billing.models.stripe_drifts import DriftAct as DriftAct
@@ -76,6 +78,7 @@ from billing.models.stripe_invoices import StripeInvoiceState as StripeInvoiceSt
 from billing.models.stripe_invoices import StripeInvoiceStep as StripeInvoiceStep
 from billing.models.stripe_objects import StripeKind as StripeKind
 from billing.models.stripe_objects import StripeObject as StripeObject
+from billing.models.stripe_subscriptions import StripeMirroring as StripeMirroring
 from billing.models.stripe_subscriptions import StripeSubscription as StripeSubscription
 from billing.models.stripe_usage import MeterEventState as MeterEventState
 from billing.models.stripe_usage import StripeMeterEvent as StripeMeterEvent

@@ -2,7 +2,7 @@
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 
@@ -17,8 +17,8 @@ class StripeCustomer(models.Model):
     """An account that is charged through Stripe. `stripe_id` is null until Stripe has answered.
 
     `number` counts the customers that the account has had there, and `former_ids` names those before. `fingerprint` is
-    of what Stripe was last told of the profile. The card is the one that invoices are collected from. While there is a
-    problem nothing more is told to Stripe; a person decides.
+    that of the profile which Stripe is to know, by `revision`; it knows that of `told_revision`. The card is that which
+    invoices are collected from. While there is a problem nothing more is told to Stripe; a person decides.
     """
 
     account = models.OneToOneField(
@@ -30,7 +30,10 @@ class StripeCustomer(models.Model):
         models.CharField(max_length=255), verbose_name=_("former customers in Stripe"), default=list, blank=True
     )
     fingerprint = models.CharField(_("fingerprint"), max_length=64, blank=True)
+    revision = models.PositiveIntegerField(_("revision"), default=0)
+    told_revision = models.PositiveIntegerField(_("revision that Stripe knows"), default=0)
     synced_at = models.DateTimeField(_("told Stripe"), null=True, blank=True)
+    tax_number = models.CharField(_("tax number that Stripe knows"), max_length=40, blank=True)
     tax_id = models.CharField(_("tax number in Stripe"), max_length=255, blank=True)
     payment_method_id = models.CharField(_("payment method in Stripe"), max_length=255, blank=True)
     card_brand = models.CharField(_("brand of the card"), max_length=40, blank=True)
@@ -68,6 +71,9 @@ class StripeCustomer(models.Model):
                 name="stripe_customer_has_an_id_before_a_card",
             ),
             models.CheckConstraint(condition=Q(number__gte=1), name="stripe_customer_numbered_from_one"),
+            models.CheckConstraint(
+                condition=Q(told_revision__lte=F("revision")), name="stripe_customer_told_what_there_is"
+            ),
         ]
 
     def __str__(self) -> str:

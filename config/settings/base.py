@@ -183,6 +183,7 @@ PERIODIC_TASKS: dict[str, tuple[str, int]] = {
     "billing: let credit recur and expire": ("billing.tasks.settle_credits", 300),
     "billing: bill ahead what passed a threshold": ("billing.tasks.bill_usage_ahead", 300),
     "billing: settle late usage": ("billing.tasks.settle_late_usage", 300),
+    "stripe: tell of customers and subscriptions that moved": ("billing.tasks.mirror_to_stripe", 60),
     "stripe: ask for events that were not told": ("billing.tasks.catch_up_with_stripe", 3_600),
     "crm: turn alerts into leads": ("crm.tasks.open_leads", 60),
 }
