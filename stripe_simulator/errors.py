@@ -8,7 +8,10 @@ from typing import Any
 
 
 class StripeError(Exception):
-    """A refusal in Stripe's form. `extra` goes into the error's body, `headers` into the answer's."""
+    """A refusal in Stripe's form. `extra` goes into the error's body, `headers` into the answer's.
+
+    `keeps`: what was done before it stays, as a declined charge does.
+    """
 
     def __init__(
         self,
@@ -19,11 +22,13 @@ class StripeError(Exception):
         *,
         param: str | None = None,
         headers: Mapping[str, str] | None = None,
+        keeps: bool = False,
         **extra: Any,
     ) -> None:
         super().__init__(message)
         self.status, self.type, self.code, self.message, self.param = status, type, code, message, param
         self.headers = dict(headers or {})
+        self.keeps = keeps
         self.extra = extra
 
     def to_body(self, request_id: str) -> dict[str, Any]:

@@ -5,8 +5,17 @@ numbers, `null` stands for nothing. Not kept from Stripe: results there may lag 
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from operator import ge, gt, le, lt
+from typing import TYPE_CHECKING, Any
+
+from stripe_simulator.errors import refuse
+from stripe_simulator.lists import read_limit
+
+if TYPE_CHECKING:
+    from stripe_simulator.routes import Request
+
+Object = dict[str, Any]
 
 CLAUSE = re.compile(
     r"""(?P<no>-)?(?P<field>[a-z_][a-z_.0-9]*)(?:\[(?P<key>"[^"]*"|'[^']*')\])?
@@ -21,7 +30,7 @@ class BadQuery(ValueError):
     """The query is not in the language."""
 
 
-def compile_query(query: str) -> Callable[[dict], bool]:
+def compile_query(query: str) -> Callable[[Object], bool]:
     """A test that an object passes or not. Raises BadQuery."""
     query = query.strip()
     tests, joints, position = [], set(), 0
@@ -44,7 +53,7 @@ def compile_query(query: str) -> Callable[[dict], bool]:
     return lambda obj: combine(test(obj) for test in tests)
 
 
-def compile_clause(clause: re.Match[str]) -> Callable[[dict], bool]:
+def compile_clause(clause: re.Match[str]) -> Callable[[Object], bool]:
     field, key, operator, no = clause["field"], clause["key"], clause["operator"], bool(clause["no"])
     value = unquote(clause["value"])
     path = [*field.split("."), *([unquote(key)] if key else [])]
@@ -76,3 +85,21 @@ def write(value: object) -> str:
     if value is None:
         return ""
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def answer_search(request: "Request", objects: Iterable[Object]) -> Object:
+    """The page of a search result, newest first; `page` is the place to go on from."""
+    try:
+        test = compile_query(request.params["query"])
+    except BadQuery as error:
+        raise refuse(str(error), param="query") from None
+    found = sorted(filter(test, reversed(list(objects))), key=lambda value: -value.get("created", 0))
+    start, limit = int(request.params.get("page") or 0), read_limit(request.params)
+    has_more = start + limit < len(found)
+    return {
+        "object": "search_result",
+        "data": found[start : start + limit],
+        "has_more": has_more,
+        "next_page": str(start + limit) if has_more else None,
+        "url": request.path,
+    }

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from stripe_simulator.errors import refuse_missing
+from stripe_simulator.errors import StripeError, refuse_missing
 
 Object = dict[str, Any]
 ALPHABET = string.ascii_letters + string.digits
@@ -144,8 +144,11 @@ class Store:
         self.is_open = True
         try:
             yield
-        except BaseException:
-            self.roll_back()
+        except BaseException as error:
+            if isinstance(error, StripeError) and error.keeps:
+                self.commit()
+            else:
+                self.roll_back()
             raise
         else:
             self.commit()

@@ -330,6 +330,6 @@ def get_blank(name: str) -> dict[str, Any]:
     return cast(dict[str, Any], make_blank(get_contract().schemas[name]))
 
 
-def template(name: str, **given: Any) -> dict[str, Any]:
+def template(kind: str, /, **given: Any) -> dict[str, Any]:
     """A fresh object with every field that the schema requires, null or empty unless given."""
-    return copy.deepcopy(get_blank(name)) | given
+    return copy.deepcopy(get_blank(kind)) | given

@@ -1,12 +1,14 @@
 """All meter events of a simulator, in its own compact shape: tens of thousands in a run, a thousand calls a second."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import count
+from typing import Any
 
 from stripe_simulator.meters.readings import Reading, Series
 from stripe_simulator.meters.rules import CANCEL_WINDOW, IDENTIFIER_WINDOW, Refusal
+
+Object = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +25,7 @@ class Entry:
 class Ledger:
     """Meter events by meter and customer, and by identifier. Knows no clock: the caller passes the customer's."""
 
-    def __init__(self, lag: int = 0) -> None:
-        self.lag = lag
+    def __init__(self) -> None:
         self.series: dict[tuple[str, str], Series] = {}
         self.entries: dict[str, Entry] = {}
         self.cancelled: set[str] = set()
@@ -38,26 +39,17 @@ class Ledger:
             raise Refusal("duplicate_meter_event", message, "identifier")
 
     def record(
-        self,
-        meter: dict,
-        customer: str,
-        value: Decimal,
-        *,
-        timestamp: int,
-        identifier: str,
-        at: int,
-        lag: int | None = None,
+        self, meter: Object, customer: str, value: Decimal, *, timestamp: int, identifier: str, at: int, lag: int
     ) -> Entry:
         """Take an event in that passed every rule. It becomes visible `lag` seconds after it came."""
-        visible_at = at + (self.lag if lag is None else lag)
-        reading = Reading(timestamp, next(self.numbers), value, visible_at)
+        reading = Reading(timestamp, next(self.numbers), value, at + lag)
         entry = Entry(meter["id"], customer, meter["event_name"], reading, at)
         self.entries[identifier] = entry
         self.cancelled.discard(identifier)
         self.find_series(meter, customer).add(reading)
         return entry
 
-    def find_series(self, meter: dict, customer: str) -> Series:
+    def find_series(self, meter: Object, customer: str) -> Series:
         key = meter["id"], customer
         series = self.series.get(key)
         if series is None:
@@ -86,5 +78,10 @@ class Ledger:
         series.settle(at)
         return series.aggregate(start, end)
 
-    def list_customers(self, meter: str) -> Iterator[str]:
-        return (customer for of_meter, customer in self.series if of_meter == meter)
+    def count(self, meter: str, customer: str, start: int, end: int, at: int | None) -> int:
+        """How many events lie in [start, end), however the meter reads them."""
+        series = self.series.get((meter, customer))
+        if series is None:
+            return 0
+        series.settle(at)
+        return series.count(start, end)

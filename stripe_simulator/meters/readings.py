@@ -81,6 +81,10 @@ class Series:
             return Decimal(last - first)
         return self._sum(first, last, start, end)
 
+    def count(self, start: int, end: int) -> int:
+        """How many events lie in [start, end), whatever the formula."""
+        return bisect_left(self.readings, end, key=at_time) - bisect_left(self.readings, start, key=at_time)
+
     def _sum(self, first: int, last: int, start: int, end: int) -> Decimal:
         """Whole hours from the running sums, the ragged ends from the readings."""
         start, end = max(start, self.readings[first].timestamp), min(end, self.readings[last - 1].timestamp + 1)

@@ -7,6 +7,9 @@ with the code); the stream finds out later and reports them.
 import re
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
+
+Object = dict[str, Any]
 
 DAY = 24 * 3600
 OLDEST = 35 * DAY
@@ -42,7 +45,7 @@ def read_value(text: object, key: str) -> Decimal:
     return Decimal(text)
 
 
-def read_payload(meter: dict, payload: dict) -> tuple[str, Decimal]:
+def read_payload(meter: Object, payload: Object) -> tuple[str, Decimal]:
     """The customer and the value of an event. A count needs no value: each event is one."""
     customer_key = meter["customer_mapping"]["event_payload_key"]
     customer = payload.get(customer_key)

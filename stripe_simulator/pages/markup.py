@@ -13,7 +13,7 @@ class Markup(NamedTuple):
 Child = Markup | str | int | None
 
 
-def tag(name: str, *children: Child, **attributes: str | bool | None) -> Markup:
+def tag(name: str, /, *children: Child, **attributes: str | bool | None) -> Markup:
     """One element. `class_` and `for_` stand for the words that Python keeps; an underscore becomes a hyphen."""
     written = "".join(
         f" {key.rstrip('_').replace('_', '-')}" + ("" if value is True else f'="{escape(str(value))}"')

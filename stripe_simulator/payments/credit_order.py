@@ -6,6 +6,9 @@ to take effect, the earliest made. They pay metered lines only, at finalisation,
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
+
+Object = dict[str, Any]
 
 NEVER = float("inf")  # an order, no amount
 
@@ -26,11 +29,11 @@ class Use:
     amount: int
 
 
-def sort_grants(grants: Iterable[dict]) -> list[dict]:
+def sort_grants(grants: Iterable[Object]) -> list[Object]:
     return sorted(grants, key=find_place)
 
 
-def find_place(grant: dict) -> tuple:
+def find_place(grant: Object) -> tuple[Any, ...]:
     return (
         50 if grant["priority"] is None else grant["priority"],
         NEVER if grant["expires_at"] is None else grant["expires_at"],
@@ -40,7 +43,7 @@ def find_place(grant: dict) -> tuple:
     )
 
 
-def is_usable(grant: dict, currency: str, at: int) -> bool:
+def is_usable(grant: Object, currency: str, at: int) -> bool:
     """Neither void nor expired, already in effect, and in the currency of the invoice."""
     return (
         grant["voided_at"] is None
@@ -50,23 +53,23 @@ def is_usable(grant: dict, currency: str, at: int) -> bool:
     )
 
 
-def covers(grant: dict, price: str) -> bool:
+def covers(grant: Object, price: str) -> bool:
     """A scope is all metered prices, or those that it names."""
     prices = grant["applicability_config"]["scope"].get("prices")
     return not prices or price in {named["id"] for named in prices}
 
 
-def plan_use(grants: Iterable[dict], balances: dict[str, int], lines: Iterable[Line]) -> list[Use]:
+def plan_use(grants: Iterable[Object], balances: dict[str, int], lines: Iterable[Line]) -> list[Use]:
     """What each grant pays of each line, in order. `balances` is by grant; lines below zero are passed over."""
-    asked = [[line, line.amount] for line in lines]
+    asked = list(lines)
+    open_amounts = {line.id: line.amount for line in asked}
     uses = []
     for grant in sort_grants(grants):
         left = balances[grant["id"]]
-        for entry in asked:
-            line, open_amount = entry
-            amount = min(left, open_amount)
+        for line in asked:
+            amount = min(left, open_amounts[line.id])
             if amount > 0 and covers(grant, line.price):
                 uses.append(Use(grant["id"], line.id, amount))
                 left -= amount
-                entry[1] = open_amount - amount
+                open_amounts[line.id] -= amount
     return uses

@@ -4,6 +4,12 @@ import json
 from datetime import datetime
 from typing import Any
 
+import stripe
+
+from tests.simulators import START, SimulatorClient
+
+NOW = int(START.timestamp())
+
 
 def unix(moment: datetime) -> int:
     return int(moment.timestamp())
@@ -32,3 +38,28 @@ def take_events(simulator: Any, prefix: str = "") -> list[dict[str, Any]]:
 
 def take_types(simulator: Any, prefix: str = "") -> list[str]:
     return [event["type"] for event in take_events(simulator, prefix)]
+
+
+def make_meter(
+    simulator: SimulatorClient, name: str = "calls", formula: str = "sum", **more: Any
+) -> stripe.billing.Meter:
+    return simulator.client().v1.billing.meters.create(
+        {"display_name": "Calls", "event_name": name, "default_aggregation": {"formula": formula}, **more}
+    )
+
+
+def make_customer(simulator: SimulatorClient) -> str:
+    return simulator.client().v1.customers.create({"name": "Acme"}).id
+
+
+def send(
+    simulator: SimulatorClient, customer: str, value: str, at: int = NOW, **more: Any
+) -> stripe.billing.MeterEvent:
+    return simulator.client().v1.billing.meter_events.create(
+        {
+            "event_name": "calls",
+            "payload": {"stripe_customer_id": customer, "value": value},
+            "timestamp": at,
+            **more,
+        }
+    )
