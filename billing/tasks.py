@@ -21,6 +21,7 @@ from billing.stripe.inbox.storing import HANDLE_EVENT
 from billing.stripe.mirroring.customers import mirror_customer
 from billing.stripe.mirroring.promising import MIRROR_SUBSCRIPTION, promise_moved
 from billing.stripe.mirroring.subscriptions import mirror_subscription
+from billing.stripe.reconciling import running as reconciling
 from jobs.queue import JobContext, errand, handler
 
 
@@ -144,6 +145,13 @@ def catch_up_with_stripe() -> None:
     handling.mark_failed()
     if is_on():
         catching_up.catch_up(timezone.now())
+
+
+@shared_task
+def reconcile_with_stripe() -> None:
+    """Beat's task: find where Palier and Stripe do not say the same."""
+    if is_on():
+        reconciling.reconcile(timezone.now())
 
 
 @shared_task

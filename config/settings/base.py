@@ -147,6 +147,7 @@ STRIPE_ACCOUNT = env.str("STRIPE_ACCOUNT", "")  # our own acct_…: events of an
 STRIPE_WEBHOOK_BODY_MAX_BYTES = 2 * 1024 * 1024
 STRIPE_WEBHOOK_TOLERANCE = timedelta(minutes=5)  # how far a signature's time may be from ours, either way
 STRIPE_READS_MAX = env.int("STRIPE_READS_MAX", 10_000)  # GETs in 30 days: Stripe allows 500 per charge, never fewer
+STRIPE_RECONCILE_DAYS = 40  # how far back reconciliation looks by itself
 STRIPE_CATCH_UP_OVERLAP = timedelta(minutes=30)  # events are listed a little late, and not in order
 STRIPE_API_BASE = (env.str("STRIPE_API_BASE", "") or STRIPE_API).rstrip("/")
 STRIPE_METER_EVENTS_BASE = (env.str("STRIPE_METER_EVENTS_BASE", "") or STRIPE_METERS).rstrip("/")
@@ -185,6 +186,7 @@ PERIODIC_TASKS: dict[str, tuple[str, int]] = {
     "billing: settle late usage": ("billing.tasks.settle_late_usage", 300),
     "stripe: tell of customers and subscriptions that moved": ("billing.tasks.mirror_to_stripe", 60),
     "stripe: ask for events that were not told": ("billing.tasks.catch_up_with_stripe", 3_600),
+    "stripe: compare with what Stripe says": ("billing.tasks.reconcile_with_stripe", 86_400),
     "crm: turn alerts into leads": ("crm.tasks.open_leads", 60),
 }
 

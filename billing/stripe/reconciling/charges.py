@@ -1,0 +1,146 @@
+"""Palier's issued invoices and their payments ↔ what Stripe asks for them and was paid, as it last told us.
+
+Nothing is asked of Stripe; whether what it told is still so `theirs` looks. All of it is in English, for staff.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import timedelta
+
+from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet
+
+from billing.models import (
+    CreditDestination,
+    Invoice,
+    InvoiceState,
+    StripeCustomer,
+    StripeInvoice,
+    StripeInvoiceState,
+    StripeInvoiceStep,
+)
+from billing.stripe.charging.amounts import find_askable
+from billing.stripe.reconciling.findings import Finding, Looked, Scope, write_money
+
+MISSING, TOTAL, STATE, PAYMENT = "invoice_missing", "invoice_total", "invoice_state", "payment"
+KINDS = (MISSING, TOTAL, STATE, PAYMENT)
+PATIENCE = timedelta(hours=2)  # from one side's move until the other has followed
+CHUNK = 500
+PAID, VOID, UNCOLLECTIBLE = InvoiceState.PAID, InvoiceState.VOID, InvoiceState.UNCOLLECTIBLE
+
+
+def look_at_charges(scope: Scope) -> Looked:
+    looked = Looked()
+    for invoice in select_invoices(scope).iterator(chunk_size=CHUNK):
+        looked.check(str(invoice.pk), *KINDS)
+        looked.findings += find_differences(invoice, scope)
+    return looked
+
+
+def select_invoices(scope: Scope) -> "QuerySet[Invoice]":
+    """Those issued since then to whom is charged through Stripe, or known to differ; five queries for each chunk."""
+    known = {int(key) for key in scope.list_open(*KINDS) if key.isdecimal()}
+    is_connected = Exists(
+        StripeCustomer.objects.filter(account_id=OuterRef("account_id"), asked_at__lte=OuterRef("issued_at"))
+    )
+    invoices = Invoice.objects.exclude(state=InvoiceState.DRAFT).filter(
+        Q(issued_at__gte=scope.since, issued_at__lt=scope.at) & is_connected | Q(pk__in=known)
+    )
+    if scope.account_id is not None:
+        invoices = invoices.filter(account_id=scope.account_id)
+    asked = StripeInvoice.objects.exclude(state=StripeInvoiceState.DELETED).order_by("pk")
+    return invoices.order_by("pk").prefetch_related(
+        Prefetch("stripe_invoices", asked.prefetch_related("credit_notes")), "payments", "credit_notes", "moves"
+    )
+
+
+def find_differences(invoice: Invoice, scope: Scope) -> Iterator[Finding]:
+    rows = list(read_rows(invoice))
+    final = [row for row in rows if row.step == StripeInvoiceStep.FINALISED]
+    if not final:
+        yield from find_missing(invoice, rows, scope)
+        return
+    yield from find_total(invoice, final)
+    yield from find_state(invoice, final, scope)
+    yield from find_refunds(invoice, final, scope)
+
+
+def read_rows(invoice: Invoice) -> Iterable[StripeInvoice]:
+    """What was prefetched: the name is that of the other side's key."""
+    found: Iterable[StripeInvoice] = invoice.stripe_invoices.all()  # type: ignore[attr-defined]
+    return found
+
+
+def find_missing(invoice: Invoice, rows: Sequence[StripeInvoice], scope: Scope) -> Iterator[Finding]:
+    """What is due and was not asked by Stripe, though it had the time; a void or paid one needs it no more."""
+    asked = find_askable(invoice.due_minor, invoice.currency)
+    if asked <= 0 or invoice.state != InvoiceState.ISSUED or is_fresh(invoice, InvoiceState.ISSUED, scope):
+        return
+    stopped = next((row for row in rows if row.error_message), None)
+    cause = f"Stripe says: {stopped.error_message}" if stopped else "It was not charged."
+    theirs = ", ".join(f"{row.get_state_display()} {row.stripe_id}" for row in rows) or "no invoice"
+    yield make_finding(MISSING, invoice, write_money(asked, invoice.currency), theirs, cause, asked)
+
+
+def find_total(invoice: Invoice, final: Sequence[StripeInvoice]) -> Iterator[Finding]:
+    """All that Stripe asks for it, less what it took back since it had asked too much."""
+    ours = find_askable(invoice.due_minor, invoice.currency)
+    corrections = [note for row in final for note in row.credit_notes.all() if note.is_correction and not note.is_void]
+    theirs = sum(row.total_minor for row in final) - sum(note.total_minor for note in corrections)
+    if ours != theirs and not all(row.state == StripeInvoiceState.VOID for row in final):
+        names = " and ".join(row.stripe_id for row in final)
+        currency = invoice.currency
+        cause = f"{names} does not ask what is due."
+        yield make_finding(
+            TOTAL, invoice, write_money(ours, currency), write_money(theirs, currency), cause, ours - theirs
+        )
+
+
+def find_state(invoice: Invoice, final: Sequence[StripeInvoice], scope: Scope) -> Iterator[Finding]:
+    states = {row.state for row in final}
+    is_paid_there = states <= {StripeInvoiceState.PAID}
+    ours, theirs = InvoiceState(invoice.state), ", ".join(sorted(states))
+    if is_fresh(invoice, ours, scope) or any(row.read_at > scope.at - PATIENCE for row in final):
+        return
+    if (ours == PAID) != is_paid_there and (PAID in {ours} or is_paid_there):
+        amount = sum(row.total_minor - row.paid_minor for row in final) if ours == PAID else -count_open(invoice)
+        yield make_finding(PAYMENT, invoice, ours.value, theirs, "One of the two was paid and the other not.", amount)
+    elif ours in {VOID, UNCOLLECTIBLE} and states != {ours.value}:
+        yield make_finding(STATE, invoice, ours.value, theirs, "Stripe goes on with what Palier has given up.")
+    elif ours == InvoiceState.ISSUED and states & {StripeInvoiceState.VOID, StripeInvoiceState.UNCOLLECTIBLE}:
+        yield make_finding(STATE, invoice, ours.value, theirs, "Stripe has given up what Palier goes on with.")
+
+
+def find_refunds(invoice: Invoice, final: Sequence[StripeInvoice], scope: Scope) -> Iterator[Finding]:
+    """Money that went back there and not here, or was promised here and did not go."""
+    notes = [note for note in invoice.credit_notes.all() if note.destination == CreditDestination.REFUND]
+    ours, theirs = sum(note.total_minor for note in notes), sum(row.refunded_minor for row in final)
+    is_new = any(note.issued_at > scope.at - PATIENCE for note in notes)
+    if ours != theirs and not is_new and all(row.read_at <= scope.at - PATIENCE for row in final):
+        currency = invoice.currency
+        yield make_finding(
+            PAYMENT,
+            invoice,
+            f"{write_money(ours, currency)} refunded",
+            f"{write_money(theirs, currency)} refunded",
+            "What was given back is not the same.",
+            theirs - ours,
+        )
+
+
+def is_fresh(invoice: Invoice, state: str, scope: Scope) -> bool:
+    """Whether it came to this state so lately that Stripe may not have followed."""
+    return any(move.state == state and move.at > scope.at - PATIENCE for move in invoice.moves.all())
+
+
+def count_open(invoice: Invoice) -> int:
+    """What Palier waits for."""
+    paid = sum(payment.amount_minor for payment in invoice.payments.all())
+    notes = [note for note in invoice.credit_notes.all() if note.destination == CreditDestination.DUE]
+    return invoice.due_minor - paid - sum(note.total_minor for note in notes)
+
+
+def make_finding(
+    kind: str, invoice: Invoice, ours: str, theirs: str, cause: str, difference_minor: int | None = None
+) -> Finding:
+    about = f"Invoice {invoice.number}: {cause}"
+    currency = invoice.currency if difference_minor is not None else ""
+    return Finding(kind, str(invoice.pk), invoice.account_id, ours, theirs, about, difference_minor, currency)
