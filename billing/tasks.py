@@ -14,6 +14,7 @@ from billing.late import leftovers
 from billing.late import settling as late_settling
 from billing.runs import moves, work
 from billing.runs.opening import BILL_PART, PREVIEW_PART
+from billing.stripe.charging import charge, outcomes, scans
 from billing.stripe.client import is_on
 from billing.stripe.customers import MIRROR_CUSTOMER, promise_customers
 from billing.stripe.inbox import catching_up, handling
@@ -173,3 +174,22 @@ def mirror_one_customer(job: JobContext) -> None:
 def mirror_one_subscription(job: JobContext) -> None:
     """The job's key is the subscription's id and the number of the errand."""
     mirror_subscription(job.payload["subscription"], at=job.at)
+
+
+def charge_through_stripe() -> None:
+    """Beat's task: promise to have Stripe ask what was issued, and follow what moved since."""
+    at = timezone.now()
+    scans.promise_charges(at)
+    scans.promise_follows(at)
+
+
+@errand(scans.CHARGE, lease=timedelta(minutes=10))
+def charge_one(job: JobContext) -> None:
+    """The job's key is the invoice's id, and how often its draft went or somebody tried again."""
+    charge.charge_invoice(job.payload["invoice"], at=job.at)
+
+
+@errand(scans.FOLLOW, lease=timedelta(minutes=10))
+def follow_one(job: JobContext) -> None:
+    """The job's key is the invoice's id, and how much moved of it."""
+    outcomes.follow_invoice(job.payload["invoice"], at=job.at)

@@ -88,6 +88,9 @@ class StripeInvoice(models.Model):
     refused_count = models.PositiveIntegerField(
         _("refused calls"), default=0, help_text=_("What was refused is asked again under another key.")
     )
+    waiting_since = models.DateTimeField(
+        _("waiting since"), null=True, blank=True, help_text=_("For usage that Stripe does not show yet.")
+    )
     created_at = models.DateTimeField(_("created"))
     read_at = models.DateTimeField(_("read"), help_text=_("Stripe's state as of then."))
     finalised_at = models.DateTimeField(_("finalised"), null=True, blank=True)
@@ -152,11 +155,11 @@ class StripeCreditNote(models.Model):
     stripe_invoice = models.ForeignKey(
         StripeInvoice, models.PROTECT, related_name="credit_notes", verbose_name=_("Stripe invoice")
     )
-    note = models.OneToOneField(
-        CreditNote, models.PROTECT, null=True, blank=True, related_name="stripe_note", verbose_name=_("credit note")
+    note = models.ForeignKey(
+        CreditNote, models.PROTECT, null=True, blank=True, related_name="stripe_notes", verbose_name=_("credit note")
     )
-    payment = models.OneToOneField(
-        Payment, models.PROTECT, null=True, blank=True, related_name="stripe_note", verbose_name=_("payment")
+    payment = models.ForeignKey(
+        Payment, models.PROTECT, null=True, blank=True, related_name="stripe_notes", verbose_name=_("payment")
     )
     is_correction = models.BooleanField(_("correction"), default=False)
     stripe_id = models.CharField(_("Stripe's id"), max_length=255, unique=True)
@@ -173,6 +176,8 @@ class StripeCreditNote(models.Model):
         verbose_name_plural = _("Stripe credit notes")
         constraints = [
             models.CheckConstraint(condition=Q(total_minor__gt=0), name="stripe_credit_note_is_positive"),
+            models.UniqueConstraint(fields=["stripe_invoice", "note"], name="stripe_credit_note_once_per_note"),
+            models.UniqueConstraint(fields=["stripe_invoice", "payment"], name="stripe_credit_note_once_per_payment"),
             models.UniqueConstraint(
                 fields=["stripe_invoice"], condition=Q(is_correction=True), name="stripe_credit_note_corrects_once"
             ),

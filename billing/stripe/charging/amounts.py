@@ -16,7 +16,7 @@ def find_step(currency: str) -> int:
     ours = find_exponent(currency)
     if ours == THREE_DECIMALS:
         return TEN
-    return TEN ** max(0, ours - STRIPE_EXPONENTS.get(currency, ours))
+    return int(TEN ** max(0, ours - STRIPE_EXPONENTS.get(currency, ours)))
 
 
 def find_askable(minor: int, currency: str) -> int:
@@ -37,7 +37,7 @@ def read_minor(amount: int, currency: str) -> int:
     theirs = STRIPE_EXPONENTS.get(currency, ours)
     if theirs <= ours:
         return int(amount * TEN ** (ours - theirs))
-    whole, rest = divmod(amount, TEN ** (theirs - ours))
+    whole, rest = divmod(amount, int(TEN ** (theirs - ours)))
     if rest:
         raise ValueError(f"{amount} of Stripe's units is no whole number of the smallest unit of {currency}")
     return whole

@@ -71,6 +71,7 @@ class Wording:
     credit_given: str
     rounding: str
     tax: str  # "%s" is the line that it is on
+    usage: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,9 +143,11 @@ def compose_lines(asked: Asked, metered: Collection[int], words: Wording) -> Com
     return Composed(tuple(lines), charged, total, asked.due_minor - find_askable(asked.due_minor, currency))
 
 
-def compose_rest(asked: Asked, composed: Composed, present: Collection[str], words: Wording) -> tuple[OurLine, ...]:
-    """What is missing of an invoice that Stripe finalised as it was, with `present` of our lines on it: those that are
-    not, and the taxes of what its meters charged. Their sum may be below zero.
+def compose_rest(
+    asked: Asked, composed: Composed, present: Collection[str], words: Wording, *, total: int
+) -> tuple[OurLine, ...]:
+    """What makes up `total` of an invoice that Stripe finalised as it was, with `present` of our lines on it: the lines
+    that are not, the taxes of what its meters charged, and usage that those did not have by then.
     """
     by_position = {line.position: line for line in asked.lines}
     lines = [line for line in composed.lines if line.key not in present]
@@ -153,6 +156,9 @@ def compose_rest(asked: Asked, composed: Composed, present: Collection[str], wor
             about = by_position[line.position]
             key = name_line(asked.id, f"{line.position}:tax")
             lines.append(OurLine(key, words.tax % about.description, line.added, (), about.start, about.end))
+    known = sum(line.total for line in lines)
+    if known != total:
+        lines.append(make_line(asked, "usage", words.usage, total - known))
     return tuple(lines)
 
 

@@ -3,29 +3,17 @@
 import pytest
 from django.db import IntegrityError, transaction
 
-from billing import invoicing
 from billing.constraints import find_constraint
-from billing.models import Invoice, StripeCreditNote, StripeInvoice
-from tests.billing.makers import FEB, make_subscription
+from billing.models import StripeCreditNote
+from tests.billing.makers import FEB
+from tests.billing.stripe.charging.makers import make_invoice, make_row
 
 pytestmark = pytest.mark.django_db
 
 
-def make_row(of: Invoice, stripe_id: str = "in_1", **fields):
-    terms = {
-        "account_id": of.account_id,
-        "role": "own",
-        "invoice": of,
-        "currency": "EUR",
-        "created_at": FEB,
-        "read_at": FEB,
-    }
-    return StripeInvoice.objects.create(stripe_id=stripe_id, **terms | fields)
-
-
 @pytest.fixture
 def invoice():
-    return Invoice.objects.get(pk=invoicing.close_period(make_subscription().period_id, at=FEB).id)
+    return make_invoice()
 
 
 def refuse(write, *arguments, **fields) -> str | None:

@@ -24,7 +24,7 @@ from billing.stripe.charging.composing import (
 from billing.taxes import TaxTerms
 
 JAN, FEB = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC)
-WORDS = Wording("Discount: %s", "Credit", "Credit given", "Rounding", "Tax: %s")
+WORDS = Wording("Discount: %s", "Credit", "Credit given", "Rounding", "Tax: %s", "Usage")
 VAT, HELD = TaxTerms("VAT", Decimal(19)), TaxTerms("TVA", Decimal(20), is_inclusive=True)
 KINDS = ["price", "add_on", "one_off", "true_up", "late", "prebilled", "proration"]
 
@@ -118,9 +118,17 @@ def test_lines_that_do_not_add_up_are_not_papered_over():
 def test_what_came_too_late_is_asked_apart(taxes):
     asked = ask([make_fact(1000), make_fact(500), make_fact(70)], taxes=taxes)
     composed = compose_lines(asked, {1}, WORDS)
-    rest = compose_rest(asked, composed, {"7:2"}, WORDS)
     there = next(line.total for line in composed.lines if line.key == "7:2")
-    assert 1000 + there + sum(line.total for line in rest) == composed.total
+    left = composed.total - 1000 - there
+    rest = compose_rest(asked, composed, {"7:2"}, WORDS, total=left)
+    assert sum(line.total for line in rest) == left
+    assert [line.key for line in rest if line.key != "7:1:tax"] == ["7:3"]
+
+
+def test_usage_that_stripe_did_not_have_is_asked_as_well():
+    asked = ask([make_fact(1000), make_fact(500)])
+    rest = compose_rest(asked, compose_lines(asked, {1}, WORDS), set(), WORDS, total=600)
+    assert tell(rest) == [("7:2", "price 500", 500), ("7:usage", "Usage", 100)]
 
 
 AMOUNTS = st.integers(-(10**9), 10**10)
@@ -155,6 +163,8 @@ def test_our_lines_and_stripes_metered_ones_are_what_is_due(
     assert 0 <= composed.unasked_minor < find_step(currency)
     assert len({line.key for line in composed.lines}) == len(composed.lines)
     there: list[OurLine] = [line for place, line in enumerate(composed.lines) if place in present]
-    rest = compose_rest(asked, composed, {line.key for line in there}, WORDS)
     asked_so_far = sum(line.amount for line in composed.metered) + sum(line.total for line in there)
-    assert asked_so_far + sum(line.total for line in rest) == composed.total
+    keys, left = {line.key for line in there}, composed.total - asked_so_far
+    rest = compose_rest(asked, composed, keys, WORDS, total=left)
+    assert sum(line.total for line in rest) == left
+    assert "usage" not in {line.key.partition(":")[2] for line in rest}
