@@ -1,12 +1,19 @@
 """Who charges a price: Stripe by its own meters, or Palier by lines that it puts on Stripe's invoice; and why."""
 
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import transaction
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from billing.models import Price
+from billing.models import Period, Price, StripeMode
+from billing.price_rows import describe_price
 from billing.rating import ChargedBy, PriceTerms
-from billing.stripe.expressing import Expressed, Inexpressible, MeterFacts, Mode, Reason, express_price
+from billing.stripe.expressing import FORMULAS, Expressed, Inexpressible, MeterFacts, Mode, Reason, express_price
+from billing.stripe.subscriptions import Mirror, find_mirror
 
 __all__ = [
     "Expressed",
@@ -14,11 +21,14 @@ __all__ = [
     "MeterFacts",
     "Mode",
     "Reason",
+    "choose_modes",
     "describe_meter",
     "explain_charging",
+    "explain_modes",
     "explain_reason",
     "express_price",
     "find_reason",
+    "fix_modes",
 ]
 
 REASONS: dict[Reason, Promise] = {
@@ -74,3 +84,101 @@ def explain_charging(price: PriceTerms, meter: MeterFacts | None, currency: str)
     if reason is None:
         return _("charged through Stripe by its meters")
     return _("charged through Stripe by lines: %(reason)s") % {"reason": explain_reason(reason)}
+
+
+@dataclass(frozen=True, slots=True)
+class PriceFact:
+    """A price as far as its mode depends on it; `reason` is why lines charge it in any period.
+
+    `meter_id` is None for a fee, `formula` empty where its meter is of no kind that Stripe has.
+    """
+
+    price_id: int
+    meter_id: int | None
+    meter_key: str
+    formula: str
+    reason: Reason | None
+
+
+def read_prices(version_ids: Collection[int]) -> dict[int, list[PriceFact]]:
+    """version id → its prices. Four queries for any number of them."""
+    found: dict[int, list[PriceFact]] = {version_id: [] for version_id in version_ids}
+    prices = Price.objects.filter(version_id__in=version_ids).select_related("meter", "version")
+    for price in prices.prefetch_related("tiers", "rows"):
+        meter = describe_meter(price)
+        reason = find_reason(describe_price(price), meter, price.version.currency)
+        formula = FORMULAS.get(meter.aggregation, "") if meter else ""
+        key = price.meter.key if price.meter else ""
+        found[price.version_id].append(PriceFact(price.pk, price.meter_id, key, formula, reason))
+    return found
+
+
+def choose_modes(period: Period) -> dict[int, Mode]:
+    """price id → who charges it in this period: as it was decided, else as it would be now. Nothing is stored."""
+    reasons = explain_modes(period)
+    return {price_id: Mode.LINES if reason else Mode.METERS for price_id, reason in reasons.items()}
+
+
+def explain_modes(period: Period) -> dict[int, Reason | None]:
+    """price id → why lines charge it in this period, None where Stripe's meters do. Of every price of its version."""
+    stored = {row.price_id: row for row in StripeMode.objects.filter(period=period)}
+    prices = read_prices([period.version_id])[period.version_id]
+    return decide(period, prices, stored, find_mirror(period))
+
+
+def decide(
+    period: Period, prices: Collection[PriceFact], stored: Mapping[int, StripeMode], mirror: Mirror | None
+) -> dict[int, Reason | None]:
+    """What was decided stands, but that a cut turns meters into lines. A meter goes out for all its prices or none."""
+    reasons = {price.price_id: find_reason_of_period(period, price, mirror) for price in prices}
+    by_lines = {price.meter_id for price in prices if reasons[price.price_id]}
+    for price in prices:
+        known = stored.get(price.price_id)
+        if known is not None and known.mode == Mode.LINES:
+            reasons[price.price_id] = Reason(known.reason)
+        elif known is not None:
+            is_whole = known.ends_at == period.ends_at and mirror is not None and mirror.is_cycle
+            reasons[price.price_id] = None if is_whole else Reason.CUT
+        elif reasons[price.price_id] is None and price.meter_id in by_lines:
+            reasons[price.price_id] = Reason.SHARED
+    return reasons
+
+
+def find_reason_of_period(period: Period, price: PriceFact, mirror: Mirror | None) -> Reason | None:
+    obstacles = {
+        Reason.FREE: period.is_free,
+        Reason.UNMIRRORED: mirror is None,
+        Reason.CYCLE: mirror is not None and not mirror.is_cycle,
+        Reason.NO_ITEM: mirror is not None and price.price_id not in mirror.items,
+    }
+    return price.reason or next((reason for reason, stands in obstacles.items() if stands), None)
+
+
+@transaction.atomic
+def fix_modes(period: Period, reasons: Mapping[int, Reason | None], *, at: datetime) -> dict[int, Reason | None]:
+    """Keep how its prices are charged, unless somebody was first; meters that were kept become lines by a cut alone.
+
+    Returns what is kept, which is what was given but where others decided before.
+    """
+    rows = [
+        StripeMode(
+            period=period,
+            price_id=price_id,
+            mode=Mode.LINES if reason else Mode.METERS,
+            reason=reason or "",
+            ends_at=period.ends_at,
+            decided_at=at,
+        )
+        for price_id, reason in reasons.items()
+        if reason is not Reason.FEE
+    ]
+    StripeMode.objects.bulk_create(rows, ignore_conflicts=True)
+    cut = [price_id for price_id, reason in reasons.items() if reason is Reason.CUT]
+    StripeMode.objects.filter(period=period, price_id__in=cut, mode=Mode.METERS).update(
+        mode=Mode.LINES, reason=Reason.CUT, ends_at=period.ends_at, decided_at=at
+    )
+    kept = {
+        price_id: Reason(reason) if reason else None
+        for price_id, reason in StripeMode.objects.filter(period=period).values_list("price_id", "reason")
+    }
+    return {price_id: kept.get(price_id, reason) for price_id, reason in reasons.items()}

@@ -13,10 +13,13 @@ from metering.limits import (
     LimitTerms,
     LimitWindowClosed,
     LimitWindowConflict,
+    WindowKey,
+    WindowUse,
     close_window,
     end_windows,
     hand_over_limits,
     read_limits,
+    read_used_of,
 )
 from metering.models import Alert, Limit
 from metering.reservations import find_reservation, hold_quantity
@@ -369,3 +372,15 @@ def test_of_one_meter_alone_a_window_is_closed(account_id, meter_id):
         hand_over(account_id, each, "10")
     close_window(account_id=account_id, start=NOVEMBER, end=DECEMBER, at=DECEMBER, meter_ids=[other])
     assert list(Limit.objects.filter(closed_at__isnull=True).values_list("meter_id", flat=True)) == [meter_id]
+
+
+def test_what_windows_count_is_read_by_what_names_them(account_id, meter_id, django_assert_num_queries):
+    hand_over(account_id, meter_id, None)
+    make_events(3)
+    november, december = WindowKey(account_id, meter_id, NOVEMBER), WindowKey(account_id, meter_id, DECEMBER)
+    with django_assert_num_queries(1):
+        assert read_used_of([november, december]) == {november: WindowUse(Decimal(3), None)}
+    close_window(account_id=account_id, start=NOVEMBER, end=DECEMBER, at=DECEMBER)
+    make_events(1, first=4)
+    assert read_used_of([november]) == {november: WindowUse(Decimal(4), Decimal(3))}
+    assert read_used_of([]) == {}

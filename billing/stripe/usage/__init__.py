@@ -1,0 +1,1 @@
+"""Usage of periods that Stripe's meters charge, on its way there."""
