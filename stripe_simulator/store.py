@@ -156,6 +156,16 @@ class Store:
             self.touched.clear()
             self.is_open = False
 
+    @contextmanager
+    def sandbox(self) -> Iterator[None]:
+        """Moves that are always undone, within a unit of work. Objects read before it must be read again after it."""
+        outer, self.touched = self.touched, {}
+        try:
+            yield
+        finally:
+            self.roll_back()
+            self.touched = outer
+
     def roll_back(self) -> None:
         for (kind, id), before in self.touched.items():
             if before is None:

@@ -66,6 +66,11 @@ def find_active(sim: Simulator, ids: list[str], at: int) -> list[str]:
     return [each for each, end in ends if end is None or at < end]
 
 
+def drop_discounts(sim: Simulator, ids: list[str]) -> None:
+    for each in ids:
+        sim.emit("customer.discount.deleted", sim.store.get("discount", each))
+
+
 def drop_used(sim: Simulator, ids: list[str]) -> list[str]:
     """What is left of a subscription's discounts after an invoice took them: those for one invoice are gone."""
     kept = []

@@ -1,6 +1,7 @@
 """/v1/tax_rates, and the archived rates that hand-made tax amounts stand for."""
 
 from decimal import Decimal
+from typing import Any
 
 from stripe_simulator.changes import matches, updating
 from stripe_simulator.contract import template
@@ -35,6 +36,11 @@ def make_tax_rate(sim: Simulator, params: Object, at: int) -> Object:
     sim.store.insert(rate)
     sim.emit("tax_rate.created", rate)
     return rate
+
+
+def find_rates(sim: Simulator, ids: Any, param: str) -> list[Object]:
+    """The rates that a parameter names; an empty string names none."""
+    return [sim.store.get("tax_rate", each, param=param, status=400) for each in ids or []]
 
 
 def find_or_make_archived_rate(sim: Simulator, data: Object, at: int) -> Object:

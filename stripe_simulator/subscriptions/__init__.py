@@ -1,0 +1,1 @@
+"""Subscriptions: items and their cycles, what is billed when, changes, pauses, ends."""
