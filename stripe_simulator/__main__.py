@@ -5,6 +5,7 @@ import signal
 import sys
 import time
 
+from stripe_simulator.resources.test_clocks import resume_advances
 from stripe_simulator.server import Server
 from stripe_simulator.simulator import Simulator
 
@@ -18,6 +19,9 @@ def main() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(0))
     sim = Simulator(options.path, int(time.time()) if options.clock == "frozen" else None)
+    sim.start_ticking()
+    sim.events.webhooks.resume()
+    resume_advances(sim)
     server = Server(sim, options.port)
     print(f"Stripe simulator on {server.url}", flush=True)
     server.serve_forever()

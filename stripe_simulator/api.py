@@ -1,6 +1,8 @@
 """From a call to its answer: key, route, contract, rules, contract again."""
 
+import base64
 import json
+import time
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl
@@ -11,6 +13,7 @@ from stripe_simulator import API_VERSION, control
 from stripe_simulator.contract import Operation
 from stripe_simulator.errors import StripeError, refuse
 from stripe_simulator.expanding import expand, strip
+from stripe_simulator.faults import Fault, strike_before
 from stripe_simulator.routes import ROUTES, Page, Request, find_page
 from stripe_simulator.simulator import Simulator
 from stripe_simulator.store import new_id
@@ -53,8 +56,8 @@ def answer_call(sim: Simulator, call: Call) -> Answer:
         answer = answer_error(error, request_id)
     except Exception:
         sim.record_crash(f"{call.method} {call.path}")
-        broken = StripeError(500, "api_error", None, "The simulator itself failed: see /_sim/violations.")
-        answer = answer_error(broken, request_id)
+        crash = StripeError(500, "api_error", None, "The simulator itself failed: see /_sim/violations.")
+        answer = answer_error(crash, request_id)
     answer.headers.setdefault("Request-Id", request_id)
     answer.headers.setdefault("Stripe-Version", call.headers.get("stripe-version", API_VERSION))
     return answer
@@ -64,43 +67,86 @@ def answer_api(sim: Simulator, call: Call, request_id: str) -> Answer:
     if call.path != STREAM:  # which has tokens of its own
         check_key(call)
     operation, ids = find_operation(sim, call)
-    params = read_params(sim, call, operation)
+    fault = sim.faults.pick(call.method, operation.path, call.path)
+    if strike_before(fault):
+        return Answer(0, b"", is_dropped=True)
+    sim.limits.check_rate(call.method, operation.path)
     request = Request(
         sim,
         call.method,
         call.path,
-        params,
+        read_params(sim, call, operation),
         ids,
         call.headers,
         request_id,
         call.headers.get("idempotency-key"),
         f"http://{call.headers.get('host', '127.0.0.1')}",
     )
-    return run_handler(sim, operation, request)
+    with sim.limits.hold_meter(operation.path, request.params), sim.idempotency.hold(request) as kept:
+        if kept is not None:
+            return answer_again(kept)
+        if fault and fault.kind == "hold_inside":  # while its key and its meter are held
+            time.sleep(fault.seconds)
+        answer = run_handler(sim, operation, request, fault)
+    return strike_after(fault, answer)
 
 
-def run_handler(sim: Simulator, operation: Operation, request: Request) -> Answer:
+def answer_again(kept: dict[str, Any]) -> Answer:
+    headers = JSON | {"Idempotent-Replayed": "true", "Original-Request": kept["request"]}
+    return Answer(kept["status"], kept["body"].encode(), headers)
+
+
+def run_handler(sim: Simulator, operation: Operation, request: Request, fault: Fault | None) -> Answer:
+    """Do it, all or nothing, and keep the answer for the request's key in the same unit of work."""
     handler = ROUTES[operation.method, operation.path]
-    with sim.work():
-        sim.request = request
-        try:
-            result = strip(handler(request))
-            if paths := request.params.get("expand") if isinstance(request.params, dict) else None:
-                expand(sim, result, paths)
-            if problems := sim.contract.check_answer(operation, result):
-                sim.record_violation(f"answer to {request.method} {request.path}", problems, result)
-                text = "; ".join(map(str, problems[:3]))
-                raise StripeError(500, "api_error", None, f"The simulator's answer breaks the contract: {text}")
-        finally:
-            sim.request = None
-    return Answer(200, msgspec.json.encode(result), dict(JSON))
+    broken = StripeError(500, "api_error", None, "An unknown error occurred.")
+    try:
+        with sim.work():
+            sim.request = request
+            try:
+                if fault and fault.kind == "error":
+                    raise broken
+                result = strip(handler(request))
+                if paths := request.params.get("expand"):
+                    expand(sim, result, paths)
+                check_answer(sim, operation, request, result)
+            finally:
+                sim.request = None
+            answer = Answer(200, msgspec.json.encode(result), dict(JSON))
+            if fault and fault.kind == "error_after":
+                answer = answer_error(broken, request.request_id)
+            sim.idempotency.keep(request, answer.status, answer.body)
+    except StripeError as error:
+        answer = answer_error(error, request.request_id)
+        if error.status not in (409, 429):
+            with sim.work():
+                sim.idempotency.keep(request, answer.status, answer.body)
+    return answer
+
+
+def check_answer(sim: Simulator, operation: Operation, request: Request, result: Any) -> None:
+    if problems := sim.contract.check_answer(operation, result):
+        sim.record_violation(f"answer to {request.method} {request.path}", problems, result)
+        text = "; ".join(map(str, problems[:3]))
+        raise StripeError(500, "api_error", None, f"The simulator's answer breaks the contract: {text}")
+
+
+def strike_after(fault: Fault | None, answer: Answer) -> Answer:
+    """What happens once all is done."""
+    if fault is None:
+        return answer
+    if fault.kind == "drop_after":
+        answer.is_dropped = True
+    elif fault.kind == "delay_after":
+        time.sleep(fault.seconds)
+    elif fault.kind == "wrong_body":
+        return Answer(fault.status, fault.body.encode(), {"Content-Type": "text/html"})
+    return answer
 
 
 def check_key(call: Call) -> None:
     kind, _, key = call.headers.get("authorization", "").partition(" ")
     if kind.lower() == "basic":
-        import base64
-
         key = base64.b64decode(key).decode(errors="replace").partition(":")[0]
     if not key:
         raise StripeError(

@@ -1,11 +1,15 @@
 """The control API under `/_sim/`, for tests and demos: from loopback only."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from stripe_simulator.clock import MAIN
 from stripe_simulator.contract import template
+from stripe_simulator.faults import Fault, make_plan
+from stripe_simulator.limits import Limits
 from stripe_simulator.store import new_id
+from stripe_simulator.webhooks import KINDS as WEBHOOK_KINDS
+from stripe_simulator.webhooks import WebhookFault
 
 if TYPE_CHECKING:
     from stripe_simulator.simulator import Simulator
@@ -57,6 +61,7 @@ def add_endpoint(sim: "Simulator", params: Params) -> Any:
         created=sim.clock.read(),
         status="enabled",
         url=params["url"],
+        description=params.get("description"),
         api_version=params.get("api_version"),
         enabled_events=params.get("enabled_events", ["*"]),
         _secret=params.get("secret") or new_id("whsec"),
@@ -70,6 +75,7 @@ def add_endpoint(sim: "Simulator", params: Params) -> Any:
 def move_clock(sim: "Simulator", params: Params) -> Any:
     """`now`: a moment; `advance`: seconds. What is due on the way is done in order. Back does nothing else."""
     to = params["now"] if "now" in params else sim.clock.read() + params["advance"]
+    sim.events.webhooks.settle()
     count = sim.run_due(MAIN, to, move=True)
     with sim.work():
         sim.set_clock(MAIN, to)
@@ -81,9 +87,100 @@ def list_violations(sim: "Simulator", params: Params) -> Any:
     return sim.violations
 
 
+@command("POST", "fault")
+def add_fault(sim: "Simulator", params: Params) -> Any:
+    """One rule of `faults.Fault`."""
+    sim.faults.add(Fault(**params))
+    return {}
+
+
+@command("POST", "chaos")
+def start_chaos(sim: "Simulator", params: Params) -> Any:
+    """`seed`, `rates` of faults, `longest` delay, `paths`; `webhooks`: rates of theirs. Without rates it ends."""
+    webhooks = params.pop("webhooks", {})
+    plan = make_plan(params)
+    plan.rules = sim.faults.rules
+    sim.faults = plan
+    check_kinds(webhooks)
+    sim.events.webhooks.throw_dice(plan.seed, webhooks)
+    return {}
+
+
+@command("GET", "faults")
+def count_faults(sim: "Simulator", params: Params) -> Any:
+    """How many of each kind there were."""
+    return sim.faults.struck
+
+
+@command("GET", "limits")
+def read_limits(sim: "Simulator", params: Params) -> Any:
+    limits = sim.limits
+    return {
+        "mode": limits.mode,
+        "rates": limits.rates,
+        "violations": {name: count for name, count in limits.violations.items() if count},
+        "calls": limits.calls,
+    }
+
+
+@command("POST", "limits")
+def set_limits(sim: "Simulator", params: Params) -> Any:
+    """`mode` off, count or on, `rates` a second; counts begin anew."""
+    sim.limits = Limits(params.get("mode", sim.limits.mode), params.get("rates"))
+    return {}
+
+
 @command("POST", "webhooks/take")
 def take_webhooks(sim: "Simulator", params: Params) -> Any:
-    return sim.events.webhooks.take()
+    with sim.lock:
+        return sim.events.webhooks.take(**params)
+
+
+@command("POST", "webhooks/fault")
+def add_webhook_fault(sim: "Simulator", params: Params) -> Any:
+    """One rule of `webhooks.WebhookFault`."""
+    check_kinds([params["kind"]])
+    sim.events.webhooks.faults.append(WebhookFault(**params))
+    return {}
+
+
+@command("POST", "webhooks/release")
+def release_webhooks(sim: "Simulator", params: Params) -> Any:
+    """Let go what a `hold` keeps."""
+    with sim.work():
+        return {"released": sim.events.webhooks.release(None, "held") + sim.events.webhooks.release(None, "behind")}
+
+
+@command("POST", "webhooks/down")
+def set_down(sim: "Simulator", params: Params) -> Any:
+    """`down`: every attempt fails, by the clock, until it is false again."""
+    sim.events.webhooks.is_down = params["down"]
+    return {}
+
+
+@command("POST", "webhooks/settle")
+def settle_webhooks(sim: "Simulator", params: Params) -> Any:
+    """Come back when nothing is on its way to an endpoint on loopback."""
+    sim.events.webhooks.settle()
+    return {}
+
+
+@command("GET", "webhooks")
+def list_webhooks(sim: "Simulator", params: Params) -> Any:
+    """All deliveries; their state is pending, waiting, held, behind, delivered or exhausted."""
+    with sim.lock:
+        return list(sim.store.scan("_delivery"))
+
+
+@command("POST", "endpoint/roll")
+def roll_secret(sim: "Simulator", params: Params) -> Any:
+    """A new secret for endpoint `id`; the old one signs too for `seconds`."""
+    with sim.work():
+        endpoint = sim.store.get("webhook_endpoint", params["id"])
+        endpoint["_old_secret"] = endpoint["_secret"]
+        endpoint["_old_until"] = sim.clock.read() + params.get("seconds", 24 * 3600)
+        endpoint["_secret"] = params.get("secret") or new_id("whsec")
+        return {"secret": endpoint["_secret"]}
 
 
 @command("POST", "settings")
@@ -95,3 +192,8 @@ def change_settings(sim: "Simulator", params: Params) -> Any:
         else:
             sim.settings.extra[name] = value
     return {}
+
+
+def check_kinds(names: Iterable[str]) -> None:
+    if unknown := set(names) - set(WEBHOOK_KINDS):
+        raise ValueError(f"unknown faults of webhooks: {unknown}")

@@ -1,4 +1,4 @@
-"""Events: what happened, as Stripe tells it."""
+"""Events: what happened, as Stripe tells it. A snapshot for v1, a thin one for v2."""
 
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any
 from stripe_simulator import API_VERSION
 from stripe_simulator.expanding import strip
 from stripe_simulator.store import new_id
-from stripe_simulator.webhooks import Webhooks
+from stripe_simulator.webhooks import Webhooks, wants
 
 if TYPE_CHECKING:
     from stripe_simulator.simulator import Simulator
 
 Object = dict[str, Any]
+KEPT_SECONDS = 30 * 24 * 3600
 
 
 class Events:
@@ -30,11 +31,11 @@ class Events:
         if previous is not None:
             data["previous_attributes"] = previous
         request = sim.request
-        event = {
+        event: Object = {
             "id": new_id("evt"),
             "object": "event",
             "api_version": API_VERSION,
-            "created": sim.now(),
+            "created": sim.clock.read(),  # not of a test clock: Stripe tells when it really happened
             "data": data,
             "livemode": False,
             "pending_webhooks": 0,
@@ -48,24 +49,38 @@ class Events:
             sim.record_violation(f"event {type}", problems, event)
         sim.store.insert(event)
         event["pending_webhooks"] = self.webhooks.promise(event)
+        if self.is_asked_thin(f"v1.{type}"):
+            self.emit_thin(f"v1.{type}", value, None, snapshot=event["id"])
         return event
 
-    def emit_thin(self, type: str, related: Object | None, data: Object | None) -> Object:
+    def is_asked_thin(self, type: str) -> bool:
+        if type not in self.sim.contract.thin_events:
+            return False
+        probe = {"object": "v2.core.event", "type": type}
+        return any(wants(destination, probe) for destination in self.sim.store.scan("v2.core.event_destination"))
+
+    def emit_thin(
+        self, type: str, related: Object | None, data: Object | None, *, snapshot: str | None = None
+    ) -> Object:
         sim = self.sim
         if type not in sim.contract.thin_events:
             raise LookupError(f"the contract has no thin event {type}")
+        now = sim.clock.read()
         event: Object = {
             "id": new_id("evt"),
             "object": "v2.core.event",
             "type": type,
             "livemode": False,
-            "created": format_time(sim.now()),
-            "_created": sim.now(),
+            "created": format_time(now),
+            "_created": now,
         }
-        if related is not None:
+        allowed = sim.contract.schemas[sim.contract.thin_events[type]]["properties"]
+        if related is not None and "related_object" in allowed:
             event["related_object"] = describe_related(related)
         if data is not None:
             event["data"] = strip(data)
+        if snapshot is not None and "snapshot_event" in allowed:
+            event["snapshot_event"] = snapshot
         if sim.request and sim.request.idempotency_key:
             event["reason"] = {
                 "type": "request",
@@ -77,26 +92,25 @@ class Events:
         self.webhooks.promise(event)
         return event
 
-    def was_delivered(self, id: str) -> bool:
-        return not any(row["event"] == id and row["state"] != "delivered" for row in self.sim.store.scan("_delivery"))
+    def count_pending(self, id: str) -> int:
+        return sum(row["state"] != "delivered" for row in self.sim.store.scan("_delivery", event=id))
 
-    def send_soon(self) -> None:
-        self.webhooks.send_soon()
-
-    def clear(self) -> None:
-        self.webhooks.clear()
+    def is_exhausted(self, id: str) -> bool:
+        """Whether no attempt will follow: delivered, or given up after three days."""
+        return all(row["state"] in ("delivered", "exhausted") for row in self.sim.store.scan("_delivery", event=id))
 
 
 def diff(before: Object, after: Object) -> Object:
     """The old values of what changed, as `previous_attributes` shows them."""
-    changed = {}
+    changed: Object = {}
     for key, value in before.items():
-        now = after.get(key)
+        now: Any = after.get(key)
         if value == now:
             continue
-        changed[key] = (
-            diff(value, now) if isinstance(value, dict) and isinstance(now, dict) and key != "metadata" else value
-        )
+        if isinstance(value, dict) and isinstance(now, dict) and key != "metadata":
+            changed[key] = diff(value, now)
+        else:
+            changed[key] = value
     changed.update({key: None for key in after if key not in before})
     return changed
 
@@ -106,12 +120,7 @@ def format_time(at: int) -> str:
 
 
 def describe_related(related: Object) -> Object:
-    plural = {"billing.meter": "billing/meters", "test_helpers.test_clock": "test_helpers/test_clocks"}
     kind = related["object"]
-    if kind == "v2.core.event_destination":
-        return {"id": related["id"], "type": kind, "url": f"/v2/core/event_destinations/{related['id']}"}
-    return {
-        "id": related["id"],
-        "type": kind,
-        "url": f"/v1/{plural.get(kind, kind.replace('.', '/') + 's')}/{related['id']}",
-    }
+    version = "v2" if kind.startswith("v2.") else "v1"
+    folder = kind.removeprefix("v2.").replace(".", "/") + "s"
+    return {"id": related["id"], "type": kind, "url": f"/{version}/{folder}/{related['id']}"}

@@ -3,16 +3,22 @@
 import importlib
 import pkgutil
 import threading
+import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from stripe_simulator import resources
 from stripe_simulator.clock import DUE, MAIN, Clock
 from stripe_simulator.contract import get_contract
+from stripe_simulator.errors import StripeError
 from stripe_simulator.events import Events
 from stripe_simulator.expanding import strip
+from stripe_simulator.faults import Faults
+from stripe_simulator.idempotency import Idempotency
+from stripe_simulator.limits import Limits
+from stripe_simulator.schedule import Schedule
 from stripe_simulator.settings import Settings
 from stripe_simulator.store import Store, new_id
 
@@ -46,7 +52,12 @@ class Simulator:
         self.violations: list[Object] = []
         self.memory: dict[str, Any] = {}  # for modules: what need not survive a restart; emptied by a reset
         self.request: Any = None
+        self.due = Schedule(self.store)
+        self.idempotency = Idempotency(self)
+        self.faults = Faults()
+        self.limits = Limits("on" if frozen is None else "count")
         self._clock_in_use = MAIN
+        self._behind: list[Callable[[], None]] = []
         kept = self.store.peek("_clock", "main")
         if kept is not None and frozen is not None:
             self.clock.frozen = kept["frozen"]
@@ -88,38 +99,65 @@ class Simulator:
 
     # Work that comes later
 
-    def schedule(self, at: int, name: str, payload: Object, *, customer: str | None = None) -> str:
+    def schedule(
+        self, at: int, name: str, payload: Object, *, customer: str | None = None, clock: str | None = None
+    ) -> str:
         """Call what `@due(name)` registered when the clock of the customer (else the one in use) has come to `at`."""
         if name not in DUE:
             raise LookupError(f"nothing is registered as due {name}")
-        clock = (self.find_clock_of(customer) or MAIN) if customer is not None else self._clock_in_use
-        id = new_id("due")
-        self.store.put("_due", id, {"id": id, "at": at, "name": name, "payload": payload, "clock": clock})
-        return id
+        if clock is None:
+            clock = (self.find_clock_of(customer) or MAIN) if customer is not None else self._clock_in_use
+        return self.due.add(clock, at, name, payload)
 
     def unschedule(self, name: str, **payload: Any) -> None:
-        """Forget what was to come under this name with these values in its payload."""
-        for row in list(self.store.scan("_due", name=name)):
-            if all(row["payload"].get(key) == value for key, value in payload.items()):
-                self.store.remove("_due", row["id"])
-
-    def find_next_due(self, clock: str, until: int) -> Object | None:
-        rows = [row for row in self.store.scan("_due", clock=clock) if row["at"] <= until]
-        return min(rows, key=lambda row: row["at"], default=None)
+        """Forget what was to come under this name with these values in its payload; fast if `id` is among them."""
+        self.due.remove(name, payload)
 
     def run_due(self, clock: str, until: int, *, move: bool) -> int:
         """Do in order of time what is due up to `until`; `move` takes a frozen clock along. How much was done."""
         count = 0
-        while True:
+        while self.run_next(clock, until, move=move):
+            if move:
+                self.events.webhooks.settle()
+            count += 1
+        return count
+
+    def run_next(self, clock: str, until: int, *, move: bool) -> bool:
+        row = None
+        try:
             with self.work(clock):
-                row = self.find_next_due(clock, until)
+                row = self.due.find_next(clock, until)
                 if row is None:
-                    return count
+                    return False
                 if move and row["at"] > self.clock_time(clock):
                     self.set_clock(clock, row["at"])
                 self.store.remove("_due", row["id"])
                 DUE[row["name"]](self, self.clock_time(clock), row["payload"])
-            count += 1
+        except Exception:
+            if row is None:
+                raise
+            self.record_crash(f"due {row['name']}")
+            with self.work(clock):
+                self.store.remove("_due", row["id"])
+        return True
+
+    def run_behind(self, task: Callable[[], None]) -> None:
+        """After the present unit of work, on a thread of its own."""
+        self._behind.append(task)
+
+    def start_ticking(self) -> None:
+        """With a real clock: do what is due as time goes by."""
+
+        def tick() -> None:
+            while True:
+                time.sleep(0.2)
+                if self.clock.frozen is None:
+                    try:
+                        self.run_due(MAIN, self.clock.read(), move=False)
+                    except Exception:
+                        self.record_crash("the clock")
+
+        threading.Thread(target=tick, daemon=True).start()
 
     def set_clock(self, clock: str, to: int) -> None:
         if clock:
@@ -130,19 +168,39 @@ class Simulator:
 
     @contextmanager
     def work(self, clock: str = MAIN) -> Iterator[None]:
-        """One unit of work under the lock: all of its changes and events, or none."""
+        """One unit of work under the lock: all of its changes and events, or none. Within a unit it is part of that."""
         with self.lock:
-            before, self._clock_in_use = self._clock_in_use, clock
-            frozen = self.clock.frozen
+            if self.store.is_open:
+                yield
+                return
+            self._clock_in_use, frozen = clock, self.clock.frozen
             try:
                 with self.store.unit():
                     yield
+            except StripeError as error:
+                if error.keeps:
+                    self._follow()
+                else:
+                    self._forget(frozen)
+                raise
             except BaseException:
-                self.clock.frozen = frozen
+                self._forget(frozen)
                 raise
             finally:
-                self._clock_in_use = before
-            self.events.send_soon()
+                self._clock_in_use = MAIN
+            self._follow()
+
+    def _follow(self) -> None:
+        """What a unit of work leads to: webhooks, and work on threads of its own."""
+        behind, self._behind = self._behind, []
+        self.events.webhooks.send_soon()
+        for task in behind:
+            threading.Thread(target=task, daemon=True).start()
+
+    def _forget(self, frozen: int | None) -> None:
+        self.clock.frozen = frozen
+        self.events.webhooks.fresh.clear()
+        self._behind.clear()
 
     # Events
 
@@ -156,7 +214,7 @@ class Simulator:
 
     def was_delivered(self, event: Object | str) -> bool:
         """Whether every endpoint that was to get this event answered 2xx, or nobody was to get it."""
-        return self.events.was_delivered(event if isinstance(event, str) else event["id"])
+        return self.events.count_pending(event if isinstance(event, str) else event["id"]) == 0
 
     # Honesty
 
@@ -176,7 +234,10 @@ class Simulator:
         with self.lock:
             self.store.clear()
             self.settings = Settings()
-            self.events.clear()
+            self.due.clear()
+            self.faults = Faults()
+            self.limits = Limits("on" if frozen is None else "count")
+            self.events.webhooks.clear()
             self.violations.clear()
             self.memory.clear()
             self.clock.frozen = frozen

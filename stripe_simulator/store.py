@@ -18,7 +18,7 @@ from stripe_simulator.errors import StripeError, refuse_missing
 
 Object = dict[str, Any]
 ALPHABET = string.ascii_letters + string.digits
-INDEXED = ("customer", "subscription", "invoice", "test_clock")
+INDEXED = ("customer", "subscription", "invoice", "test_clock", "event", "key", "state")
 encode = msgspec.json.encode
 decode = msgspec.json.decode
 dice = random.SystemRandom()

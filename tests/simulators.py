@@ -22,7 +22,7 @@ class SimulatorClient:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self.webhook_secret = ""
+        self.endpoint = self.webhook_secret = ""
 
     def client(self, **options: Any) -> stripe.StripeClient:
         """Stripe's official client, pointed at the simulator."""
@@ -30,7 +30,7 @@ class SimulatorClient:
         options.setdefault("max_network_retries", 0)
         return stripe.StripeClient(KEY, base_addresses=addresses, **options)  # type: ignore[arg-type]
 
-    def control(self, method: str, name: str, **params: Any) -> Any:
+    def control(self, method: str, name: str, /, **params: Any) -> Any:
         """A call of the control API; raises AssertionError with what it answered."""
         connection = http.client.HTTPConnection(self.url.removeprefix("http://"), timeout=60)
         try:
@@ -45,7 +45,8 @@ class SimulatorClient:
     def reset(self, now: datetime = START) -> None:
         """Empty, frozen at `now`, with one webhook endpoint for all events."""
         self.control("POST", "reset", now=int(now.timestamp()))
-        self.webhook_secret = self.control("POST", "endpoint", url=WEBHOOK_URL)["secret"]
+        made = self.control("POST", "endpoint", url=WEBHOOK_URL)
+        self.endpoint, self.webhook_secret = made["id"], made["secret"]
 
     def set_time(self, at: datetime) -> None:
         """Go there; all that is due on the way is done in order of time."""
@@ -60,9 +61,56 @@ class SimulatorClient:
     def settings(self, **values: Any) -> None:
         self.control("POST", "settings", **values)
 
-    def take_webhooks(self) -> list[tuple[dict[str, str], bytes]]:
-        """(headers, body) of all that waits, in order; they count as delivered."""
-        return [(row["headers"], row["body"].encode()) for row in self.control("POST", "webhooks/take")]
+    # Webhooks
+
+    def take_webhooks(self, *, fail: bool = False, limit: int | None = None) -> list[tuple[dict[str, str], bytes]]:
+        """(headers, body) of all that waits, in order; they count as delivered, or with `fail` as refused once."""
+        taken = self.control("POST", "webhooks/take", fail=fail, limit=limit)
+        return [(row["headers"], row["body"].encode()) for row in taken]
+
+    def add_endpoint(self, url: str, **options: Any) -> str:
+        """One more endpoint (`enabled_events`, `api_version`, `secret`), really called on loopback. Its secret."""
+        secret: str = self.control("POST", "endpoint", url=url, **options)["secret"]
+        return secret
+
+    def fault_webhooks(self, kind: str, **options: Any) -> None:
+        """`webhooks.KINDS`; `types`, `nth`, `times`, `seconds`."""
+        self.control("POST", "webhooks/fault", kind=kind, **options)
+
+    def release_webhooks(self) -> None:
+        """Let go what a `hold` keeps."""
+        self.control("POST", "webhooks/release")
+
+    def set_endpoints_down(self, is_down: bool) -> None:
+        self.control("POST", "webhooks/down", down=is_down)
+
+    def settle(self) -> None:
+        """Wait until no webhook is on its way to an endpoint on loopback."""
+        self.control("POST", "webhooks/settle")
+
+    def roll_secret(self, **options: Any) -> str:
+        """A new secret of the endpoint; the old one signs too for `seconds` (a day)."""
+        secret: str = self.control("POST", "endpoint/roll", id=self.endpoint, **options)["secret"]
+        return secret
+
+    # Faults and limits
+
+    def fault(self, kind: str, path: str = "*", **options: Any) -> None:
+        """`faults.KINDS` (drop_after, rate_limit, error, …) for a route; `method`, `nth` from 1, `times`, `seconds`."""
+        self.control("POST", "fault", kind=kind, path=path, **options)
+
+    def chaos(self, seed: int, rates: dict[str, float], **options: Any) -> None:
+        """Faults by dice: `longest` delay, `paths`, and `webhooks`, the rates of theirs. Without rates it ends."""
+        self.control("POST", "chaos", seed=seed, rates=rates, **options)
+
+    def limits(self) -> dict[str, Any]:
+        """`mode`, `violations` by kind, `calls` by route."""
+        found: dict[str, Any] = self.control("GET", "limits")
+        return found
+
+    def set_limits(self, mode: str, **rates: int) -> None:
+        """`on` refuses with 429, `count` only counts, `off` does neither."""
+        self.control("POST", "limits", mode=mode, rates=rates)
 
     def violations(self) -> list[dict[str, Any]]:
         """Where the simulator itself broke the contract, or broke."""

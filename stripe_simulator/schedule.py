@@ -1,0 +1,56 @@
+"""What is due when: rows in the store, and a heap for each clock to find the next one fast."""
+
+import heapq
+import itertools
+from typing import TYPE_CHECKING, Any
+
+from stripe_simulator.store import new_id
+
+if TYPE_CHECKING:
+    from stripe_simulator.store import Store
+
+Row = dict[str, Any]
+
+
+class Schedule:
+    def __init__(self, store: "Store") -> None:
+        self.store = store
+        self.heaps: dict[str, list[tuple[int, int, str]]] = {}
+        self.order = itertools.count()
+        for row in store.scan("_due"):
+            self.push(row)
+
+    def add(self, clock: str, at: int, name: str, payload: Row) -> str:
+        row: Row = {
+            "id": new_id("due"),
+            "at": at,
+            "name": name,
+            "payload": payload,
+            "clock": clock,
+            "key": payload.get("id"),
+        }
+        self.store.put("_due", row["id"], row)
+        self.push(row)
+        return str(row["id"])
+
+    def push(self, row: Row) -> None:
+        heapq.heappush(self.heaps.setdefault(row["clock"], []), (row["at"], next(self.order), row["id"]))
+
+    def remove(self, name: str, payload: Row) -> None:
+        found = self.store.scan("_due", key=payload["id"]) if "id" in payload else self.store.scan("_due")
+        for row in list(found):
+            if row["name"] == name and all(row["payload"].get(key) == value for key, value in payload.items()):
+                self.store.remove("_due", row["id"])
+
+    def find_next(self, clock: str, until: int) -> Row | None:
+        """The first row up to `until`. What has no row any more is skipped."""
+        heap = self.heaps.get(clock, [])
+        while heap and heap[0][0] <= until:
+            row = self.store.peek("_due", heap[0][2])
+            if row is not None:
+                return row
+            heapq.heappop(heap)
+        return None
+
+    def clear(self) -> None:
+        self.heaps.clear()
