@@ -14,6 +14,7 @@ from billing.late import leftovers
 from billing.late import settling as late_settling
 from billing.runs import moves, work
 from billing.runs.opening import BILL_PART, PREVIEW_PART
+from billing.stripe.catalogue import checking, syncing
 from billing.stripe.charging import charge, outcomes, scans
 from billing.stripe.client import is_on
 from billing.stripe.customers import MIRROR_CUSTOMER, promise_customers
@@ -23,7 +24,7 @@ from billing.stripe.mirroring.customers import mirror_customer
 from billing.stripe.mirroring.promising import MIRROR_SUBSCRIPTION, promise_moved
 from billing.stripe.mirroring.subscriptions import mirror_subscription
 from billing.stripe.reconciling import running as reconciling
-from jobs.queue import JobContext, errand, handler
+from jobs.queue import JobContext, enqueue, errand, handler
 
 
 @shared_task
@@ -176,6 +177,7 @@ def mirror_one_subscription(job: JobContext) -> None:
     mirror_subscription(job.payload["subscription"], at=job.at)
 
 
+@shared_task
 def charge_through_stripe() -> None:
     """Beat's task: promise to have Stripe ask what was issued, and follow what moved since."""
     at = timezone.now()
@@ -193,3 +195,30 @@ def charge_one(job: JobContext) -> None:
 def follow_one(job: JobContext) -> None:
     """The job's key is the invoice's id, and how much moved of it."""
     outcomes.follow_invoice(job.payload["invoice"], at=job.at)
+
+
+@shared_task
+def sync_stripe_catalogue() -> None:
+    """Beat's task: promise Stripe what is on offer, and once a day a look at what it has."""
+    if is_on():
+        at = timezone.now()
+        syncing.sync_catalogue(at)
+        enqueue(checking.CHECK_CATALOGUE, f"{at:%Y-%m-%d}", at=at)
+
+
+@errand(syncing.TELL_OBJECT, lease=timedelta(minutes=10))
+def tell_one_object(job: JobContext) -> Callable[[], object] | None:
+    """The job's key is the object's kind and key, and the revision that its payload holds."""
+    return syncing.tell_object(job)
+
+
+@handler(syncing.PROMISE_CATALOGUE)
+def promise_rest_of_catalogue(job: JobContext) -> None:
+    """The job's key is of the product or the meter that others waited for."""
+    syncing.promise_due(job.at)
+
+
+@errand(checking.CHECK_CATALOGUE, lease=timedelta(minutes=30))
+def check_stripe_catalogue(job: JobContext) -> None:
+    """The job's key is the day."""
+    checking.check_catalogue(job.at)

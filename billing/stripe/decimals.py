@@ -24,3 +24,10 @@ def format_decimal(number: Decimal) -> str:
 def count_digits(text: str) -> int:
     """Significant digits of a number in plain notation: from the first that is not zero to the last that is not."""
     return len(text.lstrip("-").replace(".", "").strip("0"))
+
+
+class PlainDecimal(Decimal):
+    """A number as Stripe's client wants it typed, that goes out plainly: the client sends `str()` of a Decimal."""
+
+    def __str__(self) -> str:
+        return format_decimal(self)

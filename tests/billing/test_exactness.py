@@ -47,6 +47,8 @@ LOOKED_AT = {
     ("billing.papers.answers", "take_turn"): {"the method timestamp"},
     ("billing.papers.rendering", ""): {"the literal 10.0"},
     ("billing.whatif_answers", "answer"): {"the method total_seconds"},
+    # A percentage as Stripe's client types it, whose text is what it was made of.
+    ("billing.stripe.catalogue.resources", "write_percent"): {"the name float"},
     # Whole numbers, packed.
     ("billing.papers.fonts", ""): {"the module struct"},
     ("metering.statements", ""): {"the module struct", "the module time"},
