@@ -92,11 +92,11 @@ def read_card(number: str) -> Card:
     return BY_NUMBER[number]
 
 
-def decline(reason: Decline, **extra: Any) -> StripeError:
-    """The error that a declined card is answered with."""
+def decline(reason: Decline, *, keeps: bool = False, **extra: Any) -> StripeError:
+    """The error that a declined card is answered with; `keeps`: what was tried is to stay."""
     if reason.decline_code:
         extra["decline_code"] = reason.decline_code
-    return StripeError(402, "card_error", reason.code, reason.message, **extra)
+    return StripeError(402, "card_error", reason.code, reason.message, keeps=keeps, **extra)
 
 
 def attach_method(sim: Simulator, method: Object, customer: str) -> None:
