@@ -6,10 +6,11 @@ from enum import StrEnum
 from django.conf import settings
 from django.core.mail import EmailMessage
 from django.db import transaction
+from django.db.models import Exists, OuterRef, Q
 from django.utils.translation import gettext
 
 from billing import profiles
-from billing.models import Invoice, InvoiceState, Reminder
+from billing.models import Invoice, InvoiceState, Reminder, StripeInvoice
 from billing.moves import lock_invoice, read_standing
 from billing.wording import display_money
 from jobs import queue
@@ -22,15 +23,23 @@ class DunningState(StrEnum):
     WAITING = "waiting"  # the first reminder is still to come
     REMINDED = "reminded"
     EXHAUSTED = "exhausted"  # the last reminder is out: a person decides what comes next
+    COLLECTING = "collecting"  # Stripe asks or will try again by itself: two would remind of the same
 
 
 class NoReminderLeft(ValueError):
-    """Nothing is due of the invoice, or its last reminder is out."""
+    """Nothing is due of the invoice, its last reminder is out, or Stripe collects it."""
+
+
+# A draft that is on its way, or an open one with another attempt ahead. One that stopped is for people; of one that
+# Stripe gave up, or that nobody's card is behind, we remind.
+STRIPE_COLLECTS = Q(state="draft") & ~Q(step="stopped") | Q(state="open", next_attempt_at__isnull=False)
 
 
 def read_dunning(invoice: Invoice) -> DunningState:
     if invoice.state != InvoiceState.ISSUED or read_standing(invoice).open_minor <= 0:
         return DunningState.SETTLED
+    if invoice.stripe_invoices.filter(STRIPE_COLLECTS).exists():
+        return DunningState.COLLECTING
     last = invoice.reminders.order_by("-number").values_list("number", flat=True).first() or 0
     if last >= len(settings.BILLING_REMINDERS):
         return DunningState.EXHAUSTED
@@ -45,6 +54,7 @@ def enqueue_reminders(at: datetime) -> int:
     promised, schedule = 0, settings.BILLING_REMINDERS
     for number, (after, until) in enumerate(zip(schedule, [*schedule[1:], None], strict=True), start=1):
         due = Invoice.objects.filter(state=InvoiceState.ISSUED, due_minor__gt=0, issued_at__lte=at - after)
+        due = due.filter(~Exists(StripeInvoice.objects.filter(STRIPE_COLLECTS, invoice=OuterRef("pk"))))
         if until is not None:
             due = due.filter(issued_at__gt=at - until)
         for invoice_id in due.exclude(reminders__number__gte=number).order_by("pk").values_list("pk", flat=True):
@@ -74,7 +84,7 @@ def remind(invoice_id: int, number: int, *, at: datetime) -> bool:
     """
     invoice = lock_invoice(invoice_id)
     is_late = invoice.reminders.filter(number__gte=number).exists()
-    if is_late or read_dunning(invoice) is DunningState.SETTLED:
+    if is_late or read_dunning(invoice) in (DunningState.SETTLED, DunningState.COLLECTING):
         return False
     email = profiles.read_profile(invoice.account_id).email
     Reminder.objects.create(invoice=invoice, number=number, email=email, sent_at=at)
@@ -90,9 +100,13 @@ def write_mail(invoice: Invoice, number: int, email: str) -> EmailMessage:
         "amount": display_money(read_standing(invoice).open_minor, invoice.currency),
         "date": f"{invoice.issued_at:%Y-%m-%d}",
     }
+    body = gettext("%(customer)s, of invoice %(number)s of %(date)s %(amount)s is still due.") % values
+    pages = invoice.stripe_invoices.filter(state="open").exclude(hosted_invoice_url="").order_by("pk")
+    for page in pages.values_list("hosted_invoice_url", flat=True):
+        body += "\n\n" + gettext("It can be paid here: %(page)s") % {"page": page}
     return EmailMessage(
         subject=gettext("Reminder: invoice %(number)s") % values,
-        body=gettext("%(customer)s, of invoice %(number)s of %(date)s %(amount)s is still due.") % values,
+        body=body,
         to=[email],
         headers={"Message-ID": f"<reminder-{invoice.pk}-{number}@palier>"},
     )

@@ -15,6 +15,7 @@ from billing.add_ons import name_held
 from billing.credit_notes import list_credit_notes
 from billing.invoicing import UnknownInvoice, list_invoices, read_invoice
 from billing.late.ledger import read_late_usage
+from billing.stripe.charging.standing import read_charging
 from billing.subscriptions import read_subscription
 from metering.alerts import list_alerts
 from metering.meters import list_meters
@@ -198,5 +199,6 @@ def invoice(request: HttpRequest, account_key: str, number: str) -> HttpResponse
         time_zone=document.time_zone,
         invoice=document,
         credit_notes=list_credit_notes(document.id),
+        charging=read_charging(document.id),
         late=read_late_usage(account_id=membership.account_id, number=number),
     )

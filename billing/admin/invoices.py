@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.html import format_html_join
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -17,7 +17,7 @@ from billing.admin.credit_notes import CreditNotePages
 from billing.admin.invoice_lines import LineInline
 from billing.admin.pages import ask_first
 from billing.admin.papers import InvoicePaper
-from billing.admin.reading import ReadOnly, list_sentences, name_maker, show_day
+from billing.admin.reading import ReadOnly, list_sentences, name_maker, show_day, show_moment
 from billing.admin.settlements import ManyReasonForm
 from billing.credit_notes import CreditRefused, issue_credit_note, read_left
 from billing.drafting import UnknownDraft, drop_draft
@@ -25,8 +25,17 @@ from billing.dunning import DunningState, read_dunning
 from billing.invoicing import PeriodNotOver, close_period, list_late_differences
 from billing.issuing import issue_one_off
 from billing.late.ledger import read_late_usage
-from billing.models import CreditDestination, Invoice, InvoiceKind, InvoiceState
+from billing.models import (
+    CreditDestination,
+    Invoice,
+    InvoiceKind,
+    InvoiceState,
+    StripeInvoiceState,
+    StripeInvoiceStep,
+)
 from billing.moves import MoveRefused, mark_paid, mark_uncollectible, read_standing, void_invoice
+from billing.stripe.charging.scans import try_again
+from billing.stripe.charging.standing import ChargingFact, read_charging
 from billing.wording import display_money, display_period, explain_late
 from metering.quantities import format_exact
 
@@ -40,7 +49,36 @@ DUNNING = {
     DunningState.WAITING: _("the first reminder is still to come"),
     DunningState.REMINDED: _("reminded"),
     DunningState.EXHAUSTED: _("the last reminder is out: somebody has to decide"),
+    DunningState.COLLECTING: _("Stripe collects it by itself, so that no reminder goes out"),
 }
+
+
+def describe_charging(fact: ChargingFact) -> tuple[str, SafeString]:
+    """In a sentence, and a link to Stripe's page while something is to be paid there."""
+    parts = [
+        fact.stripe_id,
+        display_money(fact.total_minor, fact.currency),
+        fact.state_label,
+        gettext("%(brand)s ending in %(last4)s") % {"brand": fact.card.brand.title(), "last4": fact.card.last4}
+        if fact.card
+        else gettext("no card"),
+    ]
+    if fact.is_stopped or fact.state == StripeInvoiceState.DRAFT:
+        parts.append(fact.step_label)
+    if fact.attempt_count:
+        parts.append(gettext("attempts: %(count)d") % {"count": fact.attempt_count})
+    if fact.next_attempt_at:
+        parts.append(gettext("next attempt %(moment)s") % {"moment": show_moment(fact.next_attempt_at)})
+    if fact.needs_action:
+        parts.append(gettext("the customer has to confirm the payment"))
+    if fact.detail:
+        parts.append(fact.detail)
+    if fact.refunded_minor:
+        parts.append(gettext("refunded: %(amount)s") % {"amount": display_money(fact.refunded_minor, fact.currency)})
+    if fact.is_disputed:
+        parts.append(gettext("dispute: %(state)s") % {"state": fact.dispute_label})
+    link = format_html(' <a href="{}" rel="noopener">{}</a>', fact.pay_url, gettext("Stripe's page"))
+    return " · ".join(parts), link if fact.pay_url else SafeString("")
 
 
 @admin.register(Invoice)
@@ -57,7 +95,7 @@ class InvoiceAdmin(ReadOnly, InvoicePaper, CreditNotePages, InvoiceModelAdmin):
     inlines = [LineInline]
     readonly_fields = [
         "name", "period_text", "subtotal", "discount", "tax", "total", "credited", "due", "left", "payments_made",
-        "notes", "reminded", "moves_made", "late_usage",
+        "notes", "at_stripe", "reminded", "moves_made", "late_usage",
     ]  # fmt: skip
     fieldsets = [
         (None, {"fields": ["name", "kind", "state", "issued_at"]}),
@@ -78,9 +116,9 @@ class InvoiceAdmin(ReadOnly, InvoicePaper, CreditNotePages, InvoiceModelAdmin):
                 ]
             },
         ),
-        (_("Since then"), {"fields": ["payments_made", "notes", "reminded", "moves_made", "late_usage"]}),
+        (_("Since then"), {"fields": ["at_stripe", "payments_made", "notes", "reminded", "moves_made", "late_usage"]}),
     ]
-    actions = ["issue", "drop", "pay", "give_up", "make_void", "credit"]
+    actions = ["issue", "drop", "pay", "give_up", "make_void", "credit", "charge_again"]
 
     @admin.display(description=_("number"), ordering="number")
     def name(self, invoice: Invoice) -> str:
@@ -163,6 +201,11 @@ class InvoiceAdmin(ReadOnly, InvoicePaper, CreditNotePages, InvoiceModelAdmin):
         text = '{}: <a href="{}">{}</a> {} ({}) {}{}'
         return format_html_join(SafeString("<br>"), text, links) or "–"
 
+    @admin.display(description=_("through Stripe"))
+    def at_stripe(self, invoice: Invoice) -> SafeString | str:
+        """Each of its invoices there: how it is paid, how far it is, and what went wrong."""
+        return format_html_join(SafeString("<br>"), "{}{}", map(describe_charging, read_charging(invoice.pk))) or "–"
+
     @admin.display(description=_("reminders"))
     def reminded(self, invoice: Invoice) -> SafeString:
         """Where the dunning stands, then each reminder that is out."""
@@ -193,6 +236,25 @@ class InvoiceAdmin(ReadOnly, InvoicePaper, CreditNotePages, InvoiceModelAdmin):
 
     def has_credit_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("billing.credit_invoice")
+
+    def has_charge_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("billing.charge_invoice")
+
+    @admin.action(description=_("Try again what stopped at Stripe"), permissions=["charge"])
+    def charge_again(self, request: HttpRequest, queryset: QuerySet[Invoice]) -> HttpResponse | None:
+        stopped = queryset.filter(stripe_invoices__step=StripeInvoiceStep.STOPPED).distinct()
+        if not stopped:
+            self.message_user(request, _("None of the selected invoices stopped at Stripe."), messages.WARNING)
+            return None
+
+        def charge_again(invoice: Invoice) -> None:
+            for row in invoice.stripe_invoices.filter(step=StripeInvoiceStep.STOPPED):
+                try_again(row.pk, at=timezone.now())
+
+        question = _("Stripe is asked once more to collect them, if it asks what they do:")
+        return self.do_each(
+            request, stopped, charge_again, question, gettext("Asked Stripe again."), action="charge_again"
+        )
 
     @admin.action(description=_("Issue selected drafts"), permissions=["issue"])
     def issue(self, request: HttpRequest, queryset: QuerySet[Invoice]) -> HttpResponse | None:

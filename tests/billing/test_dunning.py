@@ -8,6 +8,7 @@ from billing.models import Invoice, Reminder
 from jobs.models import Job, JobState
 from jobs.runner import run_job
 from tests.billing.makers import FEB, make_subscription
+from tests.billing.stripe.charging.makers import make_row
 from tests.billing.threads import run_together
 
 pytestmark = pytest.mark.django_db
@@ -69,3 +70,25 @@ def test_a_reminder_by_many_at_once_is_sent_once(invoice):
     results = run_together(*[lambda: dunning.remind(invoice.id, 1, at=FIRST)] * 4)
     assert sorted(results) == [False, False, False, True]
     assert len(mail.outbox) == 1
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"step": "held"}, "collecting"),
+        ({"step": "stopped"}, "waiting"),
+        ({"step": "finalised", "state": "open", "next_attempt_at": SECOND}, "collecting"),
+        ({"step": "finalised", "state": "open"}, "waiting"),
+    ],
+)
+def test_what_stripe_collects_by_itself_is_not_reminded_of(invoice, fields, expected):
+    make_row(Invoice.objects.get(), **fields)
+    assert read_state() == expected
+    assert dunning.enqueue_reminders(FIRST) == (expected == "waiting")
+    assert dunning.remind(invoice.id, 1, at=FIRST) is (expected == "waiting")
+
+
+def test_a_reminder_says_where_it_can_be_paid(invoice):
+    make_row(Invoice.objects.get(), step="finalised", state="open", hosted_invoice_url="https://pay.test/in_1")
+    dunning.remind(invoice.id, 1, at=FIRST)
+    assert mail.outbox[0].body.splitlines()[-1] == "It can be paid here: https://pay.test/in_1"

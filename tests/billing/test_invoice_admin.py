@@ -14,6 +14,7 @@ from jobs.models import Job
 from jobs.runner import run_job
 from tests.billing.credits.makers import give
 from tests.billing.makers import FEB, HOUR, MAR, MID_JAN, make_plan, make_subscription, use
+from tests.billing.stripe.charging.makers import make_row
 from tests.billing.test_admin import make_person, show
 from tests.billing.test_items import add
 
@@ -281,3 +282,37 @@ def test_what_credit_paid_in_full_can_be_made_void_or_credited_and_asks_for_noth
     assert "paid Nothing is due." in tools
     credit_notes.issue_credit_note(invoice.id, destination="balance", reason="late", key="it", at=MAR)
     assert reverse("admin:billing_invoice_make_void", args=[invoice.id]) not in show(finance, "invoice", invoice.id)
+
+
+def stop(invoice):
+    return make_row(
+        Invoice.objects.get(pk=invoice.id),
+        step="stopped",
+        error_code="customer_tax_location_invalid",
+        error_message="No address.",
+        total_minor=4900,
+    )
+
+
+def test_the_page_says_how_it_is_paid_through_stripe(finance):
+    row = stop(make_invoice())
+    page = show(finance, "invoice", row.invoice_id)
+    assert "in_1 · €49.00 · draft · no card · stopped · customer_tax_location_invalid: No address." in page
+
+
+def test_what_stopped_at_stripe_is_tried_again(finance):
+    invoice = make_invoice()
+    stop(invoice)
+    person = make_person("charger@vendor.example", permissions=["view_invoice", "charge_invoice"])
+    finance.force_login(person)
+    assert invoice.number in act(finance, "charge_again", invoice.id).content.decode()
+    assert not Job.objects.filter(kind="stripe.charge").exists()
+    act(finance, "charge_again", invoice.id, confirmed="yes")
+    assert Job.objects.get(kind="stripe.charge").key == f"{invoice.id}:0:1"
+
+
+def test_who_may_not_charge_cannot_try_again(finance):
+    invoice = make_invoice()
+    stop(invoice)
+    act(finance, "charge_again", invoice.id, confirmed="yes")
+    assert not Job.objects.filter(kind="stripe.charge").exists()

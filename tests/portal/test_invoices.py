@@ -10,8 +10,10 @@ from billing.issuing import issue_one_off
 from billing.items import add_item
 from billing.late import changes as late_changes
 from billing.late import settling as late_settling
+from billing.models import Invoice, StripeCustomer
 from billing.profiles import set_profile
 from billing.subscriptions import open_next_periods
+from tests.billing.stripe.charging.makers import make_row
 from tests.portal import makers
 from tests.portal.makers import read, squeeze
 
@@ -155,3 +157,49 @@ def test_an_invoice_that_gave_credit_says_so_and_that_it_is_paid(account, owner)
     assert "Given as credit €9.00 Due €0.00" in page
     assert " Paid " in page
     assert "Paid by credit" not in page
+
+
+def pay_through_stripe(account, **fields):
+    makers.subscribe(account, started_at=makers.SEPTEMBER, at=makers.SEPTEMBER)
+    makers.issue_invoices(account)
+    StripeCustomer.objects.create(
+        account_id=account.id,
+        stripe_id="cus_1",
+        payment_method_id="pm_1",
+        card_brand="visa",
+        card_last4="4242",
+        asked_at=makers.SEPTEMBER,
+    )
+    make_row(Invoice.objects.get(), step="finalised", total_minor=4900, **fields)
+
+
+def test_an_invoice_says_which_card_it_is_collected_from_and_why_that_failed(account, owner):
+    pay_through_stripe(
+        account,
+        state="open",
+        hosted_invoice_url="https://pay.test/in_1",
+        error_code="insufficient_funds",
+        error_message="<b>Your card has insufficient funds.</b>",
+        next_attempt_at=datetime(2026, 11, 25, 9, tzinfo=UTC),
+    )
+    page = read(owner, "/a/acme/invoices/2026-000001/")
+    text = squeeze(page)
+    assert "€49.00 is collected from your Visa card ending in 4242." in text
+    assert "The last attempt failed: there was not enough money on the card" in text
+    assert "It is tried again on 25 November 2026, 09:00." in text
+    assert '<a class="button" href="https://pay.test/in_1" rel="noopener">Pay now</a>' in page
+    assert "Your card has insufficient funds" not in page
+
+
+def test_a_payment_to_be_confirmed_leads_to_the_bank(account, owner):
+    pay_through_stripe(account, state="open", hosted_invoice_url="https://pay.test/in_1", needs_action=True)
+    page = squeeze(read(owner, "/a/acme/invoices/2026-000001/"))
+    assert "Your bank wants you to confirm the payment." in page
+    assert "Confirm the payment" in page
+
+
+def test_a_paid_invoice_leads_nowhere(account, owner):
+    pay_through_stripe(account, state="paid", hosted_invoice_url="https://pay.test/in_1")
+    page = read(owner, "/a/acme/invoices/2026-000001/")
+    assert "€49.00 is paid." in squeeze(page)
+    assert "pay.test" not in page

@@ -114,7 +114,7 @@ def read_told(body: Mapping[str, Any]) -> Told:
         ending_balance=body.get("ending_balance") or 0,
         attempt_count=body.get("attempt_count") or 0,
         next_attempt_at=read_time(body.get("next_payment_attempt")),
-        hosted_invoice_url=body.get("hosted_invoice_url") or "",
+        hosted_invoice_url=read_address(body.get("hosted_invoice_url")),
         billing_reason=body.get("billing_reason") or "",
         subscription=find_subscription(body),
         customer=read_id(body.get("customer")),
@@ -166,6 +166,11 @@ def read_payments(body: Mapping[str, Any]) -> Iterator[TheirPayment]:
 def find_subscription(body: Mapping[str, Any]) -> str:
     parent = body.get("parent") or {}
     return read_id((parent.get("subscription_details") or {}).get("subscription"))
+
+
+def read_address(value: str | None) -> str:
+    """Of a page that people are sent to: no other scheme is followed."""
+    return value if value and value.startswith(("https://", "http://")) else ""
 
 
 def read_id(value: Any) -> str:

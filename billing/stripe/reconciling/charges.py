@@ -65,7 +65,7 @@ def find_differences(invoice: Invoice, scope: Scope) -> Iterator[Finding]:
 
 def read_rows(invoice: Invoice) -> Iterable[StripeInvoice]:
     """What was prefetched: the name is that of the other side's key."""
-    found: Iterable[StripeInvoice] = invoice.stripe_invoices.all()  # type: ignore[attr-defined]
+    found: Iterable[StripeInvoice] = invoice.stripe_invoices.all()
     return found
 
 
