@@ -87,7 +87,7 @@ def capture(request: Request) -> Object:
     charge = request.sim.store.get("charge", request.id)
     if charge["captured"] or charge["status"] != "succeeded":
         raise refuse(f"Charge {charge['id']} has already been captured.", code="charge_already_captured")
-    amount: int = request.params.get("amount", charge["amount"])
+    amount: int = request.params["amount"] if "amount" in request.params else charge["amount"]
     if not 0 < amount <= charge["amount"]:
         raise refuse("The amount is more than was authorized.", param="amount")
     capture_charge(request.sim, charge, amount)

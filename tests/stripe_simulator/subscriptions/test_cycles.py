@@ -63,12 +63,14 @@ def test_the_periods_end_makes_a_draft_with_the_usage_of_the_period(simulator, c
 
 
 def test_usage_within_the_grace_counts_and_later_usage_is_on_no_invoice(simulator, client, customer, metered):
+    card = client.v1.payment_methods.attach("pm_card_visa", {"customer": customer.id})
+    client.v1.customers.update(customer.id, {"invoice_settings": {"default_payment_method": card.id}})
     simulator.set_time(END)
     simulator.take_webhooks()
     use(client, customer, 100, END - HOUR)
     simulator.set_time(END + HOUR)
     invoice = find_invoices(client, metered)[-1]
-    assert (invoice.status, invoice.amount_due, invoice.number is not None) == ("open", 200, True)
+    assert (invoice.status, invoice.amount_due, invoice.number is not None) == ("paid", 200, True)
     use(client, customer, 1000, END - HOUR)
     simulator.set_time(datetime(2027, 1, 2, 2, tzinfo=UTC))
     assert [each.total for each in find_invoices(client, metered)] == [0, 200, 0]
