@@ -68,7 +68,7 @@ def advance_invoice(sim: Simulator, invoice: Object, *, at: int) -> None:
     if invoice["amount_due"] == 0:
         record_payment(sim, invoice, 0, at=at)
     elif invoice["auto_advance"] and invoice["collection_method"] == "charge_automatically":
-        sim.schedule(at, "collect_invoice", {"invoice": invoice["id"]}, customer=invoice["customer"])
+        call("collect_invoice", sim, invoice, at)
     elif invoice["auto_advance"]:
         send_invoice(sim, invoice)
 

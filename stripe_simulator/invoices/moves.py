@@ -1,4 +1,6 @@
-"""What a caller does to an invoice as a whole: finalise, pay, send, void, give up, attach a payment."""
+"""What a caller does to an invoice as a whole: finalise, pay, send, void, give up."""
+
+import copy
 
 from stripe_simulator.changes import updating
 from stripe_simulator.errors import refuse
@@ -22,15 +24,19 @@ def require_status(invoice: Object, *allowed: str) -> None:
 
 @route("POST", "/v1/invoices/{id}/finalize")
 def finalize(request: Request) -> Object:
-    """Open a draft. Without `auto_advance` the draft's own setting stays."""
+    """Open a draft. Without `auto_advance` the draft's own setting stays.
+
+    Where it advances it is charged after the answer, which shows it open; nothing to pay is paid within the answer.
+    """
     sim, at = request.sim, request.at
     invoice = sim.store.get("invoice", request.id)
     require_status(invoice, "draft")
     if "auto_advance" in request.params:
         invoice["auto_advance"] = request.params["auto_advance"]
     finalise_invoice(sim, invoice, at=at)
+    opened = copy.deepcopy(invoice)
     advance_invoice(sim, invoice, at=at)
-    return invoice
+    return opened if invoice["amount_due"] else invoice
 
 
 @route("POST", "/v1/invoices/{id}/pay")

@@ -19,6 +19,7 @@ from stripe_simulator.subscriptions.billing import (
 from stripe_simulator.subscriptions.items import find_item_cycle, find_items, is_metered, show_items
 from stripe_simulator.subscriptions.prorating import credit_unused
 from stripe_simulator.subscriptions.rolling import plan_roll
+from stripe_simulator.subscriptions.statuses import pause_subscription, resume_subscription
 from stripe_simulator.tiers import rate_quantity, round_amount
 
 RESUME_WINDOW = 23 * 3600
@@ -38,13 +39,7 @@ def pause(request: Request) -> Object:
         if read_kind(bill_for, "outstanding_usage_through") == "now":
             charge_usage(sim, subscription, item, at)
         credit_from(sim, subscription, item, read_kind(bill_for, "unused_time_from"), at)
-    with updating(sim, "customer.subscription.updated", subscription):
-        subscription["status"] = "paused"
-        subscription["status_details"] = {
-            "paused": {"subscription": {"type": "subscription"}, "transitioned_at": at, "type": "subscription"}
-        }
-    sim.unschedule("roll_subscription", subscription=subscription["id"])
-    sim.emit("customer.subscription.paused", subscription)
+    pause_subscription(sim, subscription, at=at, reason="pause_requested")
     if params.get("invoicing_behavior") == "invoice":
         invoice = open_invoice(sim, subscription, at=at, reason="subscription_update")
         take_pending(sim, subscription, invoice)
@@ -105,19 +100,11 @@ def resume(request: Request) -> Object:
         show_items(sim, subscription)
     made = collect_now(sim, subscription, invoice, at=at)
     if made is None or made["status"] == "paid":
-        reactivate(sim, subscription)
+        resume_subscription(sim, subscription)
     else:
         sim.schedule(at + RESUME_WINDOW, "give_up_resuming", {"invoice": made["id"]}, customer=subscription["customer"])
     plan_roll(sim, subscription)
     return subscription
-
-
-def reactivate(sim: Simulator, subscription: Object) -> None:
-    if subscription["status"] == "paused":
-        with updating(sim, "customer.subscription.updated", subscription):
-            subscription["status"] = "active"
-            subscription.pop("status_details", None)
-        sim.emit("customer.subscription.resumed", subscription)
 
 
 @due("give_up_resuming")

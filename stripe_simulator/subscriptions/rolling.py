@@ -12,7 +12,7 @@ from stripe_simulator.simulator import Simulator
 from stripe_simulator.subscriptions.billing import open_invoice, put_licensed_line, start_invoice, take_pending
 from stripe_simulator.subscriptions.items import find_item_cycle, find_items, is_metered, show_items
 from stripe_simulator.subscriptions.notices import plan_notices
-from stripe_simulator.subscriptions.statuses import end_subscription
+from stripe_simulator.subscriptions.statuses import end_subscription, pause_subscription
 
 RUNNING = ("active", "past_due", "trialing", "unpaid")
 
@@ -81,9 +81,7 @@ def ends_without_method(sim: Simulator, subscription: Object, at: int) -> bool:
     if behavior == "cancel":
         end_subscription(sim, subscription, at=at, reason="payment_failed")
         return True
-    with updating(sim, "customer.subscription.updated", subscription):
-        subscription["status"] = "paused"
-    sim.emit("customer.subscription.paused", subscription)
+    pause_subscription(sim, subscription, at=at, reason="trial_end_without_payment_method")
     return True
 
 

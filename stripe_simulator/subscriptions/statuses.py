@@ -39,8 +39,7 @@ def note_paid_invoice(sim: Simulator, invoice: Object, *, at: int) -> None:
     ):
         change_status(sim, subscription, "active")
     elif subscription["status"] == "paused" and invoice.get("_resumes"):
-        change_status(sim, subscription, "active")
-        sim.emit("customer.subscription.resumed", subscription)
+        resume_subscription(sim, subscription)
 
 
 def note_failed_invoice(sim: Simulator, invoice: Object, *, at: int) -> None:
@@ -81,6 +80,26 @@ def end_subscription(sim: Simulator, subscription: Object, *, at: int, reason: s
                 invoice["auto_advance"] = False
                 invoice["next_payment_attempt"] = None
     sim.emit("customer.subscription.deleted", subscription)
+
+
+def pause_subscription(sim: Simulator, subscription: Object, *, at: int, reason: str) -> None:
+    """The subscription stands still from now on."""
+    with updating(sim, "customer.subscription.updated", subscription):
+        subscription["status"] = "paused"
+        subscription["status_details"] = {
+            "paused": {"subscription": {"type": reason}, "transitioned_at": at, "type": "subscription"}
+        }
+    sim.unschedule("roll_subscription", subscription=subscription["id"])
+    sim.emit("customer.subscription.paused", subscription)
+
+
+def resume_subscription(sim: Simulator, subscription: Object) -> None:
+    """The subscription goes on. Calling it twice tells it once."""
+    if subscription["status"] == "paused":
+        with updating(sim, "customer.subscription.updated", subscription):
+            subscription["status"] = "active"
+            subscription.pop("status_details", None)
+        sim.emit("customer.subscription.resumed", subscription)
 
 
 def plan_expiry(sim: Simulator, subscription: Object, at: int) -> None:
