@@ -27,6 +27,11 @@ def may_see_money(membership: Membership) -> bool:
     return membership.role in MONEY_ROLES
 
 
+def may_change_plan(membership: Membership) -> bool:
+    """Who owns the account decides what it costs."""
+    return membership.role == Role.OWNER
+
+
 def may_see_events(membership: Membership) -> bool:
     """The log of events says who did what: for those who work with it, not for billing."""
     return membership.role in EVENT_ROLES

@@ -18,6 +18,7 @@ from metering.quantities import format_exact
 class PlanRow:
     """One plan: what it asks, in words, and what it comes to. `versus` says how its projection compares to today's."""
 
+    slug: str
     name: str
     currency: str
     is_current: bool
@@ -42,6 +43,7 @@ def read_plan_rows(*, account_id: int, at: datetime) -> list[PlanRow]:
     meters = {meter.key: meter for meter in list_meters()}
     return [
         PlanRow(
+            slug=cost.terms.slug,
             name=cost.terms.name,
             currency=cost.terms.currency,
             is_current=cost.is_current,

@@ -2,7 +2,7 @@ from django.urls import path, register_converter
 from django.urls.converters import StringConverter
 from django.views.i18n import set_language
 
-from portal import event_views, paper_views, views
+from portal import event_views, paper_views, payment_views, views
 
 
 class NameConverter(StringConverter):
@@ -23,6 +23,15 @@ urlpatterns = [
     path("a/<name:account_key>/", views.dashboard, name="dashboard"),
     path("a/<name:account_key>/usage/<slug:meter_key>/", views.usage, name="usage"),
     path("a/<name:account_key>/plans/", views.plans, name="plans"),
+    path("a/<name:account_key>/plans/<slug:plan_slug>/upgrade/", payment_views.upgrade, name="upgrade"),
+    path("a/<name:account_key>/checkout/<uuid:token>/", payment_views.checkout, name="checkout"),
+    path(
+        "a/<name:account_key>/checkout/<uuid:token>/cancelled/",
+        payment_views.checkout_cancelled,
+        name="checkout_cancelled",
+    ),
+    path("a/<name:account_key>/payment-method/", payment_views.payment_method, name="payment_method"),
+    path("a/<name:account_key>/payment-method/returned/", payment_views.payment_returned, name="payment_returned"),
     path("a/<name:account_key>/invoices/", views.invoices, name="invoices"),
     path("a/<name:account_key>/invoices/<name:number>/", views.invoice, name="invoice"),
     path("a/<name:account_key>/invoices/<name:number>/page/", paper_views.invoice, PAGE, name="invoice_page"),

@@ -1,6 +1,7 @@
 """The customer's screens. Each finds the account through portal.access, reads through the doors, and renders."""
 
 from typing import Any
+from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 from django.contrib.auth.decorators import login_required
@@ -16,6 +17,7 @@ from billing.credit_notes import list_credit_notes
 from billing.invoicing import UnknownInvoice, list_invoices, read_invoice
 from billing.late.ledger import read_late_usage
 from billing.stripe.charging.standing import read_charging
+from billing.stripe.upgrades import list_upgrades
 from billing.subscriptions import read_subscription
 from metering.alerts import list_alerts
 from metering.meters import list_meters
@@ -23,6 +25,7 @@ from metering.usage import UnknownMeter, read_usage
 from portal.access import (
     get_membership_or_404,
     list_memberships,
+    may_change_plan,
     may_see_events,
     may_see_money,
     may_see_sending,
@@ -32,6 +35,7 @@ from portal.costs import read_cost
 from portal.first_event import write_first_event
 from portal.meter_cards import read_meter_card, read_overview
 from portal.models import Membership, User
+from portal.payments import leads_to_stripe, list_confirmations, read_payment
 from portal.plan_costs import read_plan_rows
 
 
@@ -104,6 +108,7 @@ def dashboard(request: HttpRequest, account_key: str) -> HttpResponse:
         subscription=subscription,
         add_ons=name_held(subscription.id, at=at) if subscription else [],
         cost=read_cost(account_id=account_id, at=at) if subscription and may_see_money(membership) else None,
+        confirmations=list_confirmations(membership),
         alerts=[alert for alert in list_alerts([account_id]) if alert.start <= at < alert.end],
         first_event="" if overview.has_events else suggest_first_event(request, account_key),
     )
@@ -146,6 +151,7 @@ def usage(request: HttpRequest, account_key: str, meter_key: str) -> HttpRespons
 @require_safe
 @never_cache
 @login_required
+@leads_to_stripe
 def invoices(request: HttpRequest, account_key: str) -> HttpResponse:
     membership = get_membership_or_404(current_user(request), account_key)
     if not may_see_money(membership):
@@ -157,6 +163,9 @@ def invoices(request: HttpRequest, account_key: str) -> HttpResponse:
         screen="invoices",
         time_zone=find_time_zone(membership.account_id),
         invoices=list_invoices(account_id=membership.account_id),
+        payment=read_payment(membership.account_id),
+        confirmations=list_confirmations(membership),
+        token=uuid4(),
         cost=read_cost(account_id=membership.account_id, at=timezone.now()),
     )
 
@@ -169,13 +178,15 @@ def plans(request: HttpRequest, account_key: str) -> HttpResponse:
     membership = get_membership_or_404(current_user(request), account_key)
     if not may_see_money(membership):
         return refuse_role(request, membership)
+    at = timezone.now()
     return render_screen(
         request,
         "portal/plans.html",
         membership,
         screen="plans",
         time_zone=find_time_zone(membership.account_id),
-        rows=read_plan_rows(account_id=membership.account_id, at=timezone.now()),
+        rows=read_plan_rows(account_id=membership.account_id, at=at),
+        upgrades=list_upgrades(membership.account_id, at=at) if may_change_plan(membership) else [],
     )
 
 

@@ -151,6 +151,7 @@ STRIPE_RECONCILE_DAYS = 40  # how far back reconciliation looks by itself
 STRIPE_CATCH_UP_OVERLAP = timedelta(minutes=30)  # events are listed a little late, and not in order
 STRIPE_API_BASE = (env.str("STRIPE_API_BASE", "") or STRIPE_API).rstrip("/")
 STRIPE_METER_EVENTS_BASE = (env.str("STRIPE_METER_EVENTS_BASE", "") or STRIPE_METERS).rstrip("/")
+STRIPE_PAGE_ORIGINS: list[str] = env.list("STRIPE_PAGE_ORIGINS", default=[])  # own domains of Stripe's pages: https://…
 STRIPE_TIMEOUT = env.int("STRIPE_TIMEOUT", 20)  # seconds for one answer; each call is tried three times
 refuse_unsafe_stripe(
     STRIPE_SECRET_KEY, api_base=STRIPE_API_BASE, meter_events_base=STRIPE_METER_EVENTS_BASE, is_debug=DEBUG

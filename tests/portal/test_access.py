@@ -17,6 +17,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("november")]
 
 METHODS = ("get", "post", "put", "patch", "delete")
 REFUSED_METHOD = 405
+TO_STRIPE = ("/upgrade/", "/checkout/", "/payment-method/")
 
 
 @pytest.fixture
@@ -44,6 +45,8 @@ def list_addresses(prefix: str, *, account_key: str, invoice_number: str) -> lis
     values = {
         "<name:account_key>": account_key,
         "<slug:meter_key>": "requests",
+        "<slug:plan_slug>": "growth",
+        "<uuid:token>": "0b0f4a3e-58a5-4a52-9a3e-0d2f5f6c7a11",
         "<name:number>": invoice_number,
         "<name:note_number>": "CN-2026-000001",
         "<str:account_key>": account_key,
@@ -67,6 +70,11 @@ def account_addresses(account) -> list[str]:
     return list_addresses("a/", account_key=account.key, invoice_number=first.number)
 
 
+def list_screens(account) -> list[str]:
+    """Those that only show; what leads to Stripe's pages and back is tried in test_payments."""
+    return [each for each in account_addresses(account) if not any(part in each for part in TO_STRIPE)]
+
+
 def count_rows() -> dict[str, int]:
     """Of every table but the sessions and the buckets, which a request may well touch."""
     return {
@@ -81,6 +89,11 @@ def test_the_walk_finds_the_screens(theirs):
         "/a/theirs/",
         "/a/theirs/usage/requests/",
         "/a/theirs/plans/",
+        "/a/theirs/plans/growth/upgrade/",
+        "/a/theirs/checkout/0b0f4a3e-58a5-4a52-9a3e-0d2f5f6c7a11/",
+        "/a/theirs/checkout/0b0f4a3e-58a5-4a52-9a3e-0d2f5f6c7a11/cancelled/",
+        "/a/theirs/payment-method/",
+        "/a/theirs/payment-method/returned/",
         "/a/theirs/invoices/",
         "/a/theirs/invoices/2026-000001/",
         "/a/theirs/invoices/2026-000001/page/",
@@ -134,12 +147,12 @@ def test_anonymous_people_are_sent_to_log_in_and_back(theirs):
 
 def test_owners_open_every_screen(theirs):
     [owner] = makers.log_in(makers.make_member(theirs, Role.OWNER))
-    assert {owner.get(address).status_code for address in account_addresses(theirs)} == {200}
+    assert {owner.get(address).status_code for address in list_screens(theirs)} == {200}
 
 
 def test_billing_opens_what_money_is_on(theirs):
     [member] = makers.log_in(makers.make_member(theirs, Role.BILLING))
-    answers = {address: member.get(address).status_code for address in account_addresses(theirs)}
+    answers = {address: member.get(address).status_code for address in list_screens(theirs)}
     assert answers == {
         "/a/theirs/": 200,
         "/a/theirs/usage/requests/": 200,
@@ -162,7 +175,7 @@ def test_billing_opens_what_money_is_on(theirs):
 @pytest.mark.parametrize("role", [Role.DEVELOPER, Role.VIEWER])
 def test_other_roles_see_usage_and_are_told_that_invoices_are_not_theirs(theirs, role):
     [member] = makers.log_in(makers.make_member(theirs, role))
-    answers = {address: member.get(address) for address in account_addresses(theirs)}
+    answers = {address: member.get(address) for address in list_screens(theirs)}
     assert {address: answer.status_code for address, answer in answers.items()} == {
         "/a/theirs/": 200,
         "/a/theirs/usage/requests/": 200,
@@ -210,7 +223,7 @@ def test_someone_who_was_deactivated_is_anonymous(theirs):
 def test_the_screens_only_read(theirs):
     [owner] = makers.log_in(makers.make_member(theirs))
     before = count_rows()
-    for address in account_addresses(theirs):
+    for address in list_screens(theirs):
         owner.get(address)
         assert owner.post(address).status_code == REFUSED_METHOD
     assert count_rows() == before
@@ -218,7 +231,7 @@ def test_the_screens_only_read(theirs):
 
 def test_no_screen_is_kept_by_a_shared_cache(theirs):
     [owner] = makers.log_in(makers.make_member(theirs))
-    for address in account_addresses(theirs):
+    for address in list_screens(theirs):
         assert "private" in owner.get(address)["Cache-Control"]
 
 

@@ -3,9 +3,12 @@
 import json
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
+from uuid import UUID
 
-from billing.models import StripeEvent
-from billing.stripe.inbox import NotOurs, handles
+from billing.models import StripeCheckout, StripeEvent
+from billing.stripe.checkout import settle_checkout
+from billing.stripe.inbox import NotOurs, NotYet, handles
 from billing.stripe.mirroring.watching import check_customer, check_subscription
 
 
@@ -29,6 +32,11 @@ def see_payment_method(event: StripeEvent, at: datetime) -> None:
     check_customer(customer, at=at)
 
 
+def read_object(event: StripeEvent) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(event.payload, parse_float=Decimal)["data"]["object"]
+    return found
+
+
 @handles(
     "customer.subscription.created",
     "customer.subscription.deleted",
@@ -38,3 +46,16 @@ def see_payment_method(event: StripeEvent, at: datetime) -> None:
 )
 def see_subscription(event: StripeEvent, at: datetime) -> None:
     check_subscription(event.object_id, at=at)
+
+
+@handles("checkout.session.completed", "checkout.session.expired", "setup_intent.succeeded")
+def see_checkout(event: StripeEvent, at: datetime) -> None:
+    """Both the page and the card that was entered on it name the click that they are of."""
+    try:
+        token = UUID(read_object(event)["metadata"]["palier_checkout"])
+    except (KeyError, ValueError):
+        raise NotOurs("no page of ours") from None
+    row = StripeCheckout.objects.filter(token=token).first()
+    if row is None or row.stripe_id is None:
+        raise NotYet(f"the page of {token} is not noted yet")
+    settle_checkout(row.pk, at=at)

@@ -1,0 +1,52 @@
+"""What the tests of Stripe's room are made of: connected accounts, cards, and subscriptions that are mirrored."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from billing.models import StripeCustomer
+from billing.stripe.customers import connect_account, promise_customers
+from billing.stripe.mirroring.customers import look_at_customer
+from billing.stripe.mirroring.promising import promise_moved
+from jobs.models import Job, JobState
+from jobs.runner import run_job
+from tests.simulators import SimulatorClient
+
+NOV, DEC, JAN = datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 12, 1, tzinfo=UTC), datetime(2027, 1, 1, tzinfo=UTC)
+
+
+def run_promised(at: datetime, *kinds: str) -> list[str]:
+    """Do what is promised of these kinds (all of Stripe's if none), as a worker would at that time; the states left."""
+    states = []
+    for _ in range(20):
+        due = Job.objects.filter(state=JobState.QUEUED, run_at__lte=at).order_by("pk")
+        due = due.filter(kind__in=kinds) if kinds else due.filter(kind__startswith="stripe")
+        pks = list(due.values_list("pk", flat=True))
+        if not pks:
+            return states
+        states += [str(run_job(pk, clock=lambda: at)) for pk in pks]
+    raise AssertionError("jobs are promised for ever")
+
+
+def mirror_all(at: datetime) -> list[str]:
+    """What beat and the workers do of customers and subscriptions at that time."""
+    promise_customers(at)
+    states = run_promised(at)
+    promise_moved(at)
+    return states + run_promised(at)
+
+
+def connect(account_id: int, *, at: datetime) -> str:
+    """The account's customer in the simulator."""
+    connect_account(account_id, at=at)
+    mirror_all(at)
+    return str(StripeCustomer.objects.get(pk=account_id).stripe_id)
+
+
+def keep_card(simulator: SimulatorClient, account_id: int, *, at: datetime, card: str = "pm_card_visa") -> str:
+    """A card that the customer entered somewhere at Stripe, and that is their default; known to Palier as well."""
+    client, customer = simulator.client(), StripeCustomer.objects.get(pk=account_id).stripe_id
+    method = client.v1.payment_methods.attach(card, {"customer": str(customer)})
+    settings: Any = {"invoice_settings": {"default_payment_method": method.id}}
+    client.v1.customers.update(str(customer), settings)
+    look_at_customer(account_id, at=at)
+    return method.id
