@@ -183,6 +183,8 @@ class Contract:
         if "$ref" in schema:
             return self.make_stub(schema["$ref"].rpartition("/")[2])
         made = {key: value for key, value in schema.items() if key not in PLAIN}
+        if made.get("additionalProperties") is False:  # without any property the validator would not name what is extra
+            made.setdefault("properties", {})
         if "properties" in made:
             made["properties"] = {key: self.convert(value) for key, value in made["properties"].items()}
         for key in ("items", "additionalProperties"):
