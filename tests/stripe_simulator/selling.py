@@ -37,3 +37,15 @@ def subscribe(client: Any, customer: Any, *items: Any, **params: Any) -> Any:
 def find_invoices(client: Any, subscription: Any) -> list[Any]:
     """The invoices of a subscription, oldest first."""
     return list(client.v1.invoices.list({"subscription": subscription.id}).data)[::-1]
+
+
+def give_card(client: Any, customer: Any, method: str = "pm_card_visa") -> Any:
+    """Attach a test card and make it the one that invoices are charged to."""
+    attached = client.v1.payment_methods.attach(method, {"customer": customer.id})
+    client.v1.customers.update(customer.id, {"invoice_settings": {"default_payment_method": attached.id}})
+    return attached
+
+
+def pay_by_card(client: Any, customer: Any, invoice: Any) -> Any:
+    give_card(client, customer)
+    return client.v1.invoices.pay(invoice.id)

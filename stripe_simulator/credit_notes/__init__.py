@@ -1,0 +1,1 @@
+"""Credit notes: what takes an issued invoice back, in part or whole."""

@@ -1,0 +1,5 @@
+"""Credit notes: see `stripe_simulator.credit_notes`."""
+
+from stripe_simulator.credit_notes import notes
+
+__all__ = ["notes"]
