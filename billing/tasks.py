@@ -23,7 +23,9 @@ from billing.stripe.inbox.storing import HANDLE_EVENT
 from billing.stripe.mirroring.customers import mirror_customer
 from billing.stripe.mirroring.promising import MIRROR_SUBSCRIPTION, promise_moved
 from billing.stripe.mirroring.subscriptions import mirror_subscription
+from billing.stripe.reconciling import repairs
 from billing.stripe.reconciling import running as reconciling
+from billing.stripe.status import log_status
 from jobs.queue import JobContext, enqueue, errand, handler
 
 
@@ -143,10 +145,12 @@ def handle_event_of_stripe(job: JobContext) -> Callable[[], None] | None:
 
 @shared_task
 def catch_up_with_stripe() -> None:
-    """Beat's task: mark events that could not be handled, and keep those that Stripe could not tell."""
+    """Beat's task: mark events that could not be handled, keep those that were not told, log how things stand."""
     handling.mark_failed()
     if is_on():
-        catching_up.catch_up(timezone.now())
+        at = timezone.now()
+        catching_up.catch_up(at)
+        log_status(at)
 
 
 @shared_task
@@ -154,6 +158,18 @@ def reconcile_with_stripe() -> None:
     """Beat's task: find where Palier and Stripe do not say the same."""
     if is_on():
         reconciling.reconcile(timezone.now())
+
+
+@errand(repairs.LOOK_AGAIN, max_attempts=3)
+def look_again_at_stripe(job: JobContext) -> None:
+    """The job's key is a name of the question's own."""
+    reconciling.reconcile(job.at, account_id=job.payload["account"])
+
+
+@errand(repairs.REPAIR)
+def repair_one_drift(job: JobContext) -> None:
+    """The job's key is the drift's id and how much was done of it before."""
+    repairs.repair(job.payload["drift"], by=job.payload["by"], at=job.at)
 
 
 @shared_task

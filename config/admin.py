@@ -53,11 +53,19 @@ class PalierAdminSite(AdminSite):
         return HttpResponseRedirect(reverse("account_change_password"))
 
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
-        """Metering lists its events too, which have a page of their own."""
+        """Metering lists its events too, and billing how things stand with Stripe: they have pages of their own."""
         listed: list[Any] = super().get_app_list(request, app_label)
         for app in listed:
             if app["app_label"] == "metering" and request.user.has_perm("metering.view_event"):
                 entry = {"name": _("Events"), "object_name": "Event", "admin_url": reverse("staff:events")}
+                entry |= {"view_only": True, "add_url": None, "perms": {"view": True}}
+                app["models"] = sorted([*app["models"], entry], key=lambda model: str(model["name"]).lower())
+            if app["app_label"] == "billing" and request.user.has_perm("billing.view_stripedrift"):
+                entry = {
+                    "name": _("Stripe"),
+                    "object_name": "Stripe",
+                    "admin_url": reverse("admin:billing_stripe_overview"),
+                }
                 entry |= {"view_only": True, "add_url": None, "perms": {"view": True}}
                 app["models"] = sorted([*app["models"], entry], key=lambda model: str(model["name"]).lower())
         return listed

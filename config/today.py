@@ -60,6 +60,8 @@ def list_questions(request: HttpRequest, *, at: datetime) -> list[Question]:
             {"failures": "yes"},
             is_alarm=True,
         ),
+        same_query(_("Drifts from Stripe"), "billing.StripeDrift", {"state__exact": "open"}, is_alarm=True),
+        same_query(_("Failed events from Stripe"), "billing.StripeEvent", {"state__exact": "failed"}, is_alarm=True),
         same_query(_("Dead jobs"), "jobs.Job", {"state__exact": "dead"}, is_alarm=True),
     ]
 

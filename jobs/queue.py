@@ -55,6 +55,7 @@ class JobFact:
     payload: dict[str, Any]
     progress_done: int
     progress_total: int | None
+    attempts: int = 0
 
 
 INSERT_JOB = """
@@ -91,7 +92,7 @@ def read_job(kind: str, key: str) -> JobFact | None:
     job = Job.objects.filter(kind=kind, key=key).first()
     if job is None:
         return None
-    return JobFact(str(job.state), job.payload, job.progress_done, job.progress_total)
+    return JobFact(str(job.state), job.payload, job.progress_done, job.progress_total, job.attempts)
 
 
 def read_dead(kind: str, keys: Collection[str]) -> dict[str, str]:

@@ -10,6 +10,16 @@ from billing.admin.plans import PlanAdmin, PlanVersionAdmin
 from billing.admin.prices import PriceAdmin
 from billing.admin.profiles import BillingProfileAdmin, TaxRateAdmin
 from billing.admin.runs import BillingRunAdmin
+from billing.admin.stripe import (
+    StripeCallAdmin,
+    StripeCustomerAdmin,
+    StripeDriftAdmin,
+    StripeEventAdmin,
+    StripeInvoiceAdmin,
+    StripeMeterEventAdmin,
+    StripeObjectAdmin,
+    StripeSubscriptionAdmin,
+)
 from billing.admin.subscriptions import SubscriptionAdmin
 
 __all__ = [
@@ -25,6 +35,14 @@ __all__ = [
     "PlanAdmin",
     "PlanVersionAdmin",
     "PriceAdmin",
+    "StripeCallAdmin",
+    "StripeCustomerAdmin",
+    "StripeDriftAdmin",
+    "StripeEventAdmin",
+    "StripeInvoiceAdmin",
+    "StripeMeterEventAdmin",
+    "StripeObjectAdmin",
+    "StripeSubscriptionAdmin",
     "SubscriptionAdmin",
     "TaxRateAdmin",
     "TopUpAdmin",

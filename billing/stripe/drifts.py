@@ -6,7 +6,6 @@
 from collections.abc import Mapping
 from datetime import datetime
 
-from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import IntegrityError, transaction
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
@@ -107,7 +106,7 @@ def close_drift(kind: str, key: str, *, at: datetime, note: str = "") -> bool:
 
 
 @transaction.atomic
-def accept_drift(drift_id: int, *, by: AbstractBaseUser, reason: str, at: datetime) -> StripeDrift:
+def accept_drift(drift_id: int, *, by: int, reason: str, at: datetime) -> StripeDrift:
     """Let it be as it is, for a reason. While both say what they say now it is not opened again.
 
     Raises DriftClosed, ValueError without a reason.
@@ -115,7 +114,7 @@ def accept_drift(drift_id: int, *, by: AbstractBaseUser, reason: str, at: dateti
     if not reason.strip():
         raise ValueError("a drift is accepted for a reason")
     drift = lock_open(drift_id)
-    drift.state, drift.closed_at, drift.closed_by_id, drift.reason = DriftState.ACCEPTED, at, by.pk, reason.strip()
+    drift.state, drift.closed_at, drift.closed_by_id, drift.reason = DriftState.ACCEPTED, at, by, reason.strip()
     drift.save(update_fields=["state", "closed_at", "closed_by", "reason"])
     note_move(drift, DriftAct.ACCEPTED, at=at, by=by, note=drift.reason)
     return drift
@@ -135,7 +134,5 @@ def lock_open(drift_id: int) -> StripeDrift:
     return drift
 
 
-def note_move(
-    drift: StripeDrift, act: DriftAct, *, at: datetime, by: AbstractBaseUser | None = None, note: str = ""
-) -> None:
-    StripeDriftMove.objects.create(drift=drift, act=act, at=at, by_id=None if by is None else by.pk, note=note)
+def note_move(drift: StripeDrift, act: DriftAct, *, at: datetime, by: int | None = None, note: str = "") -> None:
+    StripeDriftMove.objects.create(drift=drift, act=act, at=at, by_id=by, note=note)

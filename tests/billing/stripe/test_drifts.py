@@ -53,7 +53,7 @@ def test_a_drift_is_repaired_once_and_another_may_follow():
 
 
 def test_what_is_accepted_is_not_opened_again_unless_it_changes(person):
-    row = accept_drift(drift().pk, by=person, reason="A cent.", at=AT)
+    row = accept_drift(drift().pk, by=person.pk, reason="A cent.", at=AT)
     assert is_accepted("invoice_total", "invoice 7", ours="10.00 EUR", theirs="9.99 EUR")
     assert drift(LATER).pk == row.pk
     other = drift(LATER, theirs="9.90 EUR", difference_minor=10)
@@ -64,10 +64,10 @@ def test_what_is_accepted_is_not_opened_again_unless_it_changes(person):
 def test_nobody_accepts_without_a_reason_or_what_is_closed(person):
     row = drift()
     with pytest.raises(ValueError, match="for a reason"):
-        accept_drift(row.pk, by=person, reason="  ", at=AT)
+        accept_drift(row.pk, by=person.pk, reason="  ", at=AT)
     close_drift("invoice_total", "invoice 7", at=AT)
     with pytest.raises(DriftClosed):
-        accept_drift(row.pk, by=person, reason="Late.", at=LATER)
+        accept_drift(row.pk, by=person.pk, reason="Late.", at=LATER)
 
 
 @pytest.mark.django_db

@@ -66,7 +66,7 @@ def test_a_look_at_one_account_leaves_the_drifts_of_others(charged):
 def test_what_was_accepted_stays_accepted(charged):
     set_total(9)
     run()
-    accept_drift(StripeDrift.objects.get().pk, by=make_user("ann"), reason="A cent.", at=AT)
+    accept_drift(StripeDrift.objects.get().pk, by=make_user("ann").pk, reason="A cent.", at=AT)
     assert run(AT + DAY) == ([], 1, 0)
     set_total(8)
     assert run(AT + DAY) == ([("invoice_total", 2)], 1, 0)

@@ -1,0 +1,67 @@
+"""What a person may have done about a drift: a job each, which does it, notes it, and looks again."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import uuid4
+
+from django.db import transaction
+from django.utils.functional import Promise
+
+from billing.models import DriftAct, DriftState, StripeDrift
+from billing.stripe.drifts import DriftClosed, note_move
+from billing.stripe.reconciling.running import reconcile
+from jobs import queue
+
+LOOK_AGAIN, REPAIR = "billing.stripe_look_again", "billing.stripe_repair"
+
+
+class NoRepair(ValueError):
+    """Nothing is known that repairs a drift of this kind."""
+
+
+@dataclass(frozen=True, slots=True)
+class Repair:
+    """`do` is called with the drift, outside of a transaction, and may be called twice."""
+
+    act: DriftAct
+    verb: str | Promise
+    do: Callable[[StripeDrift, datetime], None]
+
+
+REPAIRS: dict[str, Repair] = {}  # by kind of drift
+
+
+def find_repair(drift: StripeDrift) -> Repair | None:
+    return REPAIRS.get(drift.kind) if drift.state == DriftState.OPEN else None
+
+
+@transaction.atomic
+def promise_repair(drift_id: int, *, by: int | None, at: datetime) -> bool:
+    """Have an open drift repaired by a job. False where that is promised already, and nothing came of it yet.
+
+    Raises DriftClosed, NoRepair.
+    """
+    drift = StripeDrift.objects.select_for_update().get(pk=drift_id)
+    if drift.state != DriftState.OPEN:
+        raise DriftClosed(f"drift {drift_id} is {drift.state}")
+    if find_repair(drift) is None:
+        raise NoRepair(f"nothing is known that repairs {drift.kind}")
+    key = f"{drift_id} {drift.moves.count()}"
+    return queue.enqueue(REPAIR, key, {"drift": drift_id, "by": by}, at=at)
+
+
+def repair(drift_id: int, *, by: int | None, at: datetime) -> None:
+    """Do it, note who wanted it, and look at the account again: whether that helped is seen, not supposed."""
+    drift = StripeDrift.objects.get(pk=drift_id)
+    found = find_repair(drift)
+    if found is None:
+        return
+    found.do(drift, at)
+    note_move(drift, found.act, at=at, by=by)
+    reconcile(at, account_id=drift.account_id, may_read=drift.account_id is not None)
+
+
+def promise_look(account_id: int | None, *, at: datetime) -> None:
+    """Have one account, or everything, compared again by a job."""
+    queue.enqueue(LOOK_AGAIN, uuid4().hex, {"account": account_id}, at=at)
