@@ -67,6 +67,8 @@ def build_logging(*, as_json: bool, level: str) -> dict[str, Any]:
             # What a request ended with is written once, by RequestLogMiddleware.
             "django.request": {"handlers": ["nowhere"], "propagate": False},
             "django.server": {"handlers": ["stderr"], "level": "WARNING", "propagate": False},
+            # Each call is a row of ours; the client would tell two lines of it, and at DEBUG what was sent.
+            "stripe": {"level": "WARNING"},
         },
     }
 

@@ -180,5 +180,5 @@ def list_all(send: "Callable[[StripeClient, Paging], ListObject[S]]", *, at: dat
 
 def count_reads(at: datetime) -> int:
     """GETs of the last 30 days, as far as Stripe's allowance counts them."""
-    recent = StripeReads.objects.filter(day__gt=at.date() - timedelta(days=READ_DAYS))
+    recent = StripeReads.objects.filter(day__gt=at.date() - timedelta(days=READ_DAYS), day__lte=at.date())
     return recent.aggregate(total=Sum("count"))["total"] or 0
