@@ -26,6 +26,9 @@ from billing.stripe.mirroring.subscriptions import mirror_subscription
 from billing.stripe.reconciling import repairs
 from billing.stripe.reconciling import running as reconciling
 from billing.stripe.status import log_status
+from billing.stripe.usage.collecting import collect_usage
+from billing.stripe.usage.lookups import look_up_lost
+from billing.stripe.usage.sending import LONGEST, SEND_USAGE, promise_sending, send_usage, start_clock
 from jobs.queue import JobContext, enqueue, errand, handler
 
 
@@ -170,6 +173,22 @@ def look_again_at_stripe(job: JobContext) -> None:
 def repair_one_drift(job: JobContext) -> None:
     """The job's key is the drift's id and how much was done of it before."""
     repairs.repair(job.payload["drift"], by=job.payload["by"], at=job.at)
+
+
+@shared_task
+def tell_usage_to_stripe() -> None:
+    """Beat's task: queue what was counted for Stripe's meters, and promise to send it."""
+    if is_on():
+        at = timezone.now()
+        collect_usage(at)
+        promise_sending(at)
+
+
+@errand(SEND_USAGE)
+def send_usage_to_stripe(job: JobContext) -> None:
+    """The job's key is the minute, and which of those that send at once it is."""
+    send_usage(clock=start_clock(job.at), until=job.at + LONGEST)
+    look_up_lost(job.at)
 
 
 @shared_task

@@ -78,6 +78,7 @@ from billing.models.stripe_invoices import StripeInvoiceState as StripeInvoiceSt
 from billing.models.stripe_invoices import StripeInvoiceStep as StripeInvoiceStep
 from billing.models.stripe_objects import StripeKind as StripeKind
 from billing.models.stripe_objects import StripeObject as StripeObject
+from billing.models.stripe_pace import StripePace as StripePace
 from billing.models.stripe_subscriptions import StripeMirroring as StripeMirroring
 from billing.models.stripe_subscriptions import StripeSubscription as StripeSubscription
 from billing.models.stripe_usage import MeterEventState as MeterEventState

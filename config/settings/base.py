@@ -152,6 +152,9 @@ STRIPE_CATCH_UP_OVERLAP = timedelta(minutes=30)  # events are listed a little la
 STRIPE_API_BASE = (env.str("STRIPE_API_BASE", "") or STRIPE_API).rstrip("/")
 STRIPE_METER_EVENTS_BASE = (env.str("STRIPE_METER_EVENTS_BASE", "") or STRIPE_METERS).rstrip("/")
 STRIPE_PAGE_ORIGINS: list[str] = env.list("STRIPE_PAGE_ORIGINS", default=[])  # own domains of Stripe's pages: https://…
+STRIPE_METER_EVENT_API = env.str("STRIPE_METER_EVENT_API", "v1")  # v1, v2 or stream, which is live only
+STRIPE_METER_EVENT_RATE = env.int("STRIPE_METER_EVENT_RATE", 0)  # calls, or events of the stream, a second; 0: Stripe's
+STRIPE_METER_EVENT_WORKERS = env.int("STRIPE_METER_EVENT_WORKERS", 2)  # jobs that send at once
 STRIPE_TIMEOUT = env.int("STRIPE_TIMEOUT", 20)  # seconds for one answer; each call is tried three times
 refuse_unsafe_stripe(
     STRIPE_SECRET_KEY, api_base=STRIPE_API_BASE, meter_events_base=STRIPE_METER_EVENTS_BASE, is_debug=DEBUG
@@ -186,6 +189,7 @@ PERIODIC_TASKS: dict[str, tuple[str, int]] = {
     "billing: bill ahead what passed a threshold": ("billing.tasks.bill_usage_ahead", 300),
     "billing: settle late usage": ("billing.tasks.settle_late_usage", 300),
     "stripe: tell of customers and subscriptions that moved": ("billing.tasks.mirror_to_stripe", 60),
+    "stripe: tell its meters what was used": ("billing.tasks.tell_usage_to_stripe", 60),
     "stripe: charge what was issued": ("billing.tasks.charge_through_stripe", 60),
     "stripe: tell what is on offer": ("billing.tasks.sync_stripe_catalogue", 300),
     "stripe: ask for events that were not told": ("billing.tasks.catch_up_with_stripe", 3_600),

@@ -49,6 +49,13 @@ LOOKED_AT = {
     ("billing.whatif_answers", "answer"): {"the method total_seconds"},
     # A percentage as Stripe's client types it, whose text is what it was made of.
     ("billing.stripe.catalogue.resources", "write_percent"): {"the name float"},
+    ("billing.stripe.usage.sending", ""): {"the module time"},
+    ("billing.stripe.usage.sending", "start_clock"): {"the method monotonic"},
+    ("billing.stripe.usage.sending", "send_claimed"): {"the method monotonic"},
+    ("billing.stripe.usage.sending", "stream_events"): {"the method monotonic"},
+    ("billing.stripe.usage.sending", "wait_until"): {"the method monotonic", "the method total_seconds"},
+    # A column of that name.
+    ("billing.stripe.usage.transports", "read_time"): {"the method timestamp"},
     # Whole numbers, packed.
     ("billing.papers.fonts", ""): {"the module struct"},
     ("metering.statements", ""): {"the module struct", "the module time"},
