@@ -4,6 +4,7 @@ from stripe_simulator.changes import updating
 from stripe_simulator.errors import StripeError, refuse
 from stripe_simulator.invoices.adding_up import refresh_invoice, set_due
 from stripe_simulator.invoices.balance import change_balance
+from stripe_simulator.invoices.due_dates import plan_due_date
 from stripe_simulator.invoices.hooks import call
 from stripe_simulator.invoices.line_store import find_lines
 from stripe_simulator.invoices.metering import refresh_usage
@@ -45,6 +46,7 @@ def finalise_invoice(sim: Simulator, invoice: Object, *, at: int) -> None:
     sim.emit("invoice.finalized", invoice)
     if invoice["amount_due"] > 0:
         call("prepare_payment", sim, invoice, at)
+        plan_due_date(sim, invoice, at)
 
 
 def apply_credits(sim: Simulator, invoice: Object, at: int) -> None:
