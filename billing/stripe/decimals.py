@@ -22,8 +22,8 @@ def format_decimal(number: Decimal) -> str:
 
 
 def count_digits(text: str) -> int:
-    """Significant digits of a number in plain notation: from the first that is not zero to the last that is not."""
-    return len(text.lstrip("-").replace(".", "").strip("0"))
+    """All digits of a number in plain notation but leading zeros: whether Stripe counts trailing ones is not known."""
+    return len(text.lstrip("-").replace(".", "").lstrip("0"))
 
 
 class PlainDecimal(Decimal):

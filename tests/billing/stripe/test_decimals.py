@@ -15,7 +15,6 @@ from billing.stripe.decimals import TooManyDigits, format_decimal
         ("0E-12", "0"),
         ("-0.0", "0"),
         ("123456789012345", "123456789012345"),
-        ("123456789012345000", "123456789012345000"),
         ("0.00123456789012345", "0.00123456789012345"),
     ],
 )
@@ -23,7 +22,9 @@ def test_a_number_goes_out_in_plain_notation(number: str, text: str):
     assert format_decimal(Decimal(number)) == text
 
 
-@pytest.mark.parametrize("number", ["1234567890123456", "0.1234567890123456", "100000000000000.1"])
+@pytest.mark.parametrize(
+    "number", ["1234567890123456", "123456789012345000", "0.1234567890123456", "100000000000000.1"]
+)
 def test_more_than_fifteen_digits_are_refused_and_not_rounded(number: str):
     with pytest.raises(TooManyDigits, match="more than 15 significant digits"):
         format_decimal(Decimal(number))
