@@ -60,6 +60,7 @@ setup: ## only make .venv from requirements.txt
 
 setup-dev: ## only make .venv from requirements-dev.txt
 	@$(ENVIRONMENT) requirements-dev.txt
+	@$(RUN) tests/stripe_cli/install.py
 
 lock: ## write requirements*.txt anew from requirements*.in (UPGRADE=1 for the newest versions)
 	@$(ENVIRONMENT) requirements-uv.txt

@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from stripe_simulator import API_VERSION, control
+from stripe_simulator import API_VERSION, compat, control
 from stripe_simulator.contract import Operation
 from stripe_simulator.errors import StripeError, refuse
 from stripe_simulator.expanding import expand, strip
@@ -107,6 +107,8 @@ def run_handler(sim: Simulator, operation: Operation, request: Request, fault: F
                 if fault and fault.kind == "error":
                     raise broken
                 result = strip(handler(request))
+                if sim.settings.compat:
+                    compat.follow(request, result)
                 if paths := request.params.get("expand"):
                     expand(sim, result, paths)
                 check_answer(sim, operation, request, result)
@@ -189,6 +191,8 @@ def read_params(sim: Simulator, call: Call, operation: Operation) -> Any:
         if call.query:
             pairs = parse_qsl(call.query, keep_blank_values=True) + pairs
         params = sim.contract.read_params(operation, pairs)
+    if sim.settings.compat and isinstance(params, dict):
+        params = compat.translate(sim, operation.path, params)
     sim.contract.check_request(operation, params, allowed=frozenset(sim.settings.compat))
     return params
 

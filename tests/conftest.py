@@ -21,6 +21,7 @@ from config.ownership import OWNER, FolderIsOwned, own_folder
 from config.processes import stop_leftovers
 from tests.emptying import empty_database, prepare_emptying
 from tests.simulators import simulator, simulator_process  # noqa: F401
+from tests.stripe_cli.install import is_installed
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 YOUNG_SECONDS = 120
@@ -46,7 +47,7 @@ def end_session(number: int, _frame: object) -> None:
 
 
 def pytest_report_header(config: pytest.Config) -> str:
-    return f"chromium: {find_browser() or 'not found'}"
+    return f"chromium: {find_browser() or 'not found'}; stripe cli: {'found' if is_installed() else 'not found'}"
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
