@@ -14,6 +14,7 @@ from stripe_simulator.contract import Operation
 from stripe_simulator.errors import StripeError, refuse
 from stripe_simulator.expanding import expand, strip
 from stripe_simulator.faults import Fault, strike_before
+from stripe_simulator.pages.layout import HEADERS
 from stripe_simulator.routes import ROUTES, Page, Request, find_page
 from stripe_simulator.simulator import Simulator
 from stripe_simulator.store import new_id
@@ -71,6 +72,7 @@ def answer_api(sim: Simulator, call: Call, request_id: str) -> Answer:
     if strike_before(fault):
         return Answer(0, b"", is_dropped=True)
     sim.limits.check_rate(call.method, operation.path)
+    base = sim.memory["base_url"] = f"http://{call.headers.get('host', '127.0.0.1')}"
     request = Request(
         sim,
         call.method,
@@ -80,7 +82,7 @@ def answer_api(sim: Simulator, call: Call, request_id: str) -> Answer:
         call.headers,
         request_id,
         call.headers.get("idempotency-key"),
-        f"http://{call.headers.get('host', '127.0.0.1')}",
+        base,
     )
     with sim.limits.hold_meter(operation.path, request.params), sim.idempotency.hold(request) as kept:
         if kept is not None:
@@ -208,7 +210,7 @@ def answer_page(sim: Simulator, call: Call) -> Answer:
         return Answer(404, b"Not here.", {"Content-Type": "text/plain"})
     handler, ids = found
     params = dict(parse_qsl(call.query, keep_blank_values=True) + parse_qsl(call.body.decode(), keep_blank_values=True))
-    base = f"http://{call.headers.get('host', '127.0.0.1')}"
+    base = sim.memory["base_url"] = f"http://{call.headers.get('host', '127.0.0.1')}"
     request = Request(sim, call.method, call.path, params, ids, call.headers, new_id("req"), None, base)
     try:
         with sim.work():
@@ -218,7 +220,7 @@ def answer_page(sim: Simulator, call: Call) -> Answer:
     except Exception:
         sim.record_crash(f"{call.method} {call.path}")
         return Answer(500, b"The simulator itself failed.", {"Content-Type": "text/plain"})
-    headers = {"Content-Type": "text/html; charset=utf-8"}
+    headers = dict(HEADERS)
     if page.location:
         return Answer(303, b"", headers | {"Location": page.location})
     return Answer(page.status, page.html.encode(), headers)

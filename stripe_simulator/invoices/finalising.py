@@ -1,5 +1,6 @@
 """A draft becomes an open invoice: usage is read a last time, it adds up, takes its number, and stays as it is."""
 
+from stripe_simulator.addresses import make_address
 from stripe_simulator.changes import updating
 from stripe_simulator.errors import StripeError, refuse
 from stripe_simulator.invoices.adding_up import refresh_invoice, set_due
@@ -94,8 +95,7 @@ def settle_balance(sim: Simulator, invoice: Object, at: int) -> None:
 
 def show_page(sim: Simulator, invoice: Object) -> str:
     """Where the customer sees and pays the invoice."""
-    base = sim.request.base_url if sim.request else sim.memory.get("base_url", "http://127.0.0.1:12111")
-    return f"{base}/i/{invoice['id']}"
+    return make_address(sim, f"/i/{invoice['id']}")
 
 
 def take_number(sim: Simulator, invoice: Object) -> str:

@@ -86,6 +86,7 @@ def try_intent(
     `asks`: whether somebody is there whom a bank can ask; otherwise a card that needs it is declined.
     """
     card = find_card_of(method)
+    is_authenticated = method.pop("_is_authenticated", False) or is_authenticated  # in Checkout, once
     intent |= {"payment_method": method["id"], "next_action": None}
     if not is_authenticated and needs_authentication(card, is_set_up=is_set_up(method)):
         if asks:
