@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 import time
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,6 +20,7 @@ from stripe_simulator.routes import ROUTES, Page, Request, find_page
 from stripe_simulator.simulator import Simulator
 from stripe_simulator.store import new_id
 
+VERSION = re.compile(r"\d{4}-\d{2}-\d{2}(\.[a-z]+)?")
 JSON = {"Content-Type": "application/json"}
 STREAM = "/v2/billing/meter_event_stream"
 
@@ -67,6 +69,7 @@ def answer_call(sim: Simulator, call: Call) -> Answer:
 def answer_api(sim: Simulator, call: Call, request_id: str) -> Answer:
     if call.path != STREAM:  # which has tokens of its own
         check_key(call)
+    check_version(call)
     operation, ids = find_operation(sim, call)
     fault = sim.faults.pick(call.method, operation.path, call.path)
     if strike_before(fault):
@@ -130,9 +133,7 @@ def run_handler(sim: Simulator, operation: Operation, request: Request, fault: F
 
 def check_answer(sim: Simulator, operation: Operation, request: Request, result: Any) -> None:
     if problems := sim.contract.check_answer(operation, result):
-        sim.record_violation(f"answer to {request.method} {request.path}", problems, result)
-        text = "; ".join(map(str, problems[:3]))
-        raise StripeError(500, "api_error", None, f"The simulator's answer breaks the contract: {text}")
+        sim.break_off(f"answer to {request.method} {request.path}", problems, result)
 
 
 def strike_after(fault: Fault | None, answer: Answer) -> Answer:
@@ -163,6 +164,13 @@ def check_key(call: Call) -> None:
     if not key.startswith(("sk_test_", "rk_test_")):
         shown = f"{key[:8]}{'*' * 12}{key[-4:]}" if len(key) > 12 else "*" * len(key)
         raise StripeError(401, "invalid_request_error", None, f"Invalid API Key provided: {shown}")
+
+
+def check_version(call: Call) -> None:
+    """Any version that could be one is taken, and answered in ours."""
+    version = call.headers.get("stripe-version", API_VERSION)
+    if not VERSION.fullmatch(version):
+        raise refuse(f"Invalid Stripe API version: {version}")
 
 
 def find_operation(sim: Simulator, call: Call) -> tuple[Operation, dict[str, str]]:

@@ -25,10 +25,23 @@ def due(name: str) -> Callable[[Due], Due]:
 
 
 class Clock:
-    """The simulator's own time, in unix seconds."""
+    """The simulator's own time, in unix seconds: frozen, or the real one with what it was moved by."""
 
     def __init__(self, frozen: int | None = None) -> None:
         self.frozen = frozen
+        self.ahead = 0
 
     def read(self) -> int:
-        return int(time.time()) if self.frozen is None else self.frozen
+        return int(time.time()) + self.ahead if self.frozen is None else self.frozen
+
+    def set(self, to: int) -> None:
+        if self.frozen is None:
+            self.ahead = to - int(time.time())
+        else:
+            self.frozen = to
+
+    def dump(self) -> dict[str, int | None]:
+        return {"frozen": self.frozen, "ahead": self.ahead}
+
+    def load(self, held: dict[str, Any]) -> None:
+        self.frozen, self.ahead = held["frozen"], held["ahead"]

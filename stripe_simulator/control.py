@@ -73,7 +73,9 @@ def add_endpoint(sim: "Simulator", params: Params) -> Any:
 
 @command("POST", "clock")
 def move_clock(sim: "Simulator", params: Params) -> Any:
-    """`now`: a moment; `advance`: seconds. What is due on the way is done in order. Back does nothing else."""
+    """`now`: a moment; `advance`: seconds. What is due on the way is done in order.
+
+    A real clock goes on from there. Back is possible, and does nothing."""
     to = params["now"] if "now" in params else sim.clock.read() + params["advance"]
     sim.events.webhooks.settle()
     count = sim.run_due(MAIN, to, move=True)

@@ -46,7 +46,7 @@ class Events:
             "type": type,
         }
         if problems := sim.contract.check_event(event):
-            sim.record_violation(f"event {type}", problems, event)
+            sim.break_off(f"event {type}", problems, event)
         sim.store.insert(event)
         event["pending_webhooks"] = self.webhooks.promise(event)
         if self.is_asked_thin(f"v1.{type}"):
@@ -87,17 +87,13 @@ class Events:
                 "request": {"id": sim.request.request_id, "idempotency_key": sim.request.idempotency_key},
             }
         if problems := sim.contract.check_object(strip(event)):
-            sim.record_violation(f"thin event {type}", problems, event)
+            sim.break_off(f"thin event {type}", problems, event)
         sim.store.insert(event)
         self.webhooks.promise(event)
         return event
 
     def count_pending(self, id: str) -> int:
         return sum(row["state"] != "delivered" for row in self.sim.store.scan("_delivery", event=id))
-
-    def is_exhausted(self, id: str) -> bool:
-        """Whether no attempt will follow: delivered, or given up after three days."""
-        return all(row["state"] in ("delivered", "exhausted") for row in self.sim.store.scan("_delivery", event=id))
 
 
 def diff(before: Object, after: Object) -> Object:

@@ -2,6 +2,7 @@
 
 import fnmatch
 import random
+import threading
 import time
 from collections import Counter
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from stripe_simulator.errors import StripeError
 BEFORE = ("drop_before", "delay", "rate_limit", "lock_timeout", "unavailable")
 AFTER = ("hold_inside", "drop_after", "delay_after", "error", "error_after", "wrong_body")
 KINDS = BEFORE + AFTER
+GUARD = threading.Lock()
 
 
 @dataclass(slots=True)
@@ -58,6 +60,10 @@ class Faults:
 
     def pick(self, method: str, template: str, path: str) -> Fault | None:
         """The fault of this call; every rule that meets it counts it."""
+        with GUARD:
+            return self.choose(method, template, path)
+
+    def choose(self, method: str, template: str, path: str) -> Fault | None:
         struck = [rule for rule in self.rules if rule.meets(method, template, path) and rule.strike()]
         found = struck[0] if struck else (self.throw(method, template, path) if self.rates else None)
         if found:

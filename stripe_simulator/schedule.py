@@ -27,7 +27,7 @@ class Schedule:
             "name": name,
             "payload": payload,
             "clock": clock,
-            "key": payload.get("id"),
+            "key": find_key(payload),
         }
         self.store.put("_due", row["id"], row)
         self.push(row)
@@ -37,7 +37,8 @@ class Schedule:
         heapq.heappush(self.heaps.setdefault(row["clock"], []), (row["at"], next(self.order), row["id"]))
 
     def remove(self, name: str, payload: Row) -> None:
-        found = self.store.scan("_due", key=payload["id"]) if "id" in payload else self.store.scan("_due")
+        key = find_key(payload)
+        found = self.store.scan("_due", key=key) if key else self.store.scan("_due")
         for row in list(found):
             if row["name"] == name and all(row["payload"].get(key) == value for key, value in payload.items()):
                 self.store.remove("_due", row["id"])
@@ -54,3 +55,8 @@ class Schedule:
 
     def clear(self) -> None:
         self.heaps.clear()
+
+
+def find_key(payload: Row) -> str | None:
+    """The object that a row is about, by which it is found fast."""
+    return next((payload[name] for name in ("id", "invoice", "subscription") if name in payload), None)

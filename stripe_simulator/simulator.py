@@ -7,7 +7,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NoReturn
 
 from stripe_simulator import resources
 from stripe_simulator.clock import DUE, MAIN, Clock
@@ -59,8 +59,8 @@ class Simulator:
         self._clock_in_use = MAIN
         self._behind: list[Callable[[], None]] = []
         kept = self.store.peek("_clock", "main")
-        if kept is not None and frozen is not None:
-            self.clock.frozen = kept["frozen"]
+        if kept is not None:
+            self.clock.load(kept)
 
     # Ids, time
 
@@ -163,8 +163,8 @@ class Simulator:
         if clock:
             self.store.get("test_helpers.test_clock", clock)["frozen_time"] = to
         else:
-            self.clock.frozen = to
-            self.store.put("_clock", "main", {"id": "main", "frozen": to})
+            self.clock.set(to)
+            self.store.put("_clock", "main", {"id": "main", **self.clock.dump()})
 
     @contextmanager
     def work(self, clock: str = MAIN) -> Iterator[None]:
@@ -173,7 +173,7 @@ class Simulator:
             if self.store.is_open:
                 yield
                 return
-            self._clock_in_use, frozen = clock, self.clock.frozen
+            self._clock_in_use, time_before = clock, self.clock.dump()
             try:
                 with self.store.unit():
                     yield
@@ -181,10 +181,10 @@ class Simulator:
                 if error.keeps:
                     self._follow()
                 else:
-                    self._forget(frozen)
+                    self._forget(time_before)
                 raise
             except BaseException:
-                self._forget(frozen)
+                self._forget(time_before)
                 raise
             finally:
                 self._clock_in_use = MAIN
@@ -197,8 +197,8 @@ class Simulator:
         for task in behind:
             threading.Thread(target=task, daemon=True).start()
 
-    def _forget(self, frozen: int | None) -> None:
-        self.clock.frozen = frozen
+    def _forget(self, time_before: dict[str, int | None]) -> None:
+        self.clock.load(time_before)
         self.events.webhooks.fresh.clear()
         self._behind.clear()
 
@@ -227,6 +227,12 @@ class Simulator:
         text = [str(problem) for problem in problems][:10]
         self.violations.append({"where": where, "problems": text, "body": body})
 
+    def break_off(self, where: str, problems: list[Any], body: Any) -> NoReturn:
+        """Record a breach of the contract and answer 500; nothing of the unit of work stays."""
+        self.record_violation(where, problems, body)
+        text = "; ".join(map(str, problems[:3]))
+        raise StripeError(500, "api_error", None, f"The simulator breaks the contract ({where}): {text}")
+
     def record_crash(self, where: str) -> None:
         self.record_violation(where, [traceback.format_exc(limit=-6)])
 
@@ -240,7 +246,6 @@ class Simulator:
             self.events.webhooks.clear()
             self.violations.clear()
             self.memory.clear()
-            self.clock.frozen = frozen
-            if frozen is not None:
-                with self.store.unit():
-                    self.store.put("_clock", "main", {"id": "main", "frozen": frozen})
+            self.clock = Clock(frozen)
+            with self.store.unit():
+                self.store.put("_clock", "main", {"id": "main", **self.clock.dump()})

@@ -8,6 +8,7 @@ from stripe_simulator.lists import answer_list
 from stripe_simulator.metadata import update
 from stripe_simulator.payments.methods import attach_method, resolve_method
 from stripe_simulator.payments.sources import add_source
+from stripe_simulator.resources.test_clocks import check_room
 from stripe_simulator.routes import Object, Request, route
 from stripe_simulator.searching import answer_search
 from stripe_simulator.simulator import Simulator
@@ -37,6 +38,7 @@ def create_customer(request: Request) -> Object:
     clock = params.get("test_clock")
     if clock:
         sim.store.get("test_helpers.test_clock", clock, param="test_clock", status=400)
+        check_room(sim, clock)
     customer = make_customer(sim, request.at, params)
     emit_created(sim, customer, params)
     return customer

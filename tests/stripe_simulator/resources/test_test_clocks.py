@@ -61,3 +61,37 @@ def test_a_deleted_clock_answers_its_stub(simulator):
     assert clocks(simulator).delete(made.id).deleted is True
     assert clocks(simulator).list().data == []
     assert types_of(simulator)[0] == "test_helpers.test_clock.deleted"
+
+
+def test_customers_on_a_clock_are_listed_only_when_it_is_named(simulator):
+    client = simulator.client()
+    clock = clocks(simulator).create({"frozen_time": NOW})
+    on = client.v1.customers.create({"name": "on", "test_clock": clock.id})
+    off = client.v1.customers.create({"name": "off"})
+    assert [customer.id for customer in client.v1.customers.list().data] == [off.id]
+    assert [customer.id for customer in client.v1.customers.list({"test_clock": clock.id}).data] == [on.id]
+    assert client.v1.customers.retrieve(on.id).test_clock == clock.id
+
+
+def test_what_a_customer_on_a_clock_gets_is_dated_by_it(simulator):
+    clock = clocks(simulator).create({"frozen_time": NOW + 90 * DAY})
+    customer = simulator.client().v1.customers.create({"name": "on", "test_clock": clock.id})
+    assert customer.created == NOW + 90 * DAY
+
+
+def test_a_clock_has_three_customers_at_most(simulator):
+    client = simulator.client()
+    clock = clocks(simulator).create({"frozen_time": NOW})
+    for _ in range(3):
+        client.v1.customers.create({"test_clock": clock.id})
+    with pytest.raises(stripe.InvalidRequestError) as refusal:
+        client.v1.customers.create({"test_clock": clock.id})
+    assert refusal.value.param == "test_clock"
+
+
+def test_a_deleted_clock_takes_its_customers_along(simulator):
+    client = simulator.client()
+    clock = clocks(simulator).create({"frozen_time": NOW})
+    customer = client.v1.customers.create({"test_clock": clock.id})
+    clocks(simulator).delete(clock.id)
+    assert client.v1.customers.retrieve(customer.id).deleted is True
