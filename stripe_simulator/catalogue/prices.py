@@ -5,6 +5,7 @@ from stripe_simulator.changes import matches, updating
 from stripe_simulator.lists import answer_list
 from stripe_simulator.metadata import update
 from stripe_simulator.routes import Object, Request, route
+from stripe_simulator.searching import answer_search
 
 
 @route("POST", "/v1/prices")
@@ -24,6 +25,11 @@ def update_price(request: Request) -> Object:
     with updating(request.sim, "price.updated", price):
         update(price, request.params, "active", "lookup_key", "metadata", "nickname", "tax_behavior")
     return price
+
+
+@route("GET", "/v1/prices/search")
+def search_prices(request: Request) -> Object:
+    return answer_search(request, request.sim.store.scan("price"))
 
 
 @route("GET", "/v1/prices")

@@ -7,6 +7,7 @@ from stripe_simulator.errors import refuse
 from stripe_simulator.lists import answer_list
 from stripe_simulator.metadata import update
 from stripe_simulator.routes import Object, Request, route
+from stripe_simulator.searching import answer_search
 from stripe_simulator.simulator import Simulator
 
 PLAIN = (
@@ -78,6 +79,11 @@ def delete_product(request: Request) -> Object:
         raise refuse("This product cannot be deleted because it has one or more user-created prices.")
     sim.emit("product.deleted", product)
     return request.sim.store.delete(product)
+
+
+@route("GET", "/v1/products/search")
+def search_products(request: Request) -> Object:
+    return answer_search(request, request.sim.store.scan("product"))
 
 
 @route("GET", "/v1/products")

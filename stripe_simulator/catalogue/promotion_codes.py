@@ -11,7 +11,7 @@ from stripe_simulator.routes import Object, Request, route
 @route("POST", "/v1/promotion_codes")
 def create_promotion_code(request: Request) -> Object:
     params, sim = request.params, request.sim
-    coupon = sim.store.get("coupon", params["promotion"].get("coupon"), param="promotion[coupon]", status=400)
+    coupon = sim.store.get("coupon", find_coupon_id(params), param="promotion[coupon]", status=400)
     code = params.get("code") or sim.new_id("")[:8].upper()
     check_code(request, code)
     restrictions = params.get("restrictions") or {}
@@ -33,6 +33,11 @@ def create_promotion_code(request: Request) -> Object:
     sim.store.insert(promotion)
     sim.emit("promotion_code.created", promotion)
     return promotion
+
+
+def find_coupon_id(params: Object) -> str:
+    """The coupon of a promotion; older versions named it alone, and the compat mode lets them."""
+    return str((params.get("promotion") or params).get("coupon") or "")
 
 
 def check_code(request: Request, code: str) -> None:

@@ -42,14 +42,23 @@ def create_subscription(request: Request) -> Object:
     sim, params, at = request.sim, request.params, request.at
     refuse_unsupported(params, *UNSUPPORTED)
     customer = sim.store.get("customer", read_customer(params), param="customer", status=400)
+    return begin_subscription(sim, customer, params, at)
+
+
+def begin_subscription(sim: Simulator, customer: Object, params: Object, at: int, *, at_once: bool = True) -> Object:
+    """Make a subscription, invoice its first period, and have it turn by itself from then on.
+
+    `at_once`: the first invoice is final and charged within the request; else it is a draft with its grace.
+    """
     subscription = make_subscription(sim, customer, params, at)
     first = open_first_invoice(sim, subscription, params, at)
     behavior = params.get("payment_behavior", "allow_incomplete")
-    needs_payment = subscription["collection_method"] == "charge_automatically" and find_total(sim, first) > 0
+    is_charged = at_once and subscription["collection_method"] == "charge_automatically"
+    needs_payment = is_charged and find_total(sim, first) > 0
     if needs_payment:
         subscription["status"] = "incomplete"
     sim.emit("customer.subscription.created", subscription)
-    invoice = start_invoice(sim, subscription, first, at=at, at_once=True)
+    invoice = start_invoice(sim, subscription, first, at=at, at_once=at_once)
     if needs_payment and invoice is not None:
         take_first_payment(sim, subscription, invoice, behavior, at)
     plan_roll(sim, subscription)

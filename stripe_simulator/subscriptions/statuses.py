@@ -80,6 +80,18 @@ def end_subscription(sim: Simulator, subscription: Object, *, at: int, reason: s
                 invoice["auto_advance"] = False
                 invoice["next_payment_attempt"] = None
     sim.emit("customer.subscription.deleted", subscription)
+    end_schedule(sim, subscription, at=at, reason=reason)
+
+
+def end_schedule(sim: Simulator, subscription: Object, *, at: int, reason: str) -> None:
+    """A schedule ends with its subscription: aborted where nobody paid, canceled where somebody wanted it."""
+    schedule = sim.store.peek("subscription_schedule", subscription["schedule"] or "")
+    if schedule is None or schedule["status"] not in ("active", "not_started"):
+        return
+    held = sim.store.get("subscription_schedule", schedule["id"])
+    held |= {"status": "canceled", "canceled_at": at, "current_phase": None}
+    word = "aborted" if reason == "payment_failed" else "canceled"
+    sim.emit(f"subscription_schedule.{word}", held)
 
 
 def pause_subscription(sim: Simulator, subscription: Object, *, at: int, reason: str) -> None:

@@ -1,0 +1,5 @@
+"""Tax ids: see `stripe_simulator.taxes`."""
+
+from stripe_simulator.taxes import tax_ids
+
+__all__ = ["tax_ids"]

@@ -1,0 +1,1 @@
+"""What of Stripe Tax there is here: tax ids and the account's settings. No tax is calculated."""
