@@ -6,6 +6,7 @@ Whatever ends it (Ctrl-C, SIGTERM, a step that fails, an error), every process i
 
 import argparse
 import contextlib
+import json
 import os
 import shutil
 import signal
@@ -21,6 +22,7 @@ from functools import partial
 from pathlib import Path
 
 from config import embedded
+from config.local_stripe import LocalStripe, draw_local_stripe, is_wanted, read_local_stripe
 from config.ownership import OWNER, FolderIsOwned, is_used, own_folder
 from config.processes import MARK, stop_leftovers
 from config.supervisor import Service, StackFailed, Supervisor, describe_end
@@ -29,6 +31,7 @@ BASE_DIR = Path(__file__).resolve().parents[1]
 VAR_DIR = Path(os.environ.get("PALIER_VAR_DIR") or BASE_DIR / "var")
 ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 DEMO_PORTS = 20  # how many ports the demo tries when its first one is taken
+STRIPE_PORT = 12111
 
 
 class Interrupted(BaseException):
@@ -47,7 +50,8 @@ class Stack:
     """What runs in one folder, and how its processes are told about it."""
 
     folder: Path
-    port: int | None  # None: no web
+    port: int
+    stripe: LocalStripe | None  # None: somebody gave a key of Stripe's
     environ: Mapping[str, str]
     supervisor: Supervisor
 
@@ -77,6 +81,18 @@ class Stack:
         threads = ["--worker-class", "gthread", "--workers", "2", "--threads", "4", "--graceful-timeout", "8"]
         self.start("web", ["-m", "gunicorn", "config.wsgi", "--preload", *address, *threads])
 
+    def start_stripe(self) -> None:
+        if self.stripe is None:
+            return
+        stripe = self.stripe
+        self.start("stripe", stripe.list_arguments(self.folder))
+        self.supervisor.wait_for(lambda: answers(f"{stripe.url}/_sim/health"), seconds=30, what="the local Stripe")
+        hook = {"url": f"{self.url}/stripe/webhook/", "secret": stripe.webhook_secret, "is_only": True}
+        request = urllib.request.Request(  # noqa: S310 - our own address
+            f"{stripe.url}/_sim/endpoint", json.dumps(hook).encode(), {"Content-Type": "application/json"}
+        )
+        urllib.request.urlopen(request, timeout=30).close()  # noqa: S310 - our own address
+
     def wait_for_web(self) -> None:
         self.supervisor.wait_for(lambda: answers(f"{self.url}/readyz"), seconds=60, what="an answer of the web server")
 
@@ -103,16 +119,16 @@ class Stack:
         self.supervisor.say(f"· {command[1].removeprefix('config.')} {time.monotonic() - started:.1f} s")
 
 
-def run_stack(stack: Stack, *, tells_story: bool) -> None:
+def run_stack(stack: Stack, *, tells_story: bool, serves: bool) -> None:
     """Start everything in order, tell the story while the web server warms up, and serve until a signal comes."""
     stack.start_servers()
     stack.run_step("-m", "config.prepare")
+    stack.start_stripe()
     stack.start_workers()
-    if stack.port:
-        stack.start_web()
+    stack.start_web()
     if tells_story:
         stack.run_step("manage.py", "run_demo")
-    if stack.port:
+    if serves:
         stack.wait_for_web()
         stack.supervisor.say(describe_addresses(stack))
         try:
@@ -122,10 +138,12 @@ def run_stack(stack: Stack, *, tells_story: bool) -> None:
 
 
 def describe_addresses(stack: Stack) -> str:
+    stripe = f"{stack.stripe.url}/ (a local simulator: no key is set)" if stack.stripe else "as your key says"
     return f"""
   portal   {stack.url}/
   admin    {stack.url}/admin/
   api      {stack.url}/api/v1/
+  stripe   {stripe}
   logs     {stack.folder / "log"}
 
 Ctrl-C stops everything."""
@@ -155,9 +173,9 @@ def wait_for_users(folder: Path, supervisor: Supervisor) -> None:
             time.sleep(0.2)
 
 
-def make_environ(folder: Path, port: int | None) -> dict[str, str]:
+def make_environ(folder: Path, port: int, stripe: LocalStripe | None) -> dict[str, str]:
     """What each process of the stack is told: where the servers are, and whose it is."""
-    environ = {
+    return {
         "DJANGO_SETTINGS_MODULE": "config.settings.development",
         **os.environ,
         "DATABASE_URL": os.environ.get("DATABASE_URL") or embedded.database_url(folder),
@@ -165,8 +183,21 @@ def make_environ(folder: Path, port: int | None) -> dict[str, str]:
         "PALIER_VAR_DIR": str(folder),
         "PYTHONUNBUFFERED": "1",
         MARK: str(folder.resolve()),
+        "PALIER_URL": f"http://127.0.0.1:{port}",
+        **(stripe.environ if stripe else {}),
     }
-    return environ | ({"PALIER_URL": f"http://127.0.0.1:{port}"} if port else {})
+
+
+def prepare_stripe(folder: Path) -> LocalStripe | None:
+    """The local Stripe of this folder, where nobody gave a key: that of the last time while its port is free."""
+    if not is_wanted():
+        return None
+    known = read_local_stripe(folder)
+    if known and is_free(known.port):
+        return known
+    drawn = draw_local_stripe(choose_port(STRIPE_PORT, tries=DEMO_PORTS))
+    drawn.write(folder)
+    return drawn
 
 
 def answers(url: str) -> bool:
@@ -241,11 +272,10 @@ def carry_out(action: str, port: int) -> None:
     with hold_folder(folder) as supervisor:
         if action == "demo-check":
             wipe(folder)
-            free_port = None
-        else:
-            free_port = choose_port(port, tries=DEMO_PORTS if action == "demo" else 1)
-        stack = Stack(folder, free_port, make_environ(folder, free_port), supervisor)
-        run_stack(stack, tells_story=action != "run")
+        free_port = choose_port(port, tries=1 if action == "run" else DEMO_PORTS)
+        stripe = prepare_stripe(folder)
+        stack = Stack(folder, free_port, stripe, make_environ(folder, free_port, stripe), supervisor)
+        run_stack(stack, tells_story=action != "run", serves=action != "demo-check")
 
 
 def main() -> int:
