@@ -5,13 +5,7 @@ import django.core.validators
 import django.db.models.deletion
 from django.db import migrations, models
 
-
-class RenameForPeople(migrations.SeparateDatabaseAndState):
-    """Renders the models once, when they are next asked for: after each of so many names it takes seconds in all."""
-
-    def state_forwards(self, app_label, state):
-        state.__dict__.pop("apps", None)
-        super().state_forwards(app_label, state)
+from config.migrating import RenameForPeople
 
 
 class Migration(migrations.Migration):
