@@ -7,7 +7,7 @@ is tried again is the invoice's affair.
 from typing import Any
 
 from stripe_simulator.contract import template
-from stripe_simulator.errors import refuse
+from stripe_simulator.errors import StripeError, refuse
 from stripe_simulator.expanding import includable
 from stripe_simulator.invoices.hooks import hook
 from stripe_simulator.invoices.settling import record_failure, record_payment
@@ -107,8 +107,13 @@ def pay_invoice(sim: Simulator, invoice: Object, params: dict[str, Any], at: int
     raise_if_declined(sim, intent)
     if intent["status"] == "requires_action":
         message = "This payment requires additional user action before it can be completed successfully."
-        raise refuse(
-            message, code="invoice_payment_intent_requires_action", keeps=True, payment_intent=sim.show(intent)
+        raise StripeError(
+            402,
+            "card_error",  # as the CLI's own script of this event expects
+            "invoice_payment_intent_requires_action",
+            message,
+            keeps=True,
+            payment_intent=sim.show(intent),
         )
 
 

@@ -236,3 +236,12 @@ def test_a_sent_invoice_tells_before_and_after_its_due_date(simulator, client, c
     assert "invoice.sent" in take_types(simulator)
     simulator.advance(days=10)
     assert take_types(simulator, "invoice.") == ["invoice.will_be_due", "invoice.overdue"]
+
+
+def test_a_bank_that_asks_while_somebody_pays_is_a_card_error(client, customer):
+    draft = make_invoice(client, customer, 900)
+    give_card(client, customer, "pm_card_authenticationRequired")
+    with pytest.raises(stripe.CardError) as caught:
+        client.v1.invoices.pay(draft.id)
+    assert caught.value.code == "invoice_payment_intent_requires_action"
+    assert client.v1.invoices.retrieve(draft.id).status == "open"
