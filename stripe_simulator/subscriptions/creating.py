@@ -32,7 +32,7 @@ from stripe_simulator.unsupported import refuse_unsupported
 
 DAY = 86_400
 UNSUPPORTED = (
-    "application_fee_percent", "backdate_start_date", "billing_schedules", "invoice_settings", "on_behalf_of",
+    "application_fee_percent", "billing_schedules", "invoice_settings", "on_behalf_of",
     "pending_invoice_item_interval", "transfer_data",
 )  # fmt: skip
 
@@ -77,6 +77,7 @@ def make_subscription(sim: Simulator, customer: Object, params: Object, at: int)
     prices = [find_price(sim, each, at, f"items[{number}]") for number, each in enumerate(given)]
     check_intervals(params, prices)
     subscription = build_subscription(sim, customer, params, prices[0]["currency"], at)
+    begin = subscription["start_date"] = read_start(params, at)
     trial_end = read_trial_end(params, prices, at)
     anchor = read_anchor(params, prices, start=at, trial_end=trial_end)
     config = params.get("billing_cycle_anchor_config")
@@ -84,18 +85,33 @@ def make_subscription(sim: Simulator, customer: Object, params: Object, at: int)
         "billing_cycle_anchor": anchor,
         "billing_cycle_anchor_config": show_config(config) if config else None,
         "status": "trialing" if trial_end else "active",
-        "trial_start": at if trial_end else None,
+        "trial_start": begin if trial_end else None,
         "trial_end": trial_end,
     }
     sim.store.insert(subscription)
     for number, (each, price) in enumerate(zip(given, prices, strict=True)):
-        _, end = find_cycle(find_item_cycle(subscription, price), at)
-        make_item(sim, subscription, each, price, at=at, period=(at, trial_end or end), place=f"items[{number}]")
+        start, end = find_cycle(find_item_cycle(subscription, price), at)
+        check_start(begin, start, at, params)
+        make_item(sim, subscription, each, price, at=at, period=(begin, trial_end or end), place=f"items[{number}]")
     show_items(sim, subscription)
     subscription["cancel_at_period_end"] = params.get("cancel_at_period_end", False)
     subscription["cancel_at"] = read_cancel_at(sim, subscription, params, at)
     customer["currency"] = customer["currency"] or subscription["currency"]
     return subscription
+
+
+def read_start(params: Object, at: int) -> int:
+    """When it began, maybe before now. Assumed: its first period begins there, and counts what was used since."""
+    begin = int(params.get("backdate_start_date") or at)
+    if begin > at:
+        raise refuse("`backdate_start_date` must be in the past.", param="backdate_start_date")
+    return begin
+
+
+def check_start(begin: int, start: int, at: int, params: Object) -> None:
+    """Only within the cycle under way, and for nothing: what was to be charged for the past is not worked out here."""
+    if begin < at and (begin < start or params.get("proration_behavior") != "none"):
+        refuse_unsupported(params, "backdate_start_date")
 
 
 def read_given_items(params: Object) -> list[Object]:

@@ -211,12 +211,22 @@ def is_over(step: Step, refusal: Refused, *, at: datetime) -> bool:
     if step.deed is Deed.CREATE and row.anchor <= at:
         StripeSubscription.objects.filter(pk=row.pk, stripe_id__isnull=True).delete()
         return True
-    if step.deed in (Deed.CANCEL, Deed.UPDATE):
-        found = read(lambda client: client.v1.subscriptions.retrieve(read_id(row)), at=at)
-        if found.status in ENDED and row.ends_at is not None and row.ends_at <= at:
-            close(row, found.status, at=at)
+    if step.deed in (Deed.CANCEL, Deed.UPDATE) and row.ends_at is not None and row.ends_at <= at:
+        status = read_status(row, at=at)
+        if status in ENDED:
+            close(row, status, at=at)
             return True
     return False
+
+
+def read_status(row: StripeSubscription, *, at: datetime) -> str:
+    """What Stripe says of it; empty where it knows no such subscription."""
+    try:
+        return read(lambda client: client.v1.subscriptions.retrieve(read_id(row)), at=at).status
+    except Refused as refusal:
+        if refusal.code != MISSING:
+            raise
+        return ""
 
 
 def note_refusal(step: Step, refusal: Refused, *, at: datetime) -> None:

@@ -3,14 +3,20 @@
 from datetime import UTC, datetime
 from typing import Any
 
+from billing import lifecycle
 from billing.models import StripeCustomer
+from billing.plans import PlanTerms
+from billing.stripe.catalogue.syncing import sync_catalogue
 from billing.stripe.customers import connect_account, promise_customers
 from billing.stripe.mirroring.customers import look_at_customer
 from billing.stripe.mirroring.promising import promise_moved
+from billing.subscriptions import SubscriptionFact, open_next_periods
 from jobs.models import Job, JobState
 from jobs.runner import run_job
+from tests.billing.makers import make_subscription
 from tests.simulators import SimulatorClient
 
+NOV_10 = datetime(2026, 11, 10, 9, tzinfo=UTC)
 NOV, DEC, JAN = datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 12, 1, tzinfo=UTC), datetime(2027, 1, 1, tzinfo=UTC)
 
 
@@ -50,3 +56,38 @@ def keep_card(simulator: SimulatorClient, account_id: int, *, at: datetime, card
     client.v1.customers.update(str(customer), settings)
     look_at_customer(account_id, at=at)
     return method.id
+
+
+def make_mirrored(
+    simulator: SimulatorClient,
+    key: str = "acme",
+    *,
+    plan: PlanTerms | None = None,
+    started_at: datetime = NOV_10,
+    time_zone: str = "UTC",
+) -> SubscriptionFact:
+    """An account on a published plan, connected, with the plan and the subscription in the simulator."""
+    subscription = make_subscription(key, plan=plan, started_at=started_at, time_zone=time_zone)
+    simulator.set_time(started_at)
+    tell_catalogue(started_at)
+    connect(subscription.account_id, at=started_at)
+    return subscription
+
+
+def tell_catalogue(at: datetime) -> None:
+    sync_catalogue(at)
+    run_promised(at)
+
+
+def list_subscriptions(simulator: SimulatorClient) -> list[Any]:
+    """All that the simulator has, the oldest first, also ended ones."""
+    found = simulator.client().v1.subscriptions.list({"status": "all", "limit": 100})
+    return list(reversed(found.data))
+
+
+def pass_time(simulator: SimulatorClient, at: datetime) -> None:
+    """Stripe's clock and ours come to that moment: periods open, and what moved is mirrored."""
+    simulator.set_time(at)
+    lifecycle.settle_due(at)
+    open_next_periods(at)
+    mirror_all(at)

@@ -160,3 +160,19 @@ def test_prices_show_their_tiers_inside_of_items_when_asked(client, customer):
     price = make_metered_price(client, make_meter(client), billing_scheme="tiered", tiers_mode="volume", tiers=tiers)
     made = subscribe(client, customer, price, expand=["items.data.price.tiers"])
     assert [tier.up_to for tier in made["items"].data[0].price.tiers] == [5, None]
+
+
+def test_one_that_is_backdated_begins_its_first_period_in_the_past(simulator, client, customer):
+    price = make_metered_price(client, make_meter(client))
+    december = datetime(2026, 12, 1, tzinfo=UTC)
+    simulator.set_time(START + timedelta(days=9))
+    terms = {"proration_behavior": "none", "billing_cycle_anchor": unix(december)}
+    made = subscribe(client, customer, {"price": price.id}, backdate_start_date=unix(START), **terms)
+    [item] = made["items"].data
+    assert (made.start_date, item.current_period_start, item.current_period_end) == (
+        unix(START),
+        unix(START),
+        unix(december),
+    )
+    error = refuse(client, customer, {"price": price.id}, backdate_start_date=unix(december), **terms)
+    assert error.param == "backdate_start_date"
