@@ -148,6 +148,7 @@ STRIPE_WEBHOOK_BODY_MAX_BYTES = 2 * 1024 * 1024
 STRIPE_WEBHOOK_TOLERANCE = timedelta(minutes=5)  # how far a signature's time may be from ours, either way
 STRIPE_READS_MAX = env.int("STRIPE_READS_MAX", 10_000)  # GETs in 30 days: Stripe allows 500 per charge, never fewer
 STRIPE_RECONCILE_DAYS = 40  # how far back reconciliation looks by itself
+STRIPE_SUMMARIES_A_LOOK = 50  # meters of customers that a reconciliation has Stripe sum up, one read each
 STRIPE_CATCH_UP_OVERLAP = timedelta(minutes=30)  # events are listed a little late, and not in order
 STRIPE_API_BASE = (env.str("STRIPE_API_BASE", "") or STRIPE_API).rstrip("/")
 STRIPE_METER_EVENTS_BASE = (env.str("STRIPE_METER_EVENTS_BASE", "") or STRIPE_METERS).rstrip("/")

@@ -20,8 +20,7 @@ from billing.models import (
 from billing.stripe.charging.amounts import find_askable
 from billing.stripe.reconciling.findings import Finding, Looked, Scope, write_money
 
-MISSING, TOTAL, STATE, PAYMENT = "invoice_missing", "invoice_total", "invoice_state", "payment"
-KINDS = (MISSING, TOTAL, STATE, PAYMENT)
+MISSING, TOTAL, STATE, PAYMENT, LINE = "invoice_missing", "invoice_total", "invoice_state", "payment", "metered_line"
 PATIENCE = timedelta(hours=2)  # from one side's move until the other has followed
 CHUNK = 500
 PAID, VOID, UNCOLLECTIBLE = InvoiceState.PAID, InvoiceState.VOID, InvoiceState.UNCOLLECTIBLE
@@ -30,19 +29,20 @@ PAID, VOID, UNCOLLECTIBLE = InvoiceState.PAID, InvoiceState.VOID, InvoiceState.U
 def look_at_charges(scope: Scope) -> Looked:
     looked = Looked()
     for invoice in select_invoices(scope).iterator(chunk_size=CHUNK):
-        looked.check(str(invoice.pk), *KINDS)
-        looked.findings += find_differences(invoice, scope)
+        compare(invoice, looked, scope)
     return looked
 
 
 def select_invoices(scope: Scope) -> "QuerySet[Invoice]":
     """Those issued since then to whom is charged through Stripe, or known to differ; five queries for each chunk."""
-    known = {int(key) for key in scope.list_open(*KINDS) if key.isdecimal()}
+    numbers = [key.partition(" ")[0] for key in scope.list_open(MISSING, PAYMENT, LINE)]
+    rows = StripeInvoice.objects.filter(stripe_id__in=scope.list_open(TOTAL, STATE))
+    is_known = Q(number__in=numbers) | Q(pk__in=rows.values("invoice"))
     is_connected = Exists(
         StripeCustomer.objects.filter(account_id=OuterRef("account_id"), asked_at__lte=OuterRef("issued_at"))
     )
     invoices = Invoice.objects.exclude(state=InvoiceState.DRAFT).filter(
-        Q(issued_at__gte=scope.since, issued_at__lt=scope.at) & is_connected | Q(pk__in=known)
+        Q(issued_at__gte=scope.since, issued_at__lt=scope.at) & is_connected | is_known
     )
     if scope.account_id is not None:
         invoices = invoices.filter(account_id=scope.account_id)
@@ -52,15 +52,22 @@ def select_invoices(scope: Scope) -> "QuerySet[Invoice]":
     )
 
 
-def find_differences(invoice: Invoice, scope: Scope) -> Iterator[Finding]:
+def compare(invoice: Invoice, looked: Looked, scope: Scope) -> None:
+    """What differs is named as `charging` does where it finds it first: there is one drift about one thing."""
     rows = list(read_rows(invoice))
     final = [row for row in rows if row.step == StripeInvoiceStep.FINALISED]
+    looked.check(str(invoice.number), MISSING)
     if not final:
-        yield from find_missing(invoice, rows, scope)
+        looked.findings += find_missing(invoice, rows, scope)
         return
-    yield from find_total(invoice, final)
-    yield from find_state(invoice, final, scope)
-    yield from find_refunds(invoice, final, scope)
+    looked.check(str(invoice.number), PAYMENT)
+    looked.check_all([row.stripe_id for row in final], TOTAL, STATE)
+    found = list(find_total(invoice, final))
+    if not found:
+        prefix = f"{invoice.number} "
+        looked.check_all([key for key in scope.list_open(LINE) if key.startswith(prefix)], LINE)
+    moved = list(find_state(invoice, final, scope)) or list(find_refunds(invoice, final, scope))
+    looked.findings += [*found, *moved]
 
 
 def read_rows(invoice: Invoice) -> Iterable[StripeInvoice]:
@@ -74,10 +81,14 @@ def find_missing(invoice: Invoice, rows: Sequence[StripeInvoice], scope: Scope) 
     asked = find_askable(invoice.due_minor, invoice.currency)
     if asked <= 0 or invoice.state != InvoiceState.ISSUED or is_fresh(invoice, InvoiceState.ISSUED, scope):
         return
+    if any(row.error_code in {TOTAL, LINE} for row in rows):
+        return  # it stopped since they differ, and that has a drift of its own
     stopped = next((row for row in rows if row.error_message), None)
     cause = f"Stripe says: {stopped.error_message}" if stopped else "It was not charged."
     theirs = ", ".join(f"{row.get_state_display()} {row.stripe_id}" for row in rows) or "no invoice"
-    yield make_finding(MISSING, invoice, write_money(asked, invoice.currency), theirs, cause, asked)
+    yield make_finding(
+        MISSING, str(invoice.number), invoice, write_money(asked, invoice.currency), theirs, cause, asked
+    )
 
 
 def find_total(invoice: Invoice, final: Sequence[StripeInvoice]) -> Iterator[Finding]:
@@ -90,7 +101,13 @@ def find_total(invoice: Invoice, final: Sequence[StripeInvoice]) -> Iterator[Fin
         currency = invoice.currency
         cause = f"{names} does not ask what is due."
         yield make_finding(
-            TOTAL, invoice, write_money(ours, currency), write_money(theirs, currency), cause, ours - theirs
+            TOTAL,
+            final[0].stripe_id,
+            invoice,
+            write_money(ours, currency),
+            write_money(theirs, currency),
+            cause,
+            ours - theirs,
         )
 
 
@@ -102,11 +119,23 @@ def find_state(invoice: Invoice, final: Sequence[StripeInvoice], scope: Scope) -
         return
     if (ours == PAID) != is_paid_there and (PAID in {ours} or is_paid_there):
         amount = sum(row.total_minor - row.paid_minor for row in final) if ours == PAID else -count_open(invoice)
-        yield make_finding(PAYMENT, invoice, ours.value, theirs, "One of the two was paid and the other not.", amount)
+        yield make_finding(
+            PAYMENT,
+            str(invoice.number),
+            invoice,
+            ours.value,
+            theirs,
+            "One of the two was paid and the other not.",
+            amount,
+        )
     elif ours in {VOID, UNCOLLECTIBLE} and states != {ours.value}:
-        yield make_finding(STATE, invoice, ours.value, theirs, "Stripe goes on with what Palier has given up.")
+        yield make_finding(
+            STATE, final[0].stripe_id, invoice, ours.value, theirs, "Stripe goes on with what Palier has given up."
+        )
     elif ours == InvoiceState.ISSUED and states & {StripeInvoiceState.VOID, StripeInvoiceState.UNCOLLECTIBLE}:
-        yield make_finding(STATE, invoice, ours.value, theirs, "Stripe has given up what Palier goes on with.")
+        yield make_finding(
+            STATE, final[0].stripe_id, invoice, ours.value, theirs, "Stripe has given up what Palier goes on with."
+        )
 
 
 def find_refunds(invoice: Invoice, final: Sequence[StripeInvoice], scope: Scope) -> Iterator[Finding]:
@@ -118,6 +147,7 @@ def find_refunds(invoice: Invoice, final: Sequence[StripeInvoice], scope: Scope)
         currency = invoice.currency
         yield make_finding(
             PAYMENT,
+            str(invoice.number),
             invoice,
             f"{write_money(ours, currency)} refunded",
             f"{write_money(theirs, currency)} refunded",
@@ -139,8 +169,8 @@ def count_open(invoice: Invoice) -> int:
 
 
 def make_finding(
-    kind: str, invoice: Invoice, ours: str, theirs: str, cause: str, difference_minor: int | None = None
+    kind: str, key: str, invoice: Invoice, ours: str, theirs: str, cause: str, difference_minor: int | None = None
 ) -> Finding:
     about = f"Invoice {invoice.number}: {cause}"
     currency = invoice.currency if difference_minor is not None else ""
-    return Finding(kind, str(invoice.pk), invoice.account_id, ours, theirs, about, difference_minor, currency)
+    return Finding(kind, key, invoice.account_id, ours, theirs, about, difference_minor, currency)

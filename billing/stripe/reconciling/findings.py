@@ -65,5 +65,5 @@ def write_quantity(quantity: Decimal) -> str:
 
 
 def read_numbers(keys: Collection[str]) -> list[tuple[int, ...]]:
-    """Keys that are made of ids, with spaces between."""
-    return [tuple(int(part) for part in key.split()) for key in keys]
+    """Keys that are made of ids, with a slash between."""
+    return [tuple(int(part) for part in key.split("/")) for key in keys]

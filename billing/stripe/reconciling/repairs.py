@@ -7,9 +7,11 @@ from uuid import uuid4
 
 from django.db import transaction
 from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
 
 from billing.models import DriftAct, DriftState, StripeDrift
 from billing.stripe.drifts import DriftClosed, note_move
+from billing.stripe.reconciling import repairing
 from billing.stripe.reconciling.running import reconcile
 from jobs import queue
 
@@ -29,7 +31,20 @@ class Repair:
     do: Callable[[StripeDrift, datetime], None]
 
 
-REPAIRS: dict[str, Repair] = {}  # by kind of drift
+CHARGE = Repair(DriftAct.RESENT, _("compare and charge again"), repairing.charge_again)
+READ = Repair(DriftAct.RESENT, _("read again and follow"), repairing.read_again)
+REPAIRS: dict[str, Repair] = {  # by kind of drift
+    "invoice_missing": CHARGE,
+    "invoice_total": CHARGE,
+    "metered_line": CHARGE,
+    "invoice_gone": CHARGE,
+    "invoice_stale": READ,
+    "invoice_state": READ,
+    "payment": READ,
+    "subscription": Repair(DriftAct.RESENT, _("mirror again"), repairing.mirror_again),
+    "customer": Repair(DriftAct.RESENT, _("connect again"), repairing.try_customer_again),
+    "catalogue": Repair(DriftAct.RESENT, _("tell again"), repairing.tell_catalogue),
+}
 
 
 def find_repair(drift: StripeDrift) -> Repair | None:

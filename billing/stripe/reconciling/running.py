@@ -8,11 +8,14 @@ from datetime import datetime, timedelta
 from django.conf import settings
 
 from billing.models import DriftState, StripeCursor, StripeDrift
+from billing.stripe.budget import has_reads_left
 from billing.stripe.client import is_on
 from billing.stripe.drifts import close_drift, open_drift
 from billing.stripe.reconciling.calls import look_at_calls
 from billing.stripe.reconciling.charges import look_at_charges
 from billing.stripe.reconciling.findings import Looked, Scope
+from billing.stripe.reconciling.summaries import look_at_summaries
+from billing.stripe.reconciling.theirs import look_at_customers, look_at_invoices, look_at_subscriptions
 from billing.stripe.reconciling.usage import look_at_usage
 
 logger = logging.getLogger(__name__)
@@ -21,7 +24,12 @@ CURSOR = "reconciled"  # of StripeCursor: when everything was looked at last
 Look = Callable[[Scope], Looked]
 
 OURS: tuple[Look, ...] = (look_at_usage, look_at_charges, look_at_calls)  # our own rows alone
-THEIRS: tuple[Look, ...] = ()  # reads of Stripe's, as far as the budget goes
+THEIRS: tuple[Look, ...] = (
+    look_at_invoices,
+    look_at_subscriptions,
+    look_at_customers,
+    look_at_summaries,
+)  # reads of Stripe's, as far as the budget goes
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +54,9 @@ def reconcile(
     looks = [*OURS, *(THEIRS if may_read and is_on() else ())]
     checked = found = gone = 0
     for look in looks:
+        if look in THEIRS and not has_reads_left(at):
+            logger.warning("stripe is not read any more: the reads of 30 days are used up")
+            break
         looked = look(scope)
         gone += settle(looked, at=at)
         checked += len(looked.checked)

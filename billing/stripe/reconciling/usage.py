@@ -49,9 +49,13 @@ def look_at_usage(scope: Scope) -> Looked:
         sent, billed = read_sent(chunk), read_billed(chunk)
         for tally in chunk:
             key = tally.period_id, tally.meter_id
-            looked.check(f"{key[0]} {key[1]}", UNSENT, FAILED)
+            looked.check(name(tally), FAILED, *((UNSENT,) if key in billed else ()))
             looked.findings += find_difference(tally, sent.get(key, Sent()), billed.get(key), scope)
     return looked
+
+
+def name(tally: StripeTally) -> str:
+    return f"{tally.period_id}/{tally.meter_id}"
 
 
 def select_tallies(scope: Scope) -> Sequence[StripeTally]:
@@ -112,7 +116,7 @@ def read_billed(tallies: Sequence[StripeTally]) -> dict[Key, Billed]:
 
 def find_difference(tally: StripeTally, sent: Sent, billed: Billed | None, scope: Scope) -> Iterator[Finding]:
     """At most one: what Stripe refused, else what is not there."""
-    key, unit = f"{tally.period_id} {tally.meter_id}", tally.meter.unit
+    key, unit = name(tally), tally.meter.unit
     is_over = tally.period.ends_at + PATIENCE < scope.at
     if sent.failed:
         yield Finding(

@@ -20,6 +20,10 @@ ADVICE: dict[str, str | Promise] = {
         "Stripe asks the customer for an invoice that is not Palier's: somebody made it there. Make it void in Stripe,"
         " or accept it."
     ),
+    "invoice_stale": _("Stripe moved on and did not say so, or we did not hear. Have it read again."),
+    "invoice_gone": _("The invoice is gone in Stripe. A draft is made anew once it is charged again."),
+    "credit_note": _("What is given back stands on one side alone. Write the same note on the other, or accept it."),
+    "dispute": _("A customer's bank took the money back, or may. Answer in Stripe; what is decided there is followed."),
     "payment": _(
         "One side knows of money that the other does not. Have Stripe read again; where the money came past Stripe, say"
         " so there."

@@ -32,7 +32,7 @@ class Charged:
 
     @property
     def about(self) -> str:
-        return f"{self.period.pk} {self.meter_id}"
+        return f"{self.period.pk}/{self.meter_id}"
 
 
 def make_charged(key="acme", *, requests=5, plan=None, currency="EUR"):

@@ -79,7 +79,7 @@ def test_the_command_tells_each_drift_and_ends_with_one(charged, settings):
     with pytest.raises(SystemExit) as ended:
         call_command("reconcile_stripe", "--since", "2026-01-01", "--local", "--account", "acme", stdout=out)
     assert ended.value.code == 1
-    line = f"invoice_total {charged.invoice.pk} of acme: 0.10 EUR ≠ 0.09 EUR (0.01 EUR)."
+    line = f"invoice_total in_{charged.invoice.pk} of acme: 0.10 EUR ≠ 0.09 EUR (0.01 EUR)."
     assert line in out.getvalue()
 
 

@@ -1,0 +1,61 @@
+"""What repairs which kind of drift: each room's own way to do it again."""
+
+from datetime import datetime
+
+from billing.models import StripeDrift, StripeInvoice, StripeInvoiceStep, StripeSubscription
+from billing.stripe import customers
+from billing.stripe.catalogue import syncing
+from billing.stripe.charging import outcomes, payments, scans
+from billing.stripe.mirroring.promising import promise_account
+from billing.stripe.mirroring.subscriptions import ENDED
+from billing.stripe.mirroring.watching import mirror_anew
+
+
+def find_rows(drift: StripeDrift) -> list[StripeInvoice]:
+    """Stripe's invoices that a drift is about: by their id, or by the number of Palier's and maybe a line of it."""
+    by_id = StripeInvoice.objects.filter(stripe_id=drift.key)
+    rows = by_id if by_id else StripeInvoice.objects.filter(invoice__number=drift.key.partition(" ")[0])
+    return list(rows.exclude(state="deleted").order_by("pk"))
+
+
+def charge_again(drift: StripeDrift, at: datetime) -> None:
+    """What stopped is compared and asked once more; what was never asked is promised."""
+    for row in find_rows(drift):
+        if row.step == StripeInvoiceStep.STOPPED:
+            scans.try_again(row.pk, at=at)
+    scans.promise_charges(at)
+
+
+def read_again(drift: StripeDrift, at: datetime) -> None:
+    """Let Palier follow what Stripe says now, then tell Stripe what Palier says."""
+    for row in find_rows(drift):
+        payments.sync_invoice(row, at=at)
+        if row.invoice_id is not None:
+            outcomes.follow_invoice(row.invoice_id, at=at)
+
+
+def mirror_again(drift: StripeDrift, at: datetime) -> None:
+    """A subscription that ended in Stripe is made anew with its next period; any other is told once more."""
+    _subscription, _space, stripe_id = drift.key.partition(" ")
+    row = StripeSubscription.objects.filter(stripe_id=stripe_id, closed_at__isnull=True).first() if stripe_id else None
+    if row is not None and row.status in ENDED:
+        mirror_anew(row.pk, at=at)
+    elif drift.account_id is not None:
+        promise_account(drift.account_id, at=at)
+
+
+def try_customer_again(drift: StripeDrift, at: datetime) -> None:
+    """A deleted one is made anew; of any other problem Stripe is told once more."""
+    if drift.account_id is None:
+        return
+    customer = customers.read_customer(drift.account_id)
+    if customer is None or not customer.problem:
+        return
+    if customer.problem == "deleted":
+        customers.connect_anew(drift.account_id, at=at)
+    else:
+        customers.try_again(drift.account_id, at=at)
+
+
+def tell_catalogue(drift: StripeDrift, at: datetime) -> None:
+    syncing.sync_catalogue(at)
