@@ -70,15 +70,15 @@ class Ledger:
         self.cancelled.add(identifier)
         return entry
 
-    def aggregate(self, meter: str, customer: str, start: int, end: int, at: int | None) -> Decimal:
-        """What the meter says over [start, end) as far as it is visible at `at`; None sees everything."""
+    def aggregate(self, meter: str, customer: str, start: int, end: int, at: int) -> Decimal:
+        """What the meter says over [start, end) as far as it is visible at `at`."""
         series = self.series.get((meter, customer))
         if series is None:
             return Decimal(0)
         series.settle(at)
         return series.aggregate(start, end)
 
-    def count(self, meter: str, customer: str, start: int, end: int, at: int | None) -> int:
+    def count(self, meter: str, customer: str, start: int, end: int, at: int) -> int:
         """How many events lie in [start, end), however the meter reads them."""
         series = self.series.get((meter, customer))
         if series is None:

@@ -41,9 +41,9 @@ class Series:
     def add(self, reading: Reading) -> None:
         self.waiting.append(reading)
 
-    def settle(self, at: int | None) -> None:
-        """Let in what has become visible by `at`; None lets everything in."""
-        while self.waiting and (at is None or self.waiting[0].visible_at <= at):
+    def settle(self, at: int) -> None:
+        """Let in what has become visible by `at`."""
+        while self.waiting and self.waiting[0].visible_at <= at:
             reading = self.waiting.popleft()
             if not self.readings or self.readings[-1] < reading:
                 self.readings.append(reading)

@@ -11,6 +11,7 @@ from stripe_simulator.errors import StripeError, refuse
 from stripe_simulator.expanding import includable
 from stripe_simulator.invoices.hooks import hook
 from stripe_simulator.invoices.settling import record_failure, record_payment
+from stripe_simulator.payments.credits import give_back
 from stripe_simulator.payments.intents import cancel_intent, make_intent, raise_if_declined, try_intent
 from stripe_simulator.payments.methods import resolve_method
 from stripe_simulator.payments.refunds import refund_charge
@@ -157,7 +158,8 @@ def settle_intent(sim: Simulator, intent: Object, *, at: int, is_automatic: bool
 
 @hook
 def release_invoice(sim: Simulator, invoice: Object, at: int) -> None:
-    """A void invoice asks for nothing any more."""
+    """A void invoice asks for nothing any more, and gives back the credits that it took."""
+    give_back(sim, invoice, at)
     if payment := find_payment(sim, invoice):
         payment["status"] = "canceled"
         payment["status_transitions"]["canceled_at"] = at
