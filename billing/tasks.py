@@ -14,6 +14,7 @@ from billing.late import leftovers
 from billing.late import settling as late_settling
 from billing.runs import moves, work
 from billing.runs.opening import BILL_PART, PREVIEW_PART
+from billing.stripe import calls
 from billing.stripe.catalogue import checking, syncing
 from billing.stripe.charging import charge, outcomes, scans
 from billing.stripe.client import is_on
@@ -239,6 +240,12 @@ def sync_stripe_catalogue() -> None:
         at = timezone.now()
         syncing.sync_catalogue(at)
         enqueue(checking.CHECK_CATALOGUE, f"{at:%Y-%m-%d}", at=at)
+
+
+@shared_task
+def forget_answers_of_stripe() -> None:
+    """Beat's task: what was sent and answered is kept for 35 days."""
+    calls.forget_answers(timezone.now())
 
 
 @errand(syncing.TELL_OBJECT, lease=timedelta(minutes=10))

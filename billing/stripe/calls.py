@@ -15,6 +15,8 @@ from billing.stripe.decimals import format_decimal
 from billing.stripe.errors import Refused, TryLater
 
 KEY_LIFE = timedelta(hours=23)  # Stripe may forget a key after 24 h, and would then do it all again
+ANSWER_LIFE = timedelta(days=35)
+FORGET_BATCH = 1_000  # rows of one statement
 LEASE = timedelta(minutes=2)  # longer than three tries of one call and the pauses between them
 SECRETS = {"client_secret", "secret"}
 
@@ -138,3 +140,12 @@ def write_outcome(call: StripeCall, **changes: Any) -> None:
     """Unless it is done already, or was given another key meanwhile."""
     mine = StripeCall.objects.filter(pk=call.pk, idempotency_key=call.idempotency_key)
     mine.exclude(state=StripeCallState.DONE).update(leased_until=None, **changes)
+
+
+def forget_answers(at: datetime) -> int:
+    """Drop what was sent and answered of calls that are long done: it may be personal. What came of them stays."""
+    old = StripeCall.objects.filter(state=StripeCallState.DONE, answered_at__lt=at - ANSWER_LIFE, answer__isnull=False)
+    total = 0
+    while keys := list(old.order_by("answered_at").values_list("pk", flat=True)[:FORGET_BATCH]):
+        total += StripeCall.objects.filter(pk__in=keys).update(answer=None, params={})
+    return total

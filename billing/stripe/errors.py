@@ -1,6 +1,7 @@
 """What may come of a call: refused for good, to be tried later, or not known."""
 
 from datetime import datetime
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from jobs.queue import Postponed, draw_backoff
@@ -32,6 +33,11 @@ def is_definite(error: "StripeError") -> bool:
     status = error.http_status
     is_spoken = error.error is not None and status is not None and 400 <= status < 500
     return is_spoken and status not in PASSING and not is_key_spent(error)
+
+
+def is_missing(refusal: Refused) -> bool:
+    """Whether what the call names is not there."""
+    return refusal.code == "resource_missing" or refusal.status == HTTPStatus.NOT_FOUND
 
 
 def is_key_spent(error: "StripeError") -> bool:

@@ -25,7 +25,7 @@ from billing.stripe.calls import (
     renew_key,
 )
 from billing.stripe.client import get_client
-from billing.stripe.errors import Refused, TryLater, Unresolved, is_key_spent, translate_error
+from billing.stripe.errors import Refused, TryLater, Unresolved, is_key_spent, is_missing, translate_error
 
 if TYPE_CHECKING:
     from stripe import ListObject, RequestOptions, StripeClient, StripeError, StripeObject
@@ -70,7 +70,8 @@ def perform(
 
     `operation` and `key` name the effect for ever; `params` are all that is sent. `send` makes one call with the
     options it is given; `find` looks up what an earlier sending may have left, where Stripe no longer knows its key,
-    and must tell this effect from every other one (by our own id in the metadata).
+    and must tell this effect from every other one (by our own id in the metadata); None where nothing is there, and
+    where doing it again is harmless. What was answered is kept for 35 days, its id for ever.
 
     Raises Refused where Stripe did nothing and says why (the next call asks again, and may with other parameters);
     TryLater where nobody answered or it is somebody else's turn; Unresolved where the outcome cannot be known;
@@ -93,13 +94,18 @@ def perform(
 def look_up(
     call: StripeCall, find: "Callable[[StripeClient], StripeObject | None] | None", *, at: datetime
 ) -> "StripeObject | None":
-    """What the call may have left at Stripe. Raises Unresolved where nobody can say; what `read` raises."""
+    """What the call may have left at Stripe, None where nothing. Raises Unresolved where nobody can say; TryLater."""
     if find is None:
         why = f"{call} may have been done, and cannot be looked up"
         record_unknown(call, why)
         raise Unresolved(why)
     try:
         return read(find, at=at)
+    except Refused as refusal:
+        if is_missing(refusal):
+            return None
+        record_unknown(call, f"not looked up: {refusal}")
+        raise Unresolved(f"{call} may have been done, and its look was refused: {refusal}") from refusal
     except Exception as error:
         record_unknown(call, f"not looked up: {error}")
         raise

@@ -193,6 +193,7 @@ PERIODIC_TASKS: dict[str, tuple[str, int]] = {
     "stripe: tell its meters what was used": ("billing.tasks.tell_usage_to_stripe", 60),
     "stripe: charge what was issued": ("billing.tasks.charge_through_stripe", 60),
     "stripe: tell what is on offer": ("billing.tasks.sync_stripe_catalogue", 300),
+    "stripe: forget what was answered long ago": ("billing.tasks.forget_answers_of_stripe", 86_400),
     "stripe: ask for events that were not told": ("billing.tasks.catch_up_with_stripe", 3_600),
     "stripe: compare with what Stripe says": ("billing.tasks.reconcile_with_stripe", 86_400),
     "crm: turn alerts into leads": ("crm.tasks.open_leads", 60),

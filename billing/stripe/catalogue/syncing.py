@@ -7,7 +7,6 @@ between a call and its record repeats the same call, which the gateway answers. 
 from collections.abc import Callable
 from datetime import datetime
 from functools import partial
-from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from django.db import transaction
@@ -18,7 +17,7 @@ from billing.stripe.catalogue.resources import RESOURCE_OF, Call, Resource, Told
 from billing.stripe.catalogue.wanting import Wanted, list_wanted
 from billing.stripe.client import is_on
 from billing.stripe.drifts import close_drift, open_drift
-from billing.stripe.errors import Refused
+from billing.stripe.errors import Refused, is_missing
 from billing.stripe.gateway import list_all, perform, read
 from jobs.queue import JobContext, enqueue
 
@@ -159,10 +158,6 @@ def make_call(
 
 def repeat_anyway(client: "StripeClient") -> None:
     """What an object is called may be told twice: there is nothing to look up."""
-
-
-def is_missing(refusal: Refused) -> bool:
-    return refusal.code == "resource_missing" or refusal.status == HTTPStatus.NOT_FOUND
 
 
 def record_told(told: Told, stripe_id: str, *, at: datetime) -> None:

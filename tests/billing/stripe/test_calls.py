@@ -9,6 +9,7 @@ from billing.stripe.calls import (
     KeyReused,
     claim_call,
     clean_json,
+    forget_answers,
     needs_lookup,
     record_done,
     record_refused,
@@ -158,6 +159,19 @@ def test_a_slow_answer_counts_unless_its_key_was_given_up():
     renew_key(late, at=AT + timedelta(days=1))
     record_done(slow, {"id": "prod_0"}, request_id="", status=200, at=AT + timedelta(days=1))
     assert StripeCall.objects.get().state == "sent"
+
+
+@pytest.mark.django_db
+def test_what_was_answered_long_ago_is_forgotten_but_not_what_came_of_it():
+    call = claim()
+    record_done(call, {"id": "prod_1", "name": "Gold"}, request_id="req_1", status=200, at=AT)
+
+    assert forget_answers(AT + timedelta(days=35)) == 0
+    assert forget_answers(AT + timedelta(days=35, seconds=1)) == 1
+    assert forget_answers(AT + timedelta(days=36)) == 0
+
+    old = claim(at=AT + timedelta(days=36))
+    assert (old.state, old.stripe_id, old.answer, old.params) == ("done", "prod_1", None, {})
 
 
 def test_what_is_stored_holds_no_secret_and_no_float():

@@ -170,6 +170,28 @@ def test_what_cannot_be_looked_up_is_left_to_a_person(simulator, stripe):
 
 
 @pytest.mark.django_db
+def test_a_look_that_finds_nothing_by_its_id_says_that_it_is_not_there(simulator, stripe):
+    simulator.fault("drop_before", PRODUCTS, method="POST")
+    with pytest.raises(TryLater):
+        create()
+
+    create(at=AT + timedelta(days=1), find=lambda stripe: stripe.v1.products.retrieve("prod_404"))
+
+    assert count_products(stripe) == 1
+
+
+@pytest.mark.django_db
+def test_a_look_that_is_refused_decides_nothing(simulator, stripe):
+    simulator.fault("drop_before", PRODUCTS, method="POST")
+    with pytest.raises(TryLater):
+        create()
+
+    with pytest.raises(Unresolved, match="its look was refused"):
+        create(at=AT + timedelta(days=1), find=lambda stripe: stripe.v1.products.list({"limit": 1000}))
+    assert (StripeCall.objects.get().state, count_products(stripe)) == ("unknown", 0)
+
+
+@pytest.mark.django_db
 def test_a_look_that_is_not_answered_is_tried_later_and_decides_nothing(simulator, stripe):
     simulator.fault("drop_after", PRODUCTS, method="POST")
     with pytest.raises(TryLater):
