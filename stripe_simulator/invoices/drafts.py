@@ -1,5 +1,7 @@
 """/v1/invoices: drafts of the caller's own, and changes of drafts."""
 
+from collections.abc import Iterator
+
 from stripe_simulator.catalogue.discounts import make_discounts
 from stripe_simulator.changes import matches, updating
 from stripe_simulator.errors import refuse
@@ -175,13 +177,21 @@ def list_invoices(request: Request) -> Object:
     sim, wanted = request.sim, request.params.get("subscription")
     found = [
         invoice
-        for invoice in sim.store.scan("invoice")
+        for invoice in scan_invoices(sim, request.params)
         if matches(request, invoice, "collection_method", "customer", "status")
         and (wanted is None or find_subscription_id(invoice) == wanted)
     ]
     page = answer_list(request, found)
     page["data"] = [read_invoice(sim, sim.store.get("invoice", invoice["id"])) for invoice in page["data"]]
     return page
+
+
+def scan_invoices(sim: Simulator, params: Object) -> Iterator[Object]:
+    """The invoices that a list may hold: of one customer by the store's index, where the customer is known."""
+    customer = params.get("customer")
+    if subscription := sim.store.peek("subscription", params.get("subscription", "")):
+        customer = subscription["customer"]
+    return sim.store.scan("invoice", customer=customer) if customer else sim.store.scan("invoice")
 
 
 def find_subscription_id(invoice: Object) -> str | None:
