@@ -216,6 +216,12 @@ class Simulator:
         """Whether every endpoint that was to get this event answered 2xx, or nobody was to get it."""
         return self.events.count_pending(event if isinstance(event, str) else event["id"]) == 0
 
+    def after_delivery(self, event: str, name: str, payload: Object, *, customer: str | None = None) -> None:
+        """Call what `@due(name)` registered once every webhook of the event has arrived; now, if it has."""
+        clock = (self.find_clock_of(customer) or MAIN) if customer is not None else self._clock_in_use
+        self.store.put("_after_delivery", event, {"id": event, "name": name, "payload": payload, "clock": clock})
+        self.events.follow_delivery(event)
+
     # Honesty
 
     def show(self, value: Any) -> Any:

@@ -5,6 +5,7 @@ what changed is written, and a unit that fails leaves nothing behind. Objects ar
 begin with `_` are the simulator's own and never leave it. References are ids, never the objects.
 """
 
+import os
 import random
 import sqlite3
 import string
@@ -19,9 +20,10 @@ from stripe_simulator.errors import StripeError, refuse_missing
 Object = dict[str, Any]
 ALPHABET = string.ascii_letters + string.digits
 INDEXED = ("customer", "subscription", "invoice", "test_clock", "event", "key", "state")
+Keys = dict[str, str]
 encode = msgspec.json.encode
 decode = msgspec.json.decode
-dice = random.SystemRandom()
+dice = random.Random(os.urandom(16))  # noqa: S311
 
 
 def new_id(prefix: str) -> str:
@@ -34,6 +36,7 @@ class Store:
         self.tables: dict[str, dict[str, Object]] = {}
         self.indexes: dict[tuple[str, str], dict[Any, dict[str, None]]] = {}
         self.touched: dict[tuple[str, str], bytes | None] = {}
+        self.indexed: dict[tuple[str, str], Keys] = {}  # under which keys the indexes have what was touched
         self.is_open = False
         self.database = sqlite3.connect(path, check_same_thread=False) if path else None
         if self.database:
@@ -48,7 +51,7 @@ class Store:
     def load(self, database: sqlite3.Connection) -> None:
         for kind, id, body in database.execute("SELECT kind, id, body FROM objects ORDER BY place"):
             value = self.tables.setdefault(kind, {})[id] = decode(body)
-            self.index(kind, id, value)
+            self.index(kind, id, {}, find_keys(value))
 
     def clear(self) -> None:
         for held in (self.tables, self.indexes, self.touched):
@@ -127,6 +130,8 @@ class Store:
     def touch(self, kind: str, id: str, value: Object | None) -> None:
         if (kind, id) not in self.touched and self.is_open:
             self.touched[kind, id] = encode(value) if value is not None else None
+            if (kind, id) not in self.indexed:
+                self.indexed[kind, id] = find_keys(value)
 
     def get_before(self, kind: str, id: str) -> Object | None:
         """The object as it was when this unit of work began; nothing if it is new or was not touched."""
@@ -154,6 +159,7 @@ class Store:
             self.commit()
         finally:
             self.touched.clear()
+            self.indexed.clear()
             self.is_open = False
 
     @contextmanager
@@ -178,10 +184,7 @@ class Store:
         rows = []
         for (kind, id), before in self.touched.items():
             value = self.peek(kind, id)
-            if before is not None:
-                self.unindex(kind, id, decode(before))
-            if value is not None:
-                self.index(kind, id, value)
+            self.index(kind, id, self.indexed[kind, id], find_keys(value))
             if self.database:
                 after = encode(value) if value is not None else None
                 if after != before:
@@ -198,12 +201,16 @@ class Store:
                     )
             self.database.commit()
 
-    def index(self, kind: str, id: str, value: Object) -> None:
-        for name in INDEXED:
-            if isinstance(owner := value.get(name), str):
-                self.indexes.setdefault((kind, name), {}).setdefault(owner, {})[id] = None
+    def index(self, kind: str, id: str, before: Keys, after: Keys) -> None:
+        """What did not change stays in its place: the order of an index is that of age."""
+        for name in before.keys() - after.keys() | {name for name in after if after[name] != before.get(name)}:
+            if name in before:
+                self.indexes[kind, name][before[name]].pop(id, None)
+            if name in after:
+                self.indexes.setdefault((kind, name), {}).setdefault(after[name], {})[id] = None
 
-    def unindex(self, kind: str, id: str, value: Object) -> None:
-        for name in INDEXED:
-            if isinstance(owner := value.get(name), str):
-                self.indexes.get((kind, name), {}).get(owner, {}).pop(id, None)
+
+def find_keys(value: Object | None) -> Keys:
+    if value is None:
+        return {}
+    return {name: owner for name in INDEXED if isinstance(owner := value.get(name), str)}

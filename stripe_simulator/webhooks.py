@@ -249,6 +249,7 @@ class Webhooks:
             row["status"] = status
             if status is not None and 200 <= status < 300:
                 row["state"] = "delivered"
+                self.sim.events.follow_delivery(row["event"])
             elif row["attempts"] > len(BACKOFF):
                 row["state"] = "exhausted"
             else:

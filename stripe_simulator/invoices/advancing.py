@@ -17,7 +17,6 @@ from stripe_simulator.simulator import Simulator
 
 HOUR = 3600
 LONGEST_WAIT = 72 * HOUR
-LOOK_AGAIN = 300
 
 
 def announce_draft(sim: Simulator, invoice: Object, *, at: int, finalizes_at: int | None = None) -> None:
@@ -52,9 +51,10 @@ def finalise_due(sim: Simulator, at: int, payload: Object) -> None:
         return
     if invoice["automatically_finalizes_at"] is None or invoice["automatically_finalizes_at"] > at:
         return
-    if not note_delivery(sim, invoice, at) and at < invoice["created"] + LONGEST_WAIT:
-        again = min(at + LOOK_AGAIN, invoice["created"] + LONGEST_WAIT)
-        sim.schedule(again, "finalize_invoice", payload, customer=invoice["customer"])
+    if not note_delivery(sim, invoice, at) and at < (latest := invoice["created"] + LONGEST_WAIT):
+        customer = invoice["customer"]
+        sim.after_delivery(invoice["_created_event"], "finalize_invoice", payload, customer=customer)
+        sim.schedule(latest, "finalize_invoice", payload, customer=customer)
         return
     try:
         finalise_invoice(sim, invoice, at=at)

@@ -5,6 +5,7 @@ from contextlib import suppress
 import pytest
 
 from stripe_simulator.clock import DUE, MAIN, due
+from stripe_simulator.contract import template
 from stripe_simulator.errors import StripeError, refuse
 from stripe_simulator.simulator import Simulator
 
@@ -89,3 +90,19 @@ def test_nothing_unknown_is_scheduled(sim):
     assert "test_note" in DUE
     with pytest.raises(LookupError):
         sim.schedule(1, "nothing", {})
+
+
+def test_what_waits_for_a_webhook_is_done_when_it_has_arrived(sim):
+    with sim.work():
+        endpoint = template("webhook_endpoint", id="we_1", status="enabled", enabled_events=["*"], _secret="whsec_1")
+        sim.store.insert(endpoint | {"url": "https://a.test/"})
+        clock = template("test_helpers.test_clock", id="clock_1", status="ready", status_details={})
+        event = sim.emit("test_helpers.test_clock.created", clock)
+        assert not sim.was_delivered(event)
+        sim.after_delivery(event["id"], "test_note", {"id": "a"})
+    sim.run_due(MAIN, 200, move=True)
+    assert done == []
+    sim.events.webhooks.take()
+    assert sim.was_delivered(event)
+    sim.run_due(MAIN, 200, move=True)
+    assert done == [(100, "a")]

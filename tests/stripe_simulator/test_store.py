@@ -89,3 +89,13 @@ def test_after_a_sigkill_it_comes_up_with_all_that_it_answered(tmp_path):
         assert [event.type for event in client.v1.events.list().data] == ["test_helpers.test_clock.created"]
     finally:
         kill(process)
+
+
+def test_what_changes_keeps_its_place():
+    store = Store()
+    with store.unit():
+        for number in range(3):
+            store.insert({"id": f"in_{number}", "object": "invoice", "customer": "cus_1", "total": 0})
+    with store.unit():
+        store.get("invoice", "in_0")["total"] = 5
+    assert [row["id"] for row in store.scan("invoice", customer="cus_1")] == ["in_0", "in_1", "in_2"]
