@@ -74,6 +74,8 @@ def matches_range(value: Object, params: dict[str, Any], name: str) -> bool:
 
 
 def is_visible(request: "Request", value: Object) -> bool:
+    if request.ids:  # a list of one owner's
+        return True
     clock = request.sim.find_clock_of_object(value)
     if clock is None:
         return request.params.get("test_clock") is None

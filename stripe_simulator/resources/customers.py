@@ -1,7 +1,5 @@
 """Customers: made, changed, deleted, found. Their balance and tax ids are in modules of their own."""
 
-from collections.abc import Callable
-
 from stripe_simulator.contract import template
 from stripe_simulator.errors import refuse_missing
 from stripe_simulator.lists import answer_list
@@ -12,6 +10,9 @@ from stripe_simulator.resources.test_clocks import check_room
 from stripe_simulator.routes import Object, Request, route
 from stripe_simulator.searching import answer_search
 from stripe_simulator.simulator import Simulator
+from stripe_simulator.subscriptions.ending import cancel_now
+from stripe_simulator.taxes.tax_ids import make_tax_id
+from stripe_simulator.unsupported import refuse_unsupported
 
 FIELDS = (
     "address",
@@ -28,6 +29,7 @@ FIELDS = (
     "shipping",
     "tax_exempt",
 )
+UNSUPPORTED = ("cash_balance", "tax")
 ADDRESS = {"city": None, "country": None, "line1": None, "line2": None, "postal_code": None, "state": None}
 SETTINGS = {"custom_fields": None, "default_payment_method": None, "footer": None, "rendering_options": None}
 
@@ -35,12 +37,15 @@ SETTINGS = {"custom_fields": None, "default_payment_method": None, "footer": Non
 @route("POST", "/v1/customers")
 def create_customer(request: Request) -> Object:
     sim, params = request.sim, request.params
+    refuse_unsupported(params, *UNSUPPORTED)
     clock = params.get("test_clock")
     if clock:
         sim.store.get("test_helpers.test_clock", clock, param="test_clock", status=400)
         check_room(sim, clock)
     customer = make_customer(sim, request.at, params)
     emit_created(sim, customer, params)
+    for given in params.get("tax_id_data") or []:
+        make_tax_id(sim, customer["id"], given, request.at)
     return customer
 
 
@@ -112,6 +117,7 @@ def read_customer(request: Request) -> Object:
 @route("POST", "/v1/customers/{id}")
 def update_customer(request: Request) -> Object:
     sim, params = request.sim, request.params
+    refuse_unsupported(params, *UNSUPPORTED)
     customer = sim.store.get("customer", request.id)
     change_customer(customer, params)
     settings = params.get("invoice_settings") or {}
@@ -147,16 +153,11 @@ def delete_customer(request: Request) -> Object:
     customer = sim.store.get("customer", request.id)
     for method in sim.store.find("payment_method", customer=customer["id"]):
         method["customer"] = None
-    for end in ON_DELETE:
-        end(sim, customer, request.at)
+    for subscription in sim.store.find("subscription", customer=customer["id"], ended_at=None):
+        cancel_now(sim, subscription, at=request.at, invoices=False, prorates=False)
     stub = sim.store.delete(customer)
     sim.emit("customer.deleted", customer)
     return stub
-
-
-ON_DELETE: list[
-    Callable[[Simulator, Object, int], None]
-] = []  # what other modules do when a customer goes: (sim, customer, at)
 
 
 @route("GET", "/v1/customers")

@@ -6,7 +6,8 @@ import pytest
 import stripe
 
 from tests.simulators import SimulatorClient
-from tests.stripe_simulator.makers import take_types
+from tests.stripe_simulator.makers import make_price, take_types
+from tests.stripe_simulator.selling import make_customer, subscribe
 
 
 def test_a_customer_is_made_with_a_card_that_is_charged_by_default(simulator: SimulatorClient):
@@ -80,3 +81,19 @@ def test_an_old_card_token_becomes_the_default_source(simulator: SimulatorClient
     assert (made.default_source, card.to_dict()["last4"]) == (card.id, "4242")
     client.v1.customers.payment_sources.delete(made.id, card.id)
     assert client.v1.customers.retrieve(made.id).default_source is None
+
+
+def test_the_subscriptions_of_a_deleted_customer_end(simulator: SimulatorClient):
+    client = simulator.client()
+    customer = make_customer(client, payment_method="pm_card_visa")
+    [card] = client.v1.customers.payment_methods.list(customer.id).data
+    subscription = subscribe(client, customer, make_price(client), default_payment_method=card.id)
+    client.v1.customers.delete(customer.id)
+    assert client.v1.subscriptions.retrieve(subscription.id).status == "canceled"
+    assert take_types(simulator)[-2:] == ["customer.subscription.deleted", "customer.deleted"]
+
+
+def test_what_the_simulator_does_not_do_is_said(simulator: SimulatorClient):
+    with pytest.raises(stripe.APIError) as raised:
+        simulator.client().v1.customers.create({"tax": {"ip_address": "1.1.1.1"}})
+    assert raised.value.http_status == 501
