@@ -14,5 +14,6 @@ def webhook_secrets(settings):
 def handled(monkeypatch, webhook_secrets):
     """What the one handler was called with."""
     calls = []
+    handlers.import_hooks()  # once and for all, before what is theirs is put aside
     monkeypatch.setattr(handlers, "HANDLERS", {KIND: lambda event, at: calls.append(event.stripe_id)})
     return calls

@@ -5,6 +5,7 @@ from billing.stripe.inbox import handlers, handles
 
 @pytest.fixture(autouse=True)
 def no_handlers(monkeypatch):
+    handlers.import_hooks()  # once and for all, before what is theirs is put aside
     monkeypatch.setattr(handlers, "HANDLERS", {})
 
 
