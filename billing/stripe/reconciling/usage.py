@@ -50,7 +50,8 @@ def look_at_usage(scope: Scope) -> Looked:
         for tally in chunk:
             key = tally.period_id, tally.meter_id
             looked.check(name(tally), FAILED, *((UNSENT,) if key in billed else ()))
-            looked.findings += find_difference(tally, sent.get(key, Sent()), billed.get(key), scope)
+            is_over = tally.period.ends_at + PATIENCE < scope.at
+            looked.findings += find_difference(tally, sent.get(key, Sent()), billed.get(key), is_over=is_over)
     return looked
 
 
@@ -114,10 +115,9 @@ def read_billed(tallies: Sequence[StripeTally]) -> dict[Key, Billed]:
     return {(period, meter): Billed(quantity, currency) for period, meter, quantity, currency in found}
 
 
-def find_difference(tally: StripeTally, sent: Sent, billed: Billed | None, scope: Scope) -> Iterator[Finding]:
+def find_difference(tally: StripeTally, sent: Sent, billed: Billed | None, *, is_over: bool) -> Iterator[Finding]:
     """At most one: what Stripe refused, else what is not there."""
     key, unit = name(tally), tally.meter.unit
-    is_over = tally.period.ends_at + PATIENCE < scope.at
     if sent.failed:
         yield Finding(
             FAILED,
