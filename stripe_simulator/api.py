@@ -21,6 +21,7 @@ from stripe_simulator.simulator import Simulator
 from stripe_simulator.store import new_id
 
 VERSION = re.compile(r"\d{4}-\d{2}-\d{2}(\.[a-z]+)?")
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
 JSON = {"Content-Type": "application/json"}
 STREAM = "/v2/billing/meter_event_stream"
 
@@ -234,9 +235,15 @@ def answer_page(sim: Simulator, call: Call) -> Answer:
     return Answer(page.status, page.html.encode(), headers)
 
 
+def is_local(call: Call) -> bool:
+    """From this machine, under its own name (a foreign name may have been pointed here), and by no web page."""
+    host = call.headers.get("host", "").rpartition(":")[0] or call.headers.get("host", "")
+    return call.peer in LOOPBACK and host.strip("[]") in LOOPBACK and "origin" not in call.headers
+
+
 def answer_control(sim: Simulator, call: Call) -> Answer:
-    if call.peer not in ("127.0.0.1", "::1"):
-        return Answer(403, b'{"error": "only from loopback"}', dict(JSON))
+    if not is_local(call):
+        return Answer(403, b'{"error": "only from loopback, and from no web page"}', dict(JSON))
     try:
         params = json.loads(call.body or b"{}")
         result = control.answer(sim, call.method, call.path.removeprefix("/_sim/"), params)

@@ -1,5 +1,7 @@
 """Rate limits by real time: counted always, refused when on."""
 
+import threading
+
 import pytest
 import stripe
 
@@ -49,3 +51,29 @@ def test_one_call_in_flight_for_each_customer_and_meter(path, code):
     with limits.hold_meter(path, EVENT):
         pass
     assert limits.violations["meter_concurrency"] == 1
+
+
+def test_two_calls_at_once_for_one_customer_and_meter_are_refused_over_http(simulator):
+    client = simulator.client()
+    client.v1.billing.meters.create(
+        {"display_name": "Calls", "event_name": "calls", "default_aggregation": {"formula": "sum"}}
+    )
+    customer = client.v1.customers.create({"name": "A"}).id
+    simulator.set_limits("on")
+    simulator.fault("hold_inside", METER_EVENTS, seconds=0.5)
+    refusals = []
+
+    def send():
+        payload = {"stripe_customer_id": customer, "value": "1"}
+        try:
+            simulator.client().v1.billing.meter_events.create({"event_name": "calls", "payload": payload})
+        except stripe.RateLimitError as error:
+            refusals.append(error.headers["Stripe-Rate-Limited-Reason"])
+
+    threads = [threading.Thread(target=send) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert refusals == ["resource-specific"]
+    assert simulator.limits()["violations"] == {"meter_concurrency": 1}
