@@ -9,6 +9,8 @@ from billing.models import Period, StripeSubscription
 from billing.periods import Interval
 from billing.stripe.cycles import Anchor, Hanging, find_cycle
 
+ENDED = ("canceled", "incomplete_expired")  # statuses after which nothing follows
+
 
 @dataclass(frozen=True, slots=True)
 class Mirror:
@@ -34,12 +36,14 @@ def find_mirror(period: Period) -> Mirror | None:
     if row is None or row.version_id != period.version_id:
         return None
     reason = explain_difference(row, period.starts_at, period.ends_at)
-    items = {int(key): item for key, item in row.items.items() if key.isdecimal()}
+    items = {int(key): item for key, item in row.items.items() if key.isdecimal() and item not in row.lost_items}
     return Mirror(row.pk, row.stripe_id or "", row.customer_id, items, not reason, reason)
 
 
 def explain_difference(row: StripeSubscription, start: datetime, end: datetime) -> str:
     """Why [start, end) is not a cycle of that subscription; empty where it is. For staff, in English."""
+    if row.status in ENDED and row.closed_at is None:
+        return "the subscription was ended in Stripe"
     if row.ends_at is not None and row.ends_at < end:
         return f"the subscription in Stripe ends at {row.ends_at:%Y-%m-%d %H:%M:%S}, before the period does"
     if row.cycle_starts_at is not None and start < row.cycle_starts_at:

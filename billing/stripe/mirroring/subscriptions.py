@@ -14,6 +14,7 @@ from billing.stripe.errors import Refused
 from billing.stripe.gateway import perform, read
 from billing.stripe.mirroring.customers import look_at_customer
 from billing.stripe.mirroring.planning import LOOK_AGAIN, SEND, Deed, Step, count_payment_days, plan_step
+from billing.stripe.subscriptions import ENDED
 from jobs.queue import Postponed
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 DRIFT = "subscription"
 MISSING = "resource_missing"
 EPOCH, SECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(seconds=1)
-ENDED = ("canceled", "incomplete_expired")
 FEE = "fee"  # what the carrier is among the items
 MOST_ITEMS = 20  # that a subscription in Stripe may have
 MOST_STEPS = 8  # more than it takes to end one and begin another; each is stored, so what is left goes on later

@@ -12,8 +12,8 @@ from billing.stripe.drifts import close_drift, open_drift
 from billing.stripe.gateway import read
 from billing.stripe.inbox.handlers import NotOurs, NotYet
 from billing.stripe.mirroring.customers import look_at_customer
-from billing.stripe.mirroring.subscriptions import DRIFT, ENDED, read_time
-from billing.stripe.subscriptions import describe_hanging
+from billing.stripe.mirroring.subscriptions import DRIFT, read_time
+from billing.stripe.subscriptions import ENDED, describe_hanging
 
 
 def check_customer(stripe_id: str, *, at: datetime) -> None:

@@ -7,8 +7,8 @@ from billing.stripe import customers
 from billing.stripe.catalogue import syncing
 from billing.stripe.charging import outcomes, payments, scans
 from billing.stripe.mirroring.promising import promise_account
-from billing.stripe.mirroring.subscriptions import ENDED
 from billing.stripe.mirroring.watching import mirror_anew
+from billing.stripe.subscriptions import ENDED
 
 
 def find_rows(drift: StripeDrift) -> list[StripeInvoice]:

@@ -171,3 +171,9 @@ def test_an_update_says_what_was_before(simulator, client, metered):
     (event,) = take_events(simulator)
     assert event["type"] == "customer.subscription.updated"
     assert event["data"]["previous_attributes"]["cancel_at_period_end"] is False
+
+
+def test_it_ends_with_its_customer(simulator, client, customer):
+    made = subscribe(client, customer, {"price": make_price(client).id, "quantity": 0})
+    client.v1.customers.delete(customer.id)
+    assert client.v1.subscriptions.retrieve(made.id).status == "canceled"
