@@ -15,8 +15,11 @@ from stripe_simulator.tiers import rate_quantity, round_amount
 
 
 def put_metered_line(sim: Simulator, invoice: Object, item: Object, start: int, end: int) -> Object:
-    """A line for the usage of a metered item over [start, end). Its quantity follows the meter until finalisation."""
-    return put_line(
+    """A line for the usage of a metered item over [start, end). Its quantity follows the meter until finalisation.
+
+    What threshold invoices of the period asked for already is taken off.
+    """
+    line = put_line(
         sim,
         invoice,
         amount=0,
@@ -30,6 +33,8 @@ def put_metered_line(sim: Simulator, invoice: Object, item: Object, start: int, 
         tax_rates=[rate["id"] for rate in item["tax_rates"] or []],
         metered_price=item["price"]["id"],
     )
+    line["_asked"] = item.pop("_asked", None)
+    return line
 
 
 def refresh_usage(sim: Simulator, invoice: Object) -> None:
@@ -43,7 +48,9 @@ def refresh_usage(sim: Simulator, invoice: Object) -> None:
 def meter_line(sim: Simulator, invoice: Object, line: Object, price: Object) -> None:
     period = line["period"]
     used = aggregate(sim, price["recurring"]["meter"], invoice["customer"], period["start"], period["end"])
-    line["amount"] = line["subtotal"] = round_amount(rate_quantity(price, used))
+    asked = line["_asked"] or {"quantity": "0", "amount": 0}
+    line["amount"] = line["subtotal"] = round_amount(rate_quantity(price, used)) - asked["amount"]
+    used -= Decimal(asked["quantity"])
     line["description"] = f"{used:f} × {describe_price(sim, price)}"
     set_quantity(line, max(used, Decimal(0)))
 

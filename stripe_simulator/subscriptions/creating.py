@@ -193,6 +193,7 @@ def show_mode(mode: Object | None) -> Object:
 def read_thresholds(given: Object | str | None) -> Object | None:
     if not given or isinstance(given, str):
         return None
+    refuse_unsupported(given, "reset_billing_cycle_anchor")
     return {
         "amount_gte": given.get("amount_gte"),
         "reset_billing_cycle_anchor": given.get("reset_billing_cycle_anchor", False),

@@ -10,6 +10,7 @@ from stripe_simulator.cycles import Cycle, find_cycle
 from stripe_simulator.errors import refuse
 from stripe_simulator.routes import Object
 from stripe_simulator.simulator import Simulator
+from stripe_simulator.unsupported import refuse_unsupported
 
 MOST_ITEMS = 20
 
@@ -67,6 +68,7 @@ def make_item(
     sim: Simulator, subscription: Object, params: Object, price: Object, *, at: int, period: tuple[int, int], place: str
 ) -> Object:
     """Store an item of a subscription, in its first period."""
+    refuse_unsupported(params, "billing_thresholds", "current_trial")
     check_quantity(price, params, place)
     if price["currency"] != subscription["currency"]:
         raise refuse(
