@@ -2,6 +2,7 @@ import pytest
 
 from billing.stripe.inbox import handlers
 from tests.scenarios.webhooks import KIND, OLD_SECRET, SECRET
+from tests.scenarios.worlds import world  # noqa: F401 - a fixture
 
 
 @pytest.fixture

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 EXPANDED = ["payments.data.payment.payment_intent"]
 LINES_AT_ONCE = 100
 ADD, UPDATE, FINALISE = "invoice.add_lines", "invoice.update_lines", "invoice.finalize"
+VOID, GIVE_UP, PAY_OUTSIDE = "invoice.void", "invoice.mark_uncollectible", "invoice.pay_outside"
+DELETE = "invoice.delete"
 
 
 def read_invoice(stripe_id: str, *, at: datetime) -> Told:
@@ -86,17 +88,25 @@ def find_held(client: "StripeClient", stripe_id: str) -> "Invoice | None":
 
 
 def make_draft(
-    key: str, *, customer: str, currency: str, invoice_id: int, number: str, created_from: datetime, at: datetime
+    key: str,
+    *,
+    customer: str,
+    collection: Mapping[str, Any],
+    currency: str,
+    invoice_id: int,
+    number: str,
+    created_from: datetime,
+    at: datetime,
 ) -> Told:
     """One of our own, empty, that nothing pending is swept into and that Stripe does not finalise by itself."""
     params: dict[str, Any] = {
         "customer": customer,
         "currency": currency.lower(),
         "auto_advance": False,
-        "collection_method": "charge_automatically",
         "pending_invoice_items_behavior": "exclude",
         "description": number,
         "metadata": {INVOICE_KEY: str(invoice_id), "palier_draft": key},
+        **collection,
     }
     answer = perform(
         "invoice.create",
@@ -158,9 +168,9 @@ def find_added(client: "StripeClient", stripe_id: str, lines: Sequence[OurLine])
     return retrieve(client, stripe_id) if {line.key for line in lines} <= there else None
 
 
-def is_undecided(stripe_id: str, lines: Sequence[OurLine]) -> bool:
-    """Whether an earlier sending of just these lines has no outcome yet."""
-    sent = StripeCall.objects.filter(operation=ADD, key=name_addition(stripe_id, lines))
+def is_undecided(operation: str, key: str) -> bool:
+    """Whether an earlier sending has no outcome yet. Where its effect shows, the same call brings the answer."""
+    sent = StripeCall.objects.filter(operation=operation, key=key)
     return sent.exclude(state__in=[StripeCallState.DONE, StripeCallState.REFUSED]).exists()
 
 
@@ -219,7 +229,7 @@ def find_moved(client: "StripeClient", stripe_id: str, states: set[str]) -> "Inv
 
 def void(stripe_id: str, *, at: datetime) -> Told:
     answer = perform(
-        "invoice.void",
+        VOID,
         stripe_id,
         {},
         lambda client, options: client.v1.invoices.void_invoice(stripe_id, {}, options),
@@ -232,7 +242,7 @@ def void(stripe_id: str, *, at: datetime) -> Told:
 def give_up(stripe_id: str, *, at: datetime) -> Told:
     """Uncollectible."""
     answer = perform(
-        "invoice.mark_uncollectible",
+        GIVE_UP,
         stripe_id,
         {},
         lambda client, options: client.v1.invoices.mark_uncollectible(stripe_id, {}, options),
@@ -245,7 +255,7 @@ def give_up(stripe_id: str, *, at: datetime) -> Told:
 def pay_outside(stripe_id: str, *, at: datetime) -> Told:
     """The money came in past Stripe: it collects nothing any more."""
     answer = perform(
-        "invoice.pay_outside",
+        PAY_OUTSIDE,
         stripe_id,
         {"paid_out_of_band": True},
         lambda client, options: client.v1.invoices.pay(stripe_id, {"paid_out_of_band": True}, options),
@@ -258,7 +268,7 @@ def pay_outside(stripe_id: str, *, at: datetime) -> Told:
 def delete_draft(stripe_id: str, *, at: datetime) -> None:
     """One of our own, which is gone with its lines. Raises Refused where it is none any more."""
     perform(
-        "invoice.delete",
+        DELETE,
         stripe_id,
         {},
         lambda client, options: client.v1.invoices.delete(stripe_id, {}, options),
@@ -344,10 +354,6 @@ def list_refunds(payment_intent: str, *, at: datetime) -> list[dict[str, Any]]:
 
 def read_refund(stripe_id: str, *, at: datetime) -> dict[str, Any]:
     return read_body(read(lambda client: client.v1.refunds.retrieve(stripe_id), at=at))
-
-
-def read_dispute(stripe_id: str, *, at: datetime) -> dict[str, Any]:
-    return read_body(read(lambda client: client.v1.disputes.retrieve(stripe_id), at=at))
 
 
 def find_paid_invoices(payment_intent: str, *, at: datetime) -> list[str]:

@@ -24,9 +24,10 @@ from billing.stripe.charging.drafts import PATIENCE, PAUSE, find_draft, forget_d
 from billing.stripe.charging.facts import list_price_positions, read_asked, word_lines
 from billing.stripe.charging.rows import ENDED, reach, stop, write_told
 from billing.stripe.charging.told import Told
-from billing.stripe.customers import read_customer
+from billing.stripe.customers import CustomerFact, read_customer
 from billing.stripe.drifts import close_drift, open_drift
 from billing.stripe.errors import Refused
+from billing.stripe.usage.flushing import flush_period
 from jobs.queue import Postponed
 
 ASKED = [InvoiceState.ISSUED, InvoiceState.PAID]  # paid: nothing is due, and Stripe's comes to nothing
@@ -37,7 +38,7 @@ class Plan:
     """What has to come of it: all that is on Stripe's invoice, and which items its meters charge by position."""
 
     invoice: Invoice
-    customer: str
+    customer: CustomerFact
     composed: Composed
     items: dict[int, str]
 
@@ -53,14 +54,14 @@ def charge_invoice(invoice_id: int, *, at: datetime) -> StripeInvoice | None:
         return None
     if not customer.is_ready:
         raise Postponed(at + PAUSE, customer.problem_detail or "the customer is not in Stripe yet")
-    row = find_draft(invoice, customer.stripe_id, at=at)
+    row = find_draft(invoice, customer, at=at)
     if row is None or row.step in ENDED:
         return row
-    plan = make_plan(invoice, row, customer.stripe_id, at=at)
+    plan = make_plan(invoice, row, customer, at=at)
     told = read_row(row, plan, at=at)
     if told.is_draft:
         told = fill(row, plan, told, at=at)
-    if told.is_draft:
+    if told.is_draft or asking.is_undecided(asking.FINALISE, row.stripe_id):
         told = finalise(row, plan, told, at=at)
     if told.is_draft:
         return row
@@ -69,7 +70,7 @@ def charge_invoice(invoice_id: int, *, at: datetime) -> StripeInvoice | None:
     return row
 
 
-def make_plan(invoice: Invoice, row: StripeInvoice, customer: str, *, at: datetime) -> Plan:
+def make_plan(invoice: Invoice, row: StripeInvoice, customer: CustomerFact, *, at: datetime) -> Plan:
     """Raises Postponed while usage is on its way."""
     items = find_metered(invoice, row, at=at) if row.role == StripeInvoiceRole.CYCLE else {}
     return Plan(invoice, customer, compose_lines(read_asked(invoice), items, word_lines(invoice.language)), items)
@@ -79,6 +80,8 @@ def find_metered(invoice: Invoice, row: StripeInvoice, *, at: datetime) -> dict[
     """position of a line → the item of the subscription whose meter charges it, once all its usage is out."""
     if invoice.period is None or row.mirror is None:
         return {}
+    if not flush_period(invoice.period.pk, at).is_complete:
+        raise Postponed(at + PAUSE, "usage is on its way to Stripe")
     modes = StripeMode.objects.filter(period=invoice.period, mode="meters")
     prices = set(modes.values_list("price_id", flat=True))
     return {
@@ -95,7 +98,7 @@ def read_row(row: StripeInvoice, plan: Plan, *, at: datetime) -> Told:
     except Refused as refusal:
         if not asking.is_missing(refusal):
             raise
-        forget_draft(row, plan.customer, at=at)
+        forget_draft(row, plan.customer.stripe_id, at=at)
         raise Postponed(at, "the draft is gone from Stripe: another one is made") from refusal
     write_told(row.pk, told, at=at)
     row.refresh_from_db()
@@ -109,7 +112,7 @@ def fill(row: StripeInvoice, plan: Plan, told: Told, *, at: datetime) -> Told:
         return told
     drawn, lines = told.lines, plan.composed.lines
     missing = pick_missing(lines, told.our_keys)
-    if not missing and lines and asking.is_undecided(row.stripe_id, lines):
+    if not missing and asking.is_undecided(asking.ADD, asking.name_addition(row.stripe_id, lines)):
         missing = lines  # they are there: the answer was lost, and the same key brings it
     try:
         if missing:
@@ -165,9 +168,10 @@ def finalise(row: StripeInvoice, plan: Plan, told: Told, *, at: datetime) -> Tol
     """Where Stripe asks exactly what is due. It stays a draft, and stops, where it does not or will not."""
     if row.step == StripeInvoiceStep.STOPPED:
         return told
-    if not compare_total(row, plan.invoice, told, total=plan.composed.total, at=at):
+    if told.is_draft and not compare_total(row, plan.invoice, told, total=plan.composed.total, at=at):
         return told
-    reach(row, StripeInvoiceStep.COMPARED)
+    if told.is_draft:
+        reach(row, StripeInvoiceStep.COMPARED)
     try:
         told = asking.finalise(row.stripe_id, at=at)
     except Refused as refusal:
@@ -233,7 +237,7 @@ def ask_rest(row: StripeInvoice, plan: Plan, told: Told, total: int, *, at: date
 
 def add_rest(other: StripeInvoice, plan: Plan, told: Told, lines: Sequence[OurLine], *, at: datetime) -> Told:
     missing = pick_missing(lines, told.our_keys)
-    if missing or asking.is_undecided(other.stripe_id, lines):
+    if missing or asking.is_undecided(asking.ADD, asking.name_addition(other.stripe_id, lines)):
         told = asking.add_lines(other.stripe_id, plan.invoice.pk, missing or lines, at=at)
     reach(other, StripeInvoiceStep.FILLED)
     return told

@@ -1,6 +1,7 @@
 """The draft at Stripe that is to ask an invoice: that which Stripe drew for its period, or one of our own."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from billing.models import (
     Invoice,
@@ -14,8 +15,10 @@ from billing.models import (
 from billing.stripe.charging import asking
 from billing.stripe.charging.rows import ALIVE, find_main, find_rest, keep_row, link_cycle
 from billing.stripe.charging.told import Told
+from billing.stripe.customers import CustomerFact
 from billing.stripe.drifts import close_drift, open_drift
 from billing.stripe.errors import Refused
+from billing.stripe.mirroring.planning import count_payment_days
 from billing.stripe.subscriptions import find_mirror
 from jobs.queue import Postponed
 
@@ -51,7 +54,7 @@ def hold_created(told: Told, mirror: StripeSubscription, *, at: datetime) -> Str
     )
 
 
-def find_draft(invoice: Invoice, customer: str, *, at: datetime) -> StripeInvoice | None:
+def find_draft(invoice: Invoice, customer: CustomerFact, *, at: datetime) -> StripeInvoice | None:
     """The one that asks the invoice; None where nothing is due and Stripe drew none. Raises jobs.queue.Postponed."""
     row = find_main(invoice) or take_cycle(invoice, at=at)
     if row is not None or not invoice.due_minor:
@@ -102,7 +105,7 @@ def wait_for_cycle(invoice: Invoice, *, at: datetime) -> Postponed:
     return Postponed(at + PATIENCE, why)
 
 
-def make_own(invoice: Invoice, customer: str, *, role: StripeInvoiceRole, at: datetime) -> StripeInvoice:
+def make_own(invoice: Invoice, customer: CustomerFact, *, role: StripeInvoiceRole, at: datetime) -> StripeInvoice:
     """An empty draft that asks nothing yet. One that is gone is followed by another."""
     known = find_rest(invoice) if role == StripeInvoiceRole.REST else find_main(invoice)
     if known is not None:
@@ -110,7 +113,8 @@ def make_own(invoice: Invoice, customer: str, *, role: StripeInvoiceRole, at: da
     gone = invoice.stripe_invoices.filter(role=role, state=StripeInvoiceState.DELETED).count()
     told = asking.make_draft(
         " ".join(map(str, [invoice.pk, role.value, gone])),
-        customer=customer,
+        customer=customer.stripe_id,
+        collection=describe_collection(customer),
         currency=invoice.currency,
         invoice_id=invoice.pk,
         number=str(invoice.number),
@@ -118,6 +122,13 @@ def make_own(invoice: Invoice, customer: str, *, role: StripeInvoiceRole, at: da
         at=at,
     )
     return keep_row(told, account_id=invoice.account_id, role=role, invoice=invoice, period=invoice.period, at=at)
+
+
+def describe_collection(customer: CustomerFact) -> dict[str, Any]:
+    """From the card, or sent with its page where there is none: as subscriptions are."""
+    if customer.payment_method_id:
+        return {"collection_method": "charge_automatically"}
+    return {"collection_method": "send_invoice", "days_until_due": count_payment_days()}
 
 
 def forget_draft(row: StripeInvoice, customer: str, *, at: datetime) -> None:

@@ -93,5 +93,6 @@ def follow_refund(event: StripeEvent, at: datetime) -> None:
 
 @handles("charge.dispute.created", "charge.dispute.updated", "charge.dispute.closed")
 def follow_dispute(event: StripeEvent, at: datetime) -> None:
-    if not payments.sync_dispute(event.object_id, at=at):
+    body = read_object(event)
+    if not body.get("payment_intent") or not payments.follow_dispute(body, at=at):
         raise NotOurs(FOREIGN)

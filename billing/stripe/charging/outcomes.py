@@ -28,6 +28,7 @@ from billing.stripe.charging.rows import ALIVE, reach, write_told
 from billing.stripe.charging.told import Told
 from billing.stripe.customers import read_customer
 from billing.stripe.drifts import open_drift
+from billing.stripe.errors import Refused
 from jobs.queue import Postponed
 
 FROM_STRIPE = "stripe"  # begins the method of payments that Stripe told of, and the key of notes that mirror its own
@@ -55,7 +56,7 @@ def follow_invoice(invoice_id: int, *, at: datetime) -> None:
     mirror_payments(invoice, rows, told, at=at)
     if invoice.state == InvoiceState.UNCOLLECTIBLE:
         for row in rows:
-            if row.state == OPEN:
+            if row.state == OPEN or asking.is_undecided(asking.GIVE_UP, row.stripe_id):
                 write_told(row.pk, asking.give_up(row.stripe_id, at=at), at=at)
 
 
@@ -68,15 +69,19 @@ def refresh(row: StripeInvoice, *, at: datetime) -> Told:
 
 def take_back(row: StripeInvoice, *, at: datetime) -> None:
     """Ask nothing any more: a draft of ours is deleted, one of a subscription first finalised, which is then void."""
-    told = refresh(row, at=at)
+    try:
+        told = refresh(row, at=at)
+    except Refused as refusal:
+        if not asking.is_missing(refusal):
+            raise
+        drop_draft(row, is_there=False, at=at)
+        return
     if told.is_draft and row.role != StripeInvoiceRole.CYCLE:
-        customer = read_customer(row.account_id)
-        asking.delete_draft(row.stripe_id, at=at)
-        forget_draft(row, customer.stripe_id if customer else told.customer, at=at)
+        drop_draft(row, is_there=True, at=at)
         return
     if told.is_draft:
         told = asking.finalise(row.stripe_id, is_collected=False, at=at)
-    if told.status in (OPEN, UNCOLLECTIBLE):
+    if told.status in (OPEN, UNCOLLECTIBLE) or asking.is_undecided(asking.VOID, row.stripe_id):
         told = asking.void(row.stripe_id, at=at)
     write_told(row.pk, told, at=at)
     row.refresh_from_db()
@@ -84,6 +89,15 @@ def take_back(row: StripeInvoice, *, at: datetime) -> None:
         reach(row, StripeInvoiceStep.FINALISED)
     if told.status == PAID and told.total:
         tell_state(row, ours=InvoiceState.VOID.value, at=at)
+
+
+def drop_draft(row: StripeInvoice, *, is_there: bool, at: datetime) -> None:
+    """With its items."""
+    if is_there or asking.is_undecided(asking.DELETE, row.stripe_id):
+        asking.delete_draft(row.stripe_id, at=at)
+    customer = read_customer(row.account_id)
+    if customer is not None:
+        forget_draft(row, customer.stripe_id, at=at)
 
 
 def tell_state(row: StripeInvoice, *, ours: str, at: datetime) -> None:
@@ -220,7 +234,7 @@ def mirror_payments(invoice: Invoice, rows: list[StripeInvoice], told: Mapping[i
     """
     if invoice.state == InvoiceState.PAID:
         for row in rows:
-            if row.state in (OPEN, UNCOLLECTIBLE):
+            if row.state in (OPEN, UNCOLLECTIBLE) or asking.is_undecided(asking.PAY_OUTSIDE, row.stripe_id):
                 write_told(row.pk, asking.pay_outside(row.stripe_id, at=at), at=at)
         return
     payments = invoice.payments.exclude(method__startswith=FROM_STRIPE).filter(stripe_notes__isnull=True)

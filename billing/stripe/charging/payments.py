@@ -283,27 +283,34 @@ def take_note_back(row: StripeInvoice, known: StripeCreditNote | None, stripe_id
         tell_note(row, f"{FROM_STRIPE} {stripe_id}", ours=str(known.total_minor), theirs="void", at=at)
 
 
-def sync_dispute(stripe_id: str, *, at: datetime) -> list[StripeInvoice]:
-    """Shown with the invoice, and told to staff as a drift until it is won; a lost one stays until it is accepted."""
-    body = asking.read_dispute(stripe_id, at=at)
+def follow_dispute(body: Mapping[str, Any], *, at: datetime) -> list[StripeInvoice]:
+    """Shown with the invoice, and told to staff as a drift until it is won; a lost one stays until it is accepted.
+
+    The event's own word is taken, as it only goes one way: what is closed is never opened again.
+    """
     rows = find_rows_paid_by(read_id(body.get("payment_intent")), at=at)
     state = DISPUTES.get(str(body.get("status")), StripeDispute.OPEN)
     for row in rows:
+        if row.dispute in (StripeDispute.WON, StripeDispute.LOST) and state == StripeDispute.OPEN:
+            continue
         row.dispute = state
         row.save(update_fields=["dispute"])
         if state == StripeDispute.WON:
-            close_drift("dispute", stripe_id, at=at)
-            continue
-        amount = read_minor(body["amount"], row.currency)
-        open_drift(
-            "dispute",
-            stripe_id,
-            account_id=row.account_id,
-            ours=f"{row.invoice} paid",
-            theirs=f"{body.get('status')}: {body.get('reason')}",
-            difference_minor=amount,
-            currency=row.currency,
-            cause="the customer's bank takes the payment back",
-            at=at,
-        )
+            close_drift("dispute", body["id"], at=at)
+        else:
+            tell_dispute(row, body, at=at)
     return rows
+
+
+def tell_dispute(row: StripeInvoice, body: Mapping[str, Any], *, at: datetime) -> None:
+    open_drift(
+        "dispute",
+        body["id"],
+        account_id=row.account_id,
+        ours=f"{row.invoice} paid",
+        theirs=f"{body.get('status')}: {body.get('reason')}",
+        difference_minor=read_minor(body["amount"], row.currency),
+        currency=row.currency,
+        cause="the customer's bank takes the payment back",
+        at=at,
+    )
