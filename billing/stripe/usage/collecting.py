@@ -14,11 +14,12 @@ from django.db import connection, transaction
 from django.db.models import Max, Sum
 
 from billing.models import MeterEventState, Period, StripeCustomer, StripeMeterEvent, StripeMode, StripeTally
+from billing.rating import trim
 from billing.rating.readings import add_quantities
 from billing.stripe.catalogue.lookup import name_event
 from billing.stripe.drifts import open_drift
 from billing.stripe.modes import PriceFact, Reason, decide, fix_modes, read_prices
-from billing.stripe.subscriptions import find_mirror
+from billing.stripe.subscriptions import Mirror, find_mirror
 from billing.stripe.usage.slices import (
     NotForStripe,
     Slice,
@@ -93,7 +94,7 @@ def collect_chunk(periods: Sequence[Period], *, at: datetime) -> int:
 
 
 def find_targets(periods: Sequence[Period], *, at: datetime, is_final: bool = False) -> list[Target]:
-    """The meters of these periods that moved since, with their tallies; of every one where it is final.
+    """The meters of these periods that moved since, with their tallies.
 
     How a period's prices are charged is decided here, once something moved and its subscription is in Stripe.
     """
@@ -114,8 +115,7 @@ def find_targets(periods: Sequence[Period], *, at: datetime, is_final: bool = Fa
             for fact in prices[period.version_id]
             if fact.meter_id is not None and (period.pk, fact.meter_id) in candidates
         }
-        if not is_final:
-            moved = {meter_id: used for meter_id, used in moved.items() if is_moved(tallies, period, meter_id, used)}
+        moved = {meter_id: used for meter_id, used in moved.items() if is_moved(tallies, period, meter_id, used)}
         for meter_id, used in moved.items():
             fact = find_metered(period, prices[period.version_id], meter_id, tallies, at=at)
             if fact is not None:
@@ -174,10 +174,7 @@ def begin_tally(
     mirror = find_mirror(period)
     if mirror is None or not mirror.stripe_id:
         return None
-    stored = {row.price_id: row for row in StripeMode.objects.filter(period=period)}
-    reasons = decide(period, prices, stored, mirror)
-    if reasons[fact.price_id] is None and is_too_old(find_last_slice(period.starts_at, period.ends_at), at=at):
-        reasons |= {each.price_id: Reason.TOO_OLD for each in prices if reasons[each.price_id] is None}
+    reasons = decide_now(period, prices, mirror, at=at)
     with transaction.atomic():
         if fix_modes(period, reasons, at=at)[fact.price_id] is not None:
             return None
@@ -193,6 +190,19 @@ def begin_tally(
             },
         )
         return tally
+
+
+def decide_now(
+    period: Period, prices: Sequence[PriceFact], mirror: Mirror | None, *, at: datetime
+) -> dict[int, Reason | None]:
+    """Why lines charge each price. What would go out for the first time longer after its period than Stripe looks back
+    is one of the reasons.
+    """
+    stored = {row.price_id: row for row in StripeMode.objects.filter(period=period)}
+    reasons = decide(period, prices, stored, mirror)
+    if not stored and is_too_old(find_last_slice(period.starts_at, period.ends_at), at=at):
+        return {price_id: reason or Reason.TOO_OLD for price_id, reason in reasons.items()}
+    return reasons
 
 
 def make_plans(targets: Sequence[Target], *, at: datetime) -> list[Plan]:
@@ -254,9 +264,10 @@ def extend_plan(target: Target, values: Values, *, at: datetime) -> Plan | None:
 
 
 def revise_plan(target: Target, values: Values, known: Mapping[datetime, Decimal], *, at: datetime) -> Plan:
-    """By how much each slice of the period differs from what was queued of it, and in the end what the total lacks.
+    """By how much each slice of the period differs from what was queued of it.
 
-    What is too old for its own slice is told with the last one of the period, once that is final.
+    Where that is not all that a final period counts, or is more, what is left of that goes with its last slice: some of
+    it is too old for its own slice, or was counted since.
     """
     *sealed, (tail, after) = values
     plan = Plan(target, tail.start, [], target.tally.queued)
@@ -267,8 +278,9 @@ def revise_plan(target: Target, values: Values, known: Mapping[datetime, Decimal
         if change and not is_too_old(part, at=at):
             plan.changes.append((part, change))
     plan.queued = add_quantities([plan.queued, *(change for _, change in plan.changes)])
-    if target.is_final and (rest := add_quantities([target.used, -plan.queued])):
-        plan.changes.append((find_last_slice(target.period.starts_at, target.period.ends_at), rest))
+    if target.is_final and plan.queued != target.used:
+        rest = add_quantities([target.used, -target.tally.queued])
+        plan.changes = [(find_last_slice(target.period.starts_at, target.period.ends_at), rest)]
         plan.queued = target.used
     return plan
 
@@ -402,10 +414,10 @@ def tell_unsent(plan: Plan, cause: str, *, at: datetime) -> None:
     tally = plan.target.tally
     open_drift(
         "usage_unsent",
-        f"{tally.period_id}/{tally.meter_id}",
+        f"{tally.period_id} {tally.meter_id}",
         account_id=tally.account_id,
-        ours=f"{plan.target.used:f}",
-        theirs=f"{tally.queued:f}",
+        ours=f"{trim(plan.target.used):f}",
+        theirs=f"{trim(tally.queued):f}",
         cause=cause,
         at=at,
     )

@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 from django.db.models import Count, Q
 
 from billing.models import MeterEventState, Period, StripeMeterEvent, StripeMode, StripeTally
-from billing.stripe.modes import decide, fix_modes, read_prices
+from billing.stripe.modes import fix_modes, read_prices
 from billing.stripe.subscriptions import find_mirror
-from billing.stripe.usage.collecting import find_targets, make_plans, queue_plans
+from billing.stripe.usage.collecting import decide_now, find_targets, make_plans, queue_plans
 from billing.stripe.usage.sending import send_usage, start_clock
 
 AT_MOST = timedelta(seconds=30)  # that a flush sends for: what is left goes out with everything else
@@ -42,11 +42,10 @@ def flush_period(period_id: int, at: datetime) -> Flushed:
 
 
 def settle_modes(period: Period, *, at: datetime) -> None:
-    stored = {row.price_id: row for row in StripeMode.objects.filter(period=period)}
-    prices = read_prices([period.version_id])[period.version_id]
-    reasons = decide(period, prices, stored, find_mirror(period))
-    if period.closed_at is not None or stored:
-        fix_modes(period, reasons, at=at)
+    """Of a period that goes on nothing is decided here: its subscription may be about to be made in Stripe."""
+    if period.closed_at is not None:
+        prices = read_prices([period.version_id])[period.version_id]
+        fix_modes(period, decide_now(period, prices, find_mirror(period), at=at), at=at)
 
 
 def close_tallies(period: Period, *, at: datetime) -> Flushed:
