@@ -8,7 +8,6 @@ from stripe_simulator.errors import refuse
 from stripe_simulator.invoices.items import find_owner
 from stripe_simulator.invoices.metering import put_metered_line
 from stripe_simulator.metadata import update
-from stripe_simulator.resources.customers import ON_DELETE
 from stripe_simulator.routes import Object, Request, route
 from stripe_simulator.simulator import Simulator
 from stripe_simulator.subscriptions.billing import collect_now, open_invoice, take_pending
@@ -50,16 +49,6 @@ def cancel_now(sim: Simulator, subscription: Object, *, at: int, invoices: bool,
         drop_prorations(sim, subscription)
     sim.unschedule("roll_subscription", subscription=subscription["id"])
     end_subscription(sim, subscription, at=at, reason="cancellation_requested")
-
-
-def end_with_customer(sim: Simulator, customer: Object, at: int) -> None:
-    """What a customer who is deleted was subscribed to ends at once, without an invoice."""
-    for subscription in list(sim.store.find("subscription", customer=customer["id"])):
-        if subscription["ended_at"] is None:
-            cancel_now(sim, subscription, at=at, invoices=False, prorates=False)
-
-
-ON_DELETE.append(end_with_customer)
 
 
 def invoice_the_rest(sim: Simulator, subscription: Object, at: int) -> None:
