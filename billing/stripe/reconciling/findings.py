@@ -1,5 +1,6 @@
 """What a look may find, and where it looks."""
 
+import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -7,6 +8,8 @@ from decimal import Decimal
 
 from billing.models import DriftState, StripeDrift
 from billing.money import find_exponent
+
+PAIR = re.compile(r"(\d+)[ /](\d+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,7 @@ def write_quantity(quantity: Decimal) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def read_numbers(keys: Collection[str]) -> list[tuple[int, ...]]:
-    """Keys that are made of ids, with a slash between."""
-    return [tuple(int(part) for part in key.split("/")) for key in keys]
+def read_pairs(keys: Collection[str]) -> list[tuple[int, int]]:
+    """Those keys that are made of two ids, of a period and a meter."""
+    found = [PAIR.fullmatch(key) for key in keys]
+    return [(int(match[1]), int(match[2])) for match in found if match]

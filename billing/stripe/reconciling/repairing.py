@@ -8,7 +8,10 @@ from billing.stripe.catalogue import syncing
 from billing.stripe.charging import outcomes, payments, scans
 from billing.stripe.mirroring.promising import promise_account
 from billing.stripe.mirroring.watching import mirror_anew
+from billing.stripe.reconciling.findings import read_pairs
 from billing.stripe.subscriptions import ENDED
+from billing.stripe.usage.failures import replay_events, select_failed
+from billing.stripe.usage.flushing import flush_period
 
 
 def find_rows(drift: StripeDrift) -> list[StripeInvoice]:
@@ -24,6 +27,20 @@ def charge_again(drift: StripeDrift, at: datetime) -> None:
         if row.step == StripeInvoiceStep.STOPPED:
             scans.try_again(row.pk, at=at)
     scans.promise_charges(at)
+
+
+def send_failed_again(drift: StripeDrift, at: datetime) -> None:
+    """Each as a new event in place of the one that failed. Raises CannotReplay where Stripe looks back no longer."""
+    for period_id, meter_id in read_pairs([drift.key]):
+        failed = select_failed([period_id]).get((period_id, meter_id), [])
+        replay_events([event.pk for event in failed], at=at)
+        flush_period(period_id, at)
+
+
+def send_rest(drift: StripeDrift, at: datetime) -> None:
+    """Bring Stripe's meters to what the invoice bills."""
+    for period_id, _meter in read_pairs([drift.key]):
+        flush_period(period_id, at)
 
 
 def read_again(drift: StripeDrift, at: datetime) -> None:

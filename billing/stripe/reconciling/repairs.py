@@ -41,6 +41,8 @@ REPAIRS: dict[str, Repair] = {  # by kind of drift
     "invoice_stale": READ,
     "invoice_state": READ,
     "payment": READ,
+    "usage_failed": Repair(DriftAct.RESENT, _("send it again"), repairing.send_failed_again),
+    "usage_unsent": Repair(DriftAct.RESENT, _("send what is missing"), repairing.send_rest),
     "subscription": Repair(DriftAct.RESENT, _("mirror again"), repairing.mirror_again),
     "customer": Repair(DriftAct.RESENT, _("connect again"), repairing.try_customer_again),
     "catalogue": Repair(DriftAct.RESENT, _("tell again"), repairing.tell_catalogue),

@@ -10,7 +10,7 @@ from billing.models import StripeTally
 from billing.stripe.budget import count_reads_left
 from billing.stripe.catalogue.lookup import find_meter_id
 from billing.stripe.gateway import read
-from billing.stripe.reconciling.findings import Finding, Looked, Scope, read_numbers, write_quantity
+from billing.stripe.reconciling.findings import Finding, Looked, Scope, read_pairs, write_quantity
 from billing.stripe.reconciling.usage import Sent, name, price_difference, read_billed, read_sent
 
 KIND = "meter_summary"
@@ -49,7 +49,7 @@ def choose(scope: Scope) -> list[StripeTally]:
     """Those that differed, then of an account all, of everybody as many as a day has reads for, others each day."""
     ended = StripeTally.objects.filter(period__ends_at__gte=scope.since, period__ends_at__lt=scope.at - LAG)
     ended = ended.filter(closed_at__isnull=False).select_related("period", "meter")
-    known = set(read_numbers(scope.list_open(KIND)))
+    known = set(read_pairs(scope.list_open(KIND)))
     if scope.account_id is not None:
         ended = ended.filter(account_id=scope.account_id)
     rows = [tally for tally in ended if is_whole(tally)]

@@ -14,7 +14,7 @@ from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Sum
 from billing.models import InvoiceKind, InvoiceLine, InvoiceState, Price, StripeMeterEvent, StripeMode, StripeTally
 from billing.price_rows import describe_price
 from billing.rating import rate
-from billing.stripe.reconciling.findings import Finding, Looked, Scope, read_numbers, write_quantity
+from billing.stripe.reconciling.findings import Finding, Looked, Scope, read_pairs, write_quantity
 
 UNSENT, FAILED = "usage_unsent", "usage_failed"
 CHUNK = 500
@@ -49,7 +49,9 @@ def look_at_usage(scope: Scope) -> Looked:
         sent, billed = read_sent(chunk), read_billed(chunk)
         for tally in chunk:
             key = tally.period_id, tally.meter_id
-            looked.check(name(tally), FAILED, *((UNSENT,) if key in billed else ()))
+            looked.check(name_failed(tally), FAILED)
+            if key in billed:
+                looked.check(name(tally), UNSENT)
             is_over = tally.period.ends_at + PATIENCE < scope.at
             looked.findings += find_difference(tally, sent.get(key, Sent()), billed.get(key), is_over=is_over)
     return looked
@@ -59,9 +61,14 @@ def name(tally: StripeTally) -> str:
     return f"{tally.period_id}/{tally.meter_id}"
 
 
+def name_failed(tally: StripeTally) -> str:
+    """As `usage.failures` names it, who finds it first."""
+    return f"{tally.period_id} {tally.meter_id}"
+
+
 def select_tallies(scope: Scope) -> Sequence[StripeTally]:
     """Of periods that ended since then; with failures, or known to differ, at any time."""
-    known = read_numbers(scope.list_open(UNSENT, FAILED))
+    known = read_pairs(scope.list_open(UNSENT, FAILED))
     failed = StripeMeterEvent.objects.filter(state="failed", replacement__isnull=True)
     again = Q(period__in={period for period, _meter in known}) | Q(period__in=failed.values("period"))
     tallies = StripeTally.objects.filter(Q(period__ends_at__gte=scope.since, period__ends_at__lt=scope.at) | again)
@@ -117,13 +124,13 @@ def read_billed(tallies: Sequence[StripeTally]) -> dict[Key, Billed]:
 
 def find_difference(tally: StripeTally, sent: Sent, billed: Billed | None, *, is_over: bool) -> Iterator[Finding]:
     """At most one: what Stripe refused, else what is not there."""
-    key, unit = name(tally), tally.meter.unit
+    unit = tally.meter.unit
     if sent.failed:
         yield Finding(
             FAILED,
-            key,
+            name_failed(tally),
             tally.account_id,
-            f"{write_quantity(sent.failed_value)} {unit}",
+            write_quantity(sent.failed_value),
             "0",
             f"Stripe refused {sent.failed} meter events: {sent.why}.",
             *price_difference(tally, sent.accepted + sent.failed_value, sent.accepted, billed),
@@ -131,7 +138,7 @@ def find_difference(tally: StripeTally, sent: Sent, billed: Billed | None, *, is
     elif billed is not None and billed.quantity != sent.accepted and (sent.waiting == 0 or is_over):
         yield Finding(
             UNSENT,
-            key,
+            name(tally),
             tally.account_id,
             f"{write_quantity(billed.quantity)} {unit}",
             f"{write_quantity(sent.accepted)} {unit}",
