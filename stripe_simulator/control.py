@@ -162,8 +162,8 @@ def set_down(sim: "Simulator", params: Params) -> Any:
 
 @command("POST", "webhooks/settle")
 def settle_webhooks(sim: "Simulator", params: Params) -> Any:
-    """Come back when nothing is on its way to an endpoint on loopback."""
-    sim.events.webhooks.settle()
+    """Do what is due by now, and come back when nothing is under way: advances of test clocks, webhooks to loopback."""
+    sim.settle()
     return {}
 
 

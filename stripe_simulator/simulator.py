@@ -58,6 +58,7 @@ class Simulator:
         self.limits = Limits("on" if frozen is None else "count")
         self._clock_in_use = MAIN
         self._behind: list[Callable[[], None]] = []
+        self._threads: list[threading.Thread] = []
         kept = self.store.peek("_clock", "main")
         if kept is not None:
             self.clock.load(kept)
@@ -145,6 +146,14 @@ class Simulator:
         """After the present unit of work, on a thread of its own."""
         self._behind.append(task)
 
+    def settle(self) -> None:
+        """Do what is due by every clock as it stands, and wait for what is under way. Not under the lock."""
+        for thread in list(self._threads):
+            thread.join(30)
+        for clock in (MAIN, *(row["id"] for row in list(self.store.scan("test_helpers.test_clock", status="ready")))):
+            self.run_due(clock, self.clock_time(clock), move=True)
+        self.events.webhooks.settle()
+
     def start_ticking(self) -> None:
         """With a real clock: do what is due as time goes by."""
 
@@ -195,7 +204,9 @@ class Simulator:
         behind, self._behind = self._behind, []
         self.events.webhooks.send_soon()
         for task in behind:
-            threading.Thread(target=task, daemon=True).start()
+            thread = threading.Thread(target=task, daemon=True)
+            self._threads = [other for other in self._threads if other.is_alive()] + [thread]
+            thread.start()
 
     def _forget(self, time_before: dict[str, int | None]) -> None:
         self.clock.load(time_before)

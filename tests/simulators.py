@@ -85,7 +85,7 @@ class SimulatorClient:
         self.control("POST", "webhooks/down", down=is_down)
 
     def settle(self) -> None:
-        """Wait until no webhook is on its way to an endpoint on loopback."""
+        """Do what is due by now; wait for advances of test clocks and for webhooks on their way to loopback."""
         self.control("POST", "webhooks/settle")
 
     def roll_secret(self, **options: Any) -> str:

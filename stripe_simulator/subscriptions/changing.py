@@ -19,7 +19,7 @@ from stripe_simulator.subscriptions.creating import check_collection, read_thres
 from stripe_simulator.subscriptions.item_changes import change_items
 from stripe_simulator.subscriptions.items import find_item_cycle, find_items, is_metered, show_items
 from stripe_simulator.subscriptions.prorating import credit_unused
-from stripe_simulator.subscriptions.rolling import plan_roll
+from stripe_simulator.subscriptions.rolling import ends_without_method, plan_roll
 from stripe_simulator.subscriptions.timing import read_cancel_at
 from stripe_simulator.unsupported import refuse_unsupported
 
@@ -44,6 +44,8 @@ def change_subscription(sim: Simulator, subscription: Object, params: Object, *,
     """Carry out an update. Emits one `customer.subscription.updated`, and invoices at once what asks for it."""
     refuse_unsupported(params, *UNSUPPORTED)
     require_changeable(subscription, params)
+    if ends_trial_without_method(sim, subscription, params, at):
+        return
     behavior = params.get("proration_behavior", "create_prorations")
     moment = params.get("proration_date", at)
     with updating(sim, "customer.subscription.updated", subscription):
@@ -62,6 +64,14 @@ def change_subscription(sim: Simulator, subscription: Object, params: Object, *,
         invoice_changes(sim, subscription, at)
     if subscription["ended_at"] is None:
         plan_roll(sim, subscription)
+
+
+def ends_trial_without_method(sim: Simulator, subscription: Object, params: Object, at: int) -> bool:
+    """A trial ended by hand, before anybody gave a card, ends as its end behaviour says; nothing else is changed."""
+    if params.get("trial_end") != "now" or subscription["status"] != "trialing":
+        return False
+    subscription["trial_end"] = at
+    return ends_without_method(sim, subscription, at)
 
 
 def change_fields(sim: Simulator, subscription: Object, params: Object, at: int) -> None:

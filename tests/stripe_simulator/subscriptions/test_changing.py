@@ -145,3 +145,27 @@ def test_what_is_not_done_says_so(client, customer):
     with pytest.raises(stripe.APIError) as caught:
         subscribe(client, customer, make_price(client), backdate_start_date=unix(START - timedelta(days=3)))
     assert caught.value.http_status == 501
+
+
+def test_a_trial_ended_by_hand_without_a_card_pauses_if_it_says_so(simulator):
+    client = simulator.client()
+    price = client.v1.prices.create(
+        {
+            "currency": "eur",
+            "unit_amount": 1500,
+            "recurring": {"interval": "month"},
+            "product_data": {"name": "Plan"},
+        }
+    )
+    subscription = client.v1.subscriptions.create(
+        {
+            "customer": client.v1.customers.create({"name": "A"}).id,
+            "items": [{"price": price.id}],
+            "trial_period_days": 7,
+            "trial_settings": {"end_behavior": {"missing_payment_method": "pause"}},
+        }
+    )
+    simulator.take_webhooks()
+    changed = client.v1.subscriptions.update(subscription.id, {"trial_end": "now"})
+    assert changed.status == "paused"
+    assert any(b"customer.subscription.paused" in body for _, body in simulator.take_webhooks())
