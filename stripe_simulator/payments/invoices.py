@@ -33,7 +33,7 @@ def prepare_payment(sim: Simulator, invoice: Object, at: int) -> Object:
             customer=invoice["customer"],
             invoice=invoice["id"],
             description=f"Payment for invoice {invoice['number']}",
-            setup_future_usage=None,
+            setup_future_usage="off_session" if find_subscription_id(invoice) else None,
         )
         payment = template(
             "invoice_payment",
@@ -48,7 +48,6 @@ def prepare_payment(sim: Simulator, invoice: Object, at: int) -> Object:
             status_transitions={"canceled_at": None, "paid_at": None},
         )
         sim.store.insert(payment)
-        invoice["confirmation_secret"] = {"client_secret": intent["client_secret"], "type": "payment_intent"}
     return payment
 
 
@@ -58,8 +57,20 @@ def find_payment(sim: Simulator, invoice: Object) -> Object | None:
     )
 
 
+def find_subscription_id(invoice: Object) -> str | None:
+    subscription: str | None = ((invoice.get("parent") or {}).get("subscription_details") or {}).get("subscription")
+    return subscription
+
+
 def find_intent(sim: Simulator, payment: Object) -> Object:
     return sim.store.get("payment_intent", payment["payment"]["payment_intent"])
+
+
+@includable("invoice", "confirmation_secret")
+def show_secret(sim: Simulator, invoice: Object) -> Object | None:
+    """With what a page of the merchant's own would confirm the payment."""
+    payment = find_payment(sim, invoice)
+    return payment and {"client_secret": find_intent(sim, payment)["client_secret"], "type": "payment_intent"}
 
 
 @includable("invoice", "payments")
@@ -72,8 +83,7 @@ def find_method(sim: Simulator, invoice: Object, given: str | None = None) -> Ob
     """The card that is charged, or nothing."""
     if given:
         return resolve_method(sim, given, at=sim.now())
-    parent = (invoice.get("parent") or {}).get("subscription_details") or {}
-    subscription = sim.store.peek("subscription", parent.get("subscription") or "") or {}
+    subscription = sim.store.peek("subscription", find_subscription_id(invoice) or "") or {}
     customer = sim.store.peek("customer", invoice["customer"]) or {"invoice_settings": {}}
     for owner in (invoice, subscription, customer["invoice_settings"]):
         if method := sim.store.peek("payment_method", owner.get("default_payment_method") or ""):

@@ -1,10 +1,14 @@
 """How invoices are paid over HTTP: which card, what a decline or a bank's question leaves, one intent for all tries."""
 
+from datetime import timedelta
+
 import pytest
+import requests
 import stripe
 
-from tests.simulators import SimulatorClient
-from tests.stripe_simulator.makers import make_customer, take_events, take_types
+from tests.simulators import START, SimulatorClient
+from tests.stripe_simulator.makers import make_customer, make_price, take_events, take_types
+from tests.stripe_simulator.selling import find_invoices, subscribe
 
 
 def make_invoice(simulator: SimulatorClient, customer: str, *, amount: int = 5000, **more: object) -> stripe.Invoice:
@@ -118,3 +122,38 @@ def test_voiding_an_invoice_cancels_its_intent(simulator: SimulatorClient):
     [intent] = list_intents(read(simulator, invoice))
     assert (intent.status, intent.cancellation_reason) == ("canceled", "void_invoice")
     assert [payment.status for payment in client.v1.invoice_payments.list({"invoice": invoice.id})] == ["canceled"]
+
+
+def test_a_bank_that_was_asked_when_the_subscription_began_lets_its_cycles_pass(simulator: SimulatorClient):
+    client = simulator.client()
+    customer = client.v1.customers.create({"name": "Acme"})
+    save_card(simulator, customer.id, "pm_card_authenticationRequiredOnSetup")
+    subscription = subscribe(client, customer, make_price(client), expand=["latest_invoice.payments"])
+    assert subscription.status == "incomplete"
+    [payment] = subscription.latest_invoice.payments.data
+    requests.post(f"{simulator.url}/authenticate/{payment.payment.payment_intent}", {"outcome": "complete"}, timeout=9)
+    assert client.v1.subscriptions.retrieve(subscription.id).status == "active"
+    simulator.set_time(START + timedelta(days=30))
+    simulator.take_webhooks()
+    simulator.advance(hours=2)
+    assert [invoice.status for invoice in find_invoices(client, subscription)] == ["paid", "paid"]
+
+
+def test_the_card_of_the_subscription_goes_before_the_customers(simulator: SimulatorClient):
+    client = simulator.client()
+    customer = client.v1.customers.create({"name": "Acme"})
+    save_card(simulator, customer.id, "pm_card_chargeCustomerFail")
+    own = client.v1.payment_methods.attach("pm_card_mastercard", {"customer": customer.id}).id
+    subscription = subscribe(client, customer, make_price(client), default_payment_method=own)
+    assert subscription.status == "active"
+
+
+def test_the_secret_of_a_payment_is_shown_when_asked_for(simulator: SimulatorClient):
+    client = simulator.client()
+    invoice = make_invoice(simulator, make_customer(simulator))
+    opened = client.v1.invoices.finalize_invoice(invoice.id, {"expand": ["confirmation_secret", "payments"]})
+    assert opened.confirmation_secret is not None
+    assert opened.payments is not None
+    intent = opened.payments.data[0].payment.payment_intent
+    assert opened.confirmation_secret.client_secret.startswith(f"{intent}_secret_")
+    assert "confirmation_secret" not in client.v1.invoices.retrieve(invoice.id).to_dict()
