@@ -16,6 +16,7 @@ from billing.tax_rates import create_tax_rate
 from jobs.models import Job
 from jobs.runner import run_job
 from tests.billing.stripe.catalogue.makers import AT, make_meter, make_version, run_jobs
+from tests.billing.threads import run_together
 
 pytestmark = pytest.mark.django_db
 
@@ -203,3 +204,15 @@ def test_without_a_key_nothing_is_promised(settings):
 
     assert sync_catalogue(AT) == 0
     assert not StripeObject.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_promised_by_many_at_once_each_object_has_one_job(settings):
+    settings.STRIPE_SECRET_KEY = "sk_test_race"
+    make_version(flat_fee("Base", Decimal(9)))
+
+    counts = run_together(*[lambda: sync_catalogue(AT)] * 4)
+
+    assert sorted(counts) == [0, 0, 0, 1]
+    assert list(Job.objects.values_list("kind", flat=True)) == ["stripe.tell_object"]
+    assert StripeObject.objects.count() == 2
