@@ -80,3 +80,18 @@ def test_scenario_17_the_command_asks_from_a_moment(simulator, handled, settings
     out = StringIO()
     call_command("stripe_catch_up", "--since", f"{START - HOUR:%Y-%m-%dT%H:%M}", stdout=out)
     assert out.getvalue() == "1 events listed, 1 of them were missing.\n"
+
+
+def test_scenario_17_thin_events_are_listed_too(simulator, monkeypatch):
+    handled, kind = [], "v1.billing.meter.no_meter_found"
+    handlers.import_hooks()
+    monkeypatch.setattr(handlers, "HANDLERS", {kind: lambda event, at: handled.append(event.is_thin)})
+    simulator.settings(meter_validation="deferred")
+    stripe = simulator.client()
+    for number in range(3):
+        payload = {"stripe_customer_id": "cus_nobody", "value": "1"}
+        stripe.v1.billing.meter_events.create({"event_name": f"nothing_{number}", "payload": payload})
+        simulator.advance(minutes=1)
+    found = catch_up(START + HOUR)
+    assert (found.listed, found.stored) == (3, 3)
+    assert set(StripeEvent.objects.values_list("is_thin", "type")) == {(True, kind)}
