@@ -21,6 +21,7 @@ from billing.plans import describe_periods, read_version
 from billing.profiles import read_profile
 from billing.rating import PriceModel
 from billing.stripe.mirroring.stretches import PeriodFact, begin_stretch, find_end
+from billing.stripe.subscriptions import ENDED
 
 RUNNING = (SubscriptionState.TRIALING, SubscriptionState.ACTIVE)
 CHARGE, SEND = "charge_automatically", "send_invoice"
@@ -67,6 +68,8 @@ def plan_step(subscription_id: int, *, at: datetime) -> Step | None:
     if row.ends_at is not None and row.ends_at <= at:
         knows = row.told_ends_at == row.ends_at and at < row.ends_at + END_SEEN_WITHIN
         return Step(Deed.CONFIRM if knows else Deed.CANCEL, row)
+    if row.status in ENDED:
+        return None  # somebody ended it in Stripe: a drift, until a person decides
     if row.told_revision < row.revision:
         return Step(Deed.UPDATE, row)
     mirroring.due_at = row.ends_at

@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from django.db import transaction
-
 from billing.models import StripeMirroring, StripeSubscription, Subscription
 from billing.stripe.catalogue.lookup import NotInStripe, find_version_prices
 from billing.stripe.drifts import open_drift
@@ -231,14 +229,25 @@ def read_status(row: StripeSubscription, *, at: datetime) -> str:
 
 def note_refusal(step: Step, refusal: Refused, *, at: datetime) -> None:
     """Stop, and show why: at the customer where that one is gone, else at the subscription."""
-    account_id = Subscription.objects.values_list("account_id", flat=True).get(pk=step.row.subscription_id)
+    row = step.row
+    account_id = Subscription.objects.values_list("account_id", flat=True).get(pk=row.subscription_id)
     if refusal.code == MISSING and not look_at_customer(account_id, at=at):
         return
-    with transaction.atomic():
-        StripeMirroring.objects.filter(pk=step.row.subscription_id).update(problem=refusal.message)
-        ours, theirs = f"{step.deed.value} {name_stretch(step.row)}", refusal.message
-        key = str(step.row.subscription_id)
-        open_drift(DRIFT, key, account_id=account_id, ours=ours, theirs=theirs, cause="refused by Stripe", at=at)
+    if step.deed is not Deed.CREATE and (status := read_status(row, at=at)) in ENDED:
+        StripeSubscription.objects.filter(pk=row.pk).update(status=status)
+        show_drift(name_drift(row), account_id, "goes on", status, cause="changed in Stripe", at=at)
+        return
+    StripeMirroring.objects.filter(pk=row.subscription_id).update(problem=refusal.message)
+    ours = f"{step.deed.value} {name_stretch(row)}"
+    show_drift(str(row.subscription_id), account_id, ours, refusal.message, cause="refused by Stripe", at=at)
+
+
+def show_drift(key: str, account_id: int, ours: str, theirs: str, *, cause: str, at: datetime) -> None:
+    open_drift(DRIFT, key, account_id=account_id, ours=ours, theirs=theirs, cause=cause, at=at)
+
+
+def name_drift(row: StripeSubscription) -> str:
+    return f"{row.subscription_id} {row.stripe_id}"
 
 
 def read_id(row: StripeSubscription) -> str:

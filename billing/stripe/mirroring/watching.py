@@ -8,11 +8,11 @@ from django.db import transaction
 
 from billing.models import StripeCustomer, StripeMirroring, StripeSubscription
 from billing.stripe.cycles import find_cycle
-from billing.stripe.drifts import close_drift, open_drift
+from billing.stripe.drifts import close_drift
 from billing.stripe.gateway import read
 from billing.stripe.inbox.handlers import NotOurs, NotYet
 from billing.stripe.mirroring.customers import look_at_customer
-from billing.stripe.mirroring.subscriptions import DRIFT, read_time
+from billing.stripe.mirroring.subscriptions import DRIFT, name_drift, read_time, show_drift
 from billing.stripe.subscriptions import ENDED, describe_hanging
 
 
@@ -43,21 +43,10 @@ def check_subscription(stripe_id: str, *, at: datetime) -> None:
         return
     key, differences = name_drift(row), list(list_differences(row, found))
     if differences:
-        open_drift(
-            DRIFT,
-            key,
-            account_id=row.subscription.account_id,
-            ours="; ".join(ours for ours, _ in differences),
-            theirs="; ".join(theirs for _, theirs in differences),
-            cause="changed in Stripe",
-            at=at,
-        )
+        ours, theirs = ("; ".join(words) for words in zip(*differences, strict=True))
+        show_drift(key, row.subscription.account_id, ours, theirs, cause="changed in Stripe", at=at)
     else:
         close_drift(DRIFT, key, at=at, note="the same again")
-
-
-def name_drift(row: StripeSubscription) -> str:
-    return f"{row.subscription_id} {row.stripe_id}"
 
 
 def note_found(row: StripeSubscription, found: Mapping[str, Any]) -> None:

@@ -1,11 +1,15 @@
 """What the tests of Stripe's room are made of: connected accounts, cards, and subscriptions that are mirrored."""
 
+import http.client
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
+from urllib.parse import urlencode, urlsplit
 
 from billing import lifecycle
 from billing.models import StripeCustomer
 from billing.plans import PlanTerms
+from billing.rating import flat_fee
 from billing.stripe.catalogue.syncing import sync_catalogue
 from billing.stripe.customers import connect_account, promise_customers
 from billing.stripe.mirroring.customers import look_at_customer
@@ -13,7 +17,7 @@ from billing.stripe.mirroring.promising import promise_moved
 from billing.subscriptions import SubscriptionFact, open_next_periods
 from jobs.models import Job, JobState
 from jobs.runner import run_job
-from tests.billing.makers import make_subscription
+from tests.billing.makers import make_plan, make_subscription
 from tests.simulators import SimulatorClient
 
 NOV_10 = datetime(2026, 11, 10, 9, tzinfo=UTC)
@@ -91,3 +95,24 @@ def pass_time(simulator: SimulatorClient, at: datetime) -> None:
     lifecycle.settle_due(at)
     open_next_periods(at)
     mirror_all(at)
+
+
+def make_free(key: str = "acme") -> SubscriptionFact:
+    """An account on a plan that asks nothing, beside a larger one on offer; nothing of it is in Stripe yet."""
+    free = make_plan("free", prices=[flat_fee("Free", Decimal(0))], limits=[])
+    make_plan("team")
+    return make_subscription(key, plan=free, started_at=NOV_10)
+
+
+def enter_card(url: str, number: str = "4242424242424242") -> str:
+    """What a visitor of Stripe's page types; where they are sent then, empty where they stay."""
+    parts = urlsplit(url)
+    connection = http.client.HTTPConnection(parts.netloc, timeout=60)
+    form = urlencode({"number": number, "expiry": "12 / 34", "cvc": "123", "name": "Olivia"})
+    try:
+        connection.request("POST", parts.path, form, {"Content-Type": "application/x-www-form-urlencoded"})
+        answer = connection.getresponse()
+        answer.read()
+    finally:
+        connection.close()
+    return answer.headers.get("Location") or ""
