@@ -16,7 +16,7 @@ from billing.stripe.errors import Refused
 from billing.stripe.gateway import Paging, list_all, read_body
 from billing.stripe.mirroring import subscriptions as mirroring
 from billing.stripe.mirroring.customers import look_at_customer
-from billing.stripe.mirroring.watching import list_differences, name_drift
+from billing.stripe.mirroring.watching import list_differences
 from billing.stripe.reconciling.findings import Finding, Looked, Scope, write_money
 
 if TYPE_CHECKING:
@@ -131,14 +131,14 @@ def look_at_subscriptions(scope: Scope) -> Looked:
 
     listed = {each.id: each.to_dict() for each in list_all(send, at=scope.at)}
     for stripe_id, row in live.items():
-        looked.check(name_drift(row), mirroring.DRIFT)
+        looked.check(mirroring.name_drift(row), mirroring.DRIFT)
         found = listed.get(stripe_id)
         told = list(list_differences(row, found)) if found else [("goes on", "ended, or is gone")]
         if told and not (row.told_ends_at is not None and row.told_ends_at <= scope.at):
             ours, theirs = ("; ".join(side) for side in zip(*told, strict=True))
             account_id = row.subscription.account_id
             cause = "changed in Stripe"
-            looked.findings.append(Finding(mirroring.DRIFT, name_drift(row), account_id, ours, theirs, cause))
+            looked.findings.append(Finding(mirroring.DRIFT, mirroring.name_drift(row), account_id, ours, theirs, cause))
     return looked
 
 
