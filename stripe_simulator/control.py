@@ -169,7 +169,7 @@ def settle_webhooks(sim: "Simulator", params: Params) -> Any:
 
 @command("GET", "webhooks")
 def list_webhooks(sim: "Simulator", params: Params) -> Any:
-    """All deliveries; their state is pending, waiting, held, behind, delivered or exhausted."""
+    """All deliveries; their state is pending, waiting, held, behind, delivered, exhausted or dropped."""
     with sim.lock:
         return list(sim.store.scan("_delivery"))
 

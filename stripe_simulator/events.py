@@ -101,7 +101,7 @@ class Events:
             self.sim.schedule(self.sim.clock_time(clock), then["name"], then["payload"], clock=clock)
 
     def count_pending(self, id: str) -> int:
-        return sum(row["state"] != "delivered" for row in self.sim.store.scan("_delivery", event=id))
+        return sum(row["state"] not in ("delivered", "dropped") for row in self.sim.store.scan("_delivery", event=id))
 
 
 def diff(before: Object, after: Object) -> Object:

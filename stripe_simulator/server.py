@@ -68,17 +68,22 @@ def read_call(reader: BinaryIO, connection: socket.socket, peer: str) -> Call | 
 
 def read_body(reader: BinaryIO, headers: dict[str, str]) -> bytes:
     if headers.get("transfer-encoding", "").lower() == "chunked":
-        parts = []
+        parts: list[bytes] = []
         while size := int(reader.readline().partition(b";")[0], 16):
+            require_size(size + sum(map(len, parts)))
             parts.append(reader.read(size))
             reader.readline()
         while reader.readline() not in (b"\r\n", b"\n", b""):
             pass
         return b"".join(parts)
     length = int(headers.get("content-length") or 0)
-    if length > LONGEST_BODY:
-        raise ValueError("the body is too long")
+    require_size(length)
     return reader.read(length) if length else b""
+
+
+def require_size(length: int) -> None:
+    if not 0 <= length <= LONGEST_BODY:
+        raise ValueError("a body of no acceptable length")
 
 
 def format_answer(answer: Answer) -> bytes:

@@ -129,6 +129,13 @@ class Webhooks:
             self.fresh.append(row["id"])
         return len(rows)
 
+    def drop(self, endpoint: str) -> None:
+        """An endpoint is deleted: what was promised to it is not sent any more, and nobody waits for it."""
+        for row in self.sim.store.find("_delivery", endpoint=endpoint):
+            if row["state"] != "delivered":
+                row["state"] = "dropped"
+                self.sim.events.follow_delivery(row["event"])
+
     def pick_faults(self, type: str) -> list[WebhookFault]:
         found = [fault for fault in self.faults if fault.strikes(type)]
         if self.rates:
@@ -242,7 +249,7 @@ class Webhooks:
         """Note how an attempt ended: 2xx delivers; anything else is tried again later, for three days."""
         with self.sim.work():
             row = self.sim.store.peek("_delivery", id)
-            if row is None:
+            if row is None or row["state"] == "dropped":
                 return
             row = self.sim.store.get("_delivery", id)
             row["attempts"] += 1
@@ -273,7 +280,8 @@ class Webhooks:
 
 @due("send_webhook")
 def send_webhook(sim: "Simulator", at: int, payload: Object) -> None:
-    if row := sim.store.peek("_delivery", payload["id"]):
+    row = sim.store.peek("_delivery", payload["id"])
+    if row is not None and row["state"] == "waiting":
         sim.store.get("_delivery", row["id"])["state"] = "pending"
         sim.events.webhooks.fresh.append(row["id"])
 

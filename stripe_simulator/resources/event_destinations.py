@@ -77,6 +77,7 @@ def update_event_destination(request: Request) -> Object:
 @route("DELETE", "/v2/core/event_destinations/{id}")
 def delete_event_destination(request: Request) -> Object:
     destination = request.sim.store.get(KIND, request.id)
+    request.sim.events.webhooks.drop(destination["id"])
     request.sim.store.delete(destination, stub=False)
     return {"id": destination["id"], "object": KIND, "deleted": True}
 

@@ -47,4 +47,6 @@ def update_webhook_endpoint(request: Request) -> Object:
 
 @route("DELETE", "/v1/webhook_endpoints/{id}")
 def delete_webhook_endpoint(request: Request) -> Object:
-    return request.sim.store.delete(request.sim.store.get("webhook_endpoint", request.id), stub=False)
+    endpoint = request.sim.store.get("webhook_endpoint", request.id)
+    request.sim.events.webhooks.drop(endpoint["id"])
+    return request.sim.store.delete(endpoint, stub=False)

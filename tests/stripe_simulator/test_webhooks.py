@@ -10,6 +10,9 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 import stripe
 
+from stripe_simulator import control
+from stripe_simulator.contract import template
+from stripe_simulator.simulator import Simulator
 from tests.simulators import START
 
 
@@ -217,3 +220,25 @@ def test_dice_strike_the_same_webhooks_for_the_same_seed(simulator):
     assert live() == first
     assert sorted(set(first)) == list("abcdef")
     assert first != list("abcdef")
+
+
+def test_nobody_waits_for_an_endpoint_that_is_deleted(simulator):
+    make_clock(simulator)
+    simulator.client().v1.webhook_endpoints.delete(simulator.endpoint)
+    assert simulator.take_webhooks() == []
+    [event] = simulator.client().v1.events.list().data
+    assert event.pending_webhooks == 0
+
+
+def test_after_a_restart_the_endpoint_gets_what_it_missed(tmp_path):
+    with receive() as receiver:
+        sim = Simulator(str(tmp_path / "stripe.db"), frozen=1000)
+        control.answer(sim, "POST", "reset", {"now": 1000})
+        control.answer(sim, "POST", "endpoint", {"url": receiver.url})
+        control.answer(sim, "POST", "webhooks/down", {"down": True})
+        with sim.work():
+            clock = template("test_helpers.test_clock", id="clock_1", status="ready", status_details={})
+            sim.emit("test_helpers.test_clock.created", clock)
+        again = Simulator(str(tmp_path / "stripe.db"), frozen=1000)
+        control.answer(again, "POST", "clock", {"advance": 600})
+        assert [event["type"] for event in receiver.received] == ["test_helpers.test_clock.created"]
