@@ -9,7 +9,8 @@ from billing.models import DriftState, StripeDrift, StripeKind, StripeObject
 from billing.stripe.catalogue.resources import RESOURCES, Resource, Seen, name_price
 from billing.stripe.catalogue.syncing import DRIFT, name_drift, promise_due
 from billing.stripe.drifts import close_drift, open_drift
-from billing.stripe.gateway import list_all
+from billing.stripe.errors import Refused, is_missing
+from billing.stripe.gateway import list_all, read
 
 CHECK_CATALOGUE = "stripe.check_catalogue"
 GONE = "not there"
@@ -36,12 +37,24 @@ def check_resource(resource: Resource, *, at: datetime) -> int:
     open_keys = set(StripeDrift.objects.filter(kind=DRIFT, state=DriftState.OPEN).values_list("key", flat=True))
     count = 0
     for row in rows:
-        difference = describe_difference(row, found.get(row.stripe_id))
+        seen = found.get(row.stripe_id) or look_closer(resource, row.stripe_id, at=at)
+        difference = describe_difference(row, seen)
         if difference:
-            count += note_difference(row, found.get(row.stripe_id), difference, at=at)
+            count += note_difference(row, seen, difference, at=at)
         elif name_drift(row) in open_keys:
             close_drift(DRIFT, name_drift(row), at=at, note="as it was told")
     return count
+
+
+def look_closer(resource: Resource, stripe_id: str, *, at: datetime) -> Seen | None:
+    """What a list left out may be there all the same, and is asked for by its id. None: it is not there."""
+    try:
+        found = read(lambda client: resource.retrieve(client, stripe_id), at=at)
+    except Refused as refusal:
+        if is_missing(refusal):
+            return None
+        raise
+    return None if getattr(found, "deleted", False) else resource.see(found)
 
 
 def describe_difference(row: StripeObject, seen: Seen | None) -> str:

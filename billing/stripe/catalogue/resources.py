@@ -77,6 +77,7 @@ class Resource(Protocol):
     def change(self, stripe_id: str, told: Told) -> Iterator[Call]: ...
     def put_away(self, stripe_id: str) -> Call: ...
     def list_page(self, client: "StripeClient", paging: Paging) -> "ListObject[Any]": ...
+    def retrieve(self, client: "StripeClient", stripe_id: str) -> Any: ...
     def see(self, found: Any) -> Seen: ...
     def is_made_by(self, found: Any, told: Told) -> bool: ...
 
@@ -106,6 +107,9 @@ class Products:
         if "starting_after" in paging:
             params["starting_after"] = paging["starting_after"]
         return client.v1.products.list(params)
+
+    def retrieve(self, client: "StripeClient", stripe_id: str) -> "Product":
+        return client.v1.products.retrieve(stripe_id)
 
     def see(self, found: "Product") -> Seen:
         return Seen(found.id, found.name, found.active)
@@ -153,6 +157,9 @@ class Meters:
             params["starting_after"] = paging["starting_after"]
         return client.v1.billing.meters.list(params)
 
+    def retrieve(self, client: "StripeClient", stripe_id: str) -> "Meter":
+        return client.v1.billing.meters.retrieve(stripe_id)
+
     def see(self, found: "Meter") -> Seen:
         return Seen(found.id, found.display_name, found.status == "active")
 
@@ -191,6 +198,9 @@ class Prices:
         if "starting_after" in paging:
             params["starting_after"] = paging["starting_after"]
         return client.v1.prices.list(params)
+
+    def retrieve(self, client: "StripeClient", stripe_id: str) -> "Price":
+        return client.v1.prices.retrieve(stripe_id)
 
     def see(self, found: "Price") -> Seen:
         return Seen(found.id, found.nickname or "", found.active, found.lookup_key or "")
@@ -236,6 +246,9 @@ class Coupons:
             params["starting_after"] = paging["starting_after"]
         return client.v1.coupons.list(params)
 
+    def retrieve(self, client: "StripeClient", stripe_id: str) -> "Coupon":
+        return client.v1.coupons.retrieve(stripe_id)
+
     def see(self, found: "Coupon") -> Seen:
         return Seen(found.id, found.name or "", True)
 
@@ -277,6 +290,9 @@ class TaxRates:
         if "starting_after" in paging:
             params["starting_after"] = paging["starting_after"]
         return client.v1.tax_rates.list(params)
+
+    def retrieve(self, client: "StripeClient", stripe_id: str) -> "TaxRate":
+        return client.v1.tax_rates.retrieve(stripe_id)
 
     def see(self, found: "TaxRate") -> Seen:
         return Seen(found.id, found.display_name, found.active)

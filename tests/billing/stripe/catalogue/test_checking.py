@@ -104,6 +104,13 @@ def test_what_was_deleted_there_is_made_anew(stripe):
     assert [drift.theirs for drift in StripeDrift.objects.all()] == ["not there"]
 
 
+def test_what_a_list_leaves_out_but_is_there_is_not_made_anew(stripe, monkeypatch):
+    monkeypatch.setattr("billing.stripe.catalogue.checking.list_all", lambda *_args, **_kwargs: [])
+
+    assert check_catalogue(LATER) == 0
+    assert run_jobs(LATER) == []
+
+
 def test_what_was_deleted_while_another_name_is_told_is_made_anew(stripe):
     coupon = find("coupon")
     stripe.coupons.delete(coupon.stripe_id)
