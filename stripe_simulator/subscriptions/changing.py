@@ -3,6 +3,7 @@
 from stripe_simulator.catalogue.discounts import make_discounts
 from stripe_simulator.catalogue.tax_rates import find_rates
 from stripe_simulator.changes import updating
+from stripe_simulator.clock import due
 from stripe_simulator.cycles import find_cycle
 from stripe_simulator.errors import refuse
 from stripe_simulator.invoices.metering import put_metered_line
@@ -96,6 +97,7 @@ def change_fields(sim: Simulator, subscription: Object, params: Object, at: int)
     if "pause_collection" in params:
         given = params["pause_collection"]
         subscription["pause_collection"] = {"resumes_at": None} | given if given else None
+        plan_collection(sim, subscription)
     if "trial_settings" in params:
         subscription["trial_settings"]["end_behavior"] |= params["trial_settings"]["end_behavior"]
     if "cancellation_details" in params:
@@ -106,6 +108,22 @@ def change_fields(sim: Simulator, subscription: Object, params: Object, at: int)
             "feedback",
             "feedback_option",
         )
+
+
+def plan_collection(sim: Simulator, subscription: Object) -> None:
+    """Collection that is paused until a moment goes on from then by itself."""
+    sim.unschedule("resume_collection", subscription=subscription["id"])
+    resumes_at = (subscription["pause_collection"] or {}).get("resumes_at")
+    if resumes_at is not None:
+        payload = {"subscription": subscription["id"]}
+        sim.schedule(resumes_at, "resume_collection", payload, customer=subscription["customer"])
+
+
+@due("resume_collection")
+def resume_collection(sim: Simulator, at: int, payload: Object) -> None:
+    subscription = sim.store.get("subscription", payload["subscription"])
+    with updating(sim, "customer.subscription.updated", subscription):
+        subscription["pause_collection"] = None
 
 
 def change_trial(subscription: Object, params: Object, at: int) -> bool:

@@ -40,6 +40,7 @@ def pause(request: Request) -> Object:
             charge_usage(sim, subscription, item, at)
         credit_from(sim, subscription, item, read_kind(bill_for, "unused_time_from"), at)
     pause_subscription(sim, subscription, at=at, reason="pause_requested")
+    plan_roll(sim, subscription)
     if params.get("invoicing_behavior") == "invoice":
         invoice = open_invoice(sim, subscription, at=at, reason="subscription_update")
         take_pending(sim, subscription, invoice)

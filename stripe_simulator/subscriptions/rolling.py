@@ -6,6 +6,7 @@ A subscription that is to end then is invoiced for its usage a last time. One th
 from stripe_simulator.changes import updating
 from stripe_simulator.clock import due
 from stripe_simulator.cycles import find_cycle
+from stripe_simulator.invoices.line_store import find_lines
 from stripe_simulator.invoices.metering import put_metered_line
 from stripe_simulator.routes import Object
 from stripe_simulator.simulator import Simulator
@@ -20,9 +21,12 @@ RUNNING = ("active", "past_due", "trialing", "unpaid")
 def plan_roll(sim: Simulator, subscription: Object) -> None:
     """Come back at the next end of a period, or when the subscription is to end."""
     sim.unschedule("roll_subscription", subscription=subscription["id"])
-    moments = [item["current_period_end"] for item in find_items(sim, subscription)]
+    is_paused = subscription["status"] == "paused"
+    moments = [] if is_paused else [item["current_period_end"] for item in find_items(sim, subscription)]
     if subscription["cancel_at"] is not None:
         moments.append(subscription["cancel_at"])
+    if not moments:
+        return
     payload = {"subscription": subscription["id"]}
     sim.schedule(min(moments), "roll_subscription", payload, customer=subscription["customer"])
     plan_notices(sim, subscription, min(moments))
@@ -31,10 +35,12 @@ def plan_roll(sim: Simulator, subscription: Object) -> None:
 @due("roll_subscription")
 def roll_due(sim: Simulator, at: int, payload: Object) -> None:
     subscription = sim.store.get("subscription", payload["subscription"])
-    if subscription["status"] not in RUNNING:
+    if subscription["status"] not in (*RUNNING, "paused"):
         return
     if subscription["cancel_at"] is not None and subscription["cancel_at"] <= at:
         end_as_planned(sim, subscription, at=subscription["cancel_at"])
+        return
+    if subscription["status"] == "paused":
         return
     turn = min(item["current_period_end"] for item in find_items(sim, subscription))
     if turn <= at:
@@ -55,8 +61,9 @@ def roll_subscription(sim: Simulator, subscription: Object, *, at: int) -> None:
         for item in ended:
             roll_item(sim, subscription, invoice, item, at, is_free=was_trial)
         show_items(sim, subscription)
-        subscription["latest_invoice"] = invoice["id"]
-    take_pending(sim, subscription, invoice)
+        take_pending(sim, subscription, invoice)
+        if find_lines(sim, invoice):
+            subscription["latest_invoice"] = invoice["id"]
     start_invoice(sim, subscription, invoice, at=at, at_once=False)
     plan_roll(sim, subscription)
 
@@ -90,7 +97,7 @@ def end_as_planned(sim: Simulator, subscription: Object, *, at: int) -> None:
     start = min(item["current_period_start"] for item in find_items(sim, subscription))
     invoice = open_invoice(sim, subscription, at=at, reason="subscription_cycle", start=start)
     for item in find_items(sim, subscription):
-        if is_metered(item) and subscription["status"] != "trialing":
+        if is_metered(item) and subscription["status"] not in ("trialing", "paused"):
             put_metered_line(sim, invoice, item, item["current_period_start"], min(at, item["current_period_end"]))
     take_pending(sim, subscription, invoice)
     start_invoice(sim, subscription, invoice, at=at, at_once=False)

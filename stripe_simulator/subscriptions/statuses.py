@@ -101,7 +101,6 @@ def pause_subscription(sim: Simulator, subscription: Object, *, at: int, reason:
         subscription["status_details"] = {
             "paused": {"subscription": {"type": reason}, "transitioned_at": at, "type": "subscription"}
         }
-    sim.unschedule("roll_subscription", subscription=subscription["id"])
     sim.emit("customer.subscription.paused", subscription)
 
 

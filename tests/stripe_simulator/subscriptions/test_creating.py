@@ -6,7 +6,7 @@ import pytest
 import stripe
 
 from tests.stripe_simulator.makers import make_price, take_types, unix
-from tests.stripe_simulator.selling import find_invoices, make_customer, make_meter, make_metered_price, subscribe
+from tests.stripe_simulator.selling import find_invoices, make_customer, make_meter, make_metered_price, subscribe, use
 
 START = datetime(2026, 11, 2, tzinfo=UTC)
 
@@ -120,6 +120,18 @@ def test_a_trial_is_free_and_tells_before_it_ends(simulator, client, customer):
     simulator.set_time(end)
     assert client.v1.subscriptions.retrieve(made.id).status == "active"
     assert find_invoices(client, made)[-1].total == 1000
+
+
+def test_usage_in_a_trial_is_on_no_invoice(simulator, client, customer):
+    price = make_metered_price(client, make_meter(client))
+    made = subscribe(client, customer, price, trial_period_days=7)
+    use(client, customer, 100, START)
+    before = made.latest_invoice
+    simulator.advance(days=7)
+    active = client.v1.subscriptions.retrieve(made.id)
+    assert (active.status, active.latest_invoice) == ("active", before)
+    simulator.set_time(datetime(2026, 12, 9, tzinfo=UTC))
+    assert [invoice.total for invoice in find_invoices(client, made)] == [0, 0]
 
 
 @pytest.mark.parametrize(("behavior", "status"), [("cancel", "canceled"), ("pause", "paused")])

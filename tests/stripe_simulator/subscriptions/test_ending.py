@@ -159,6 +159,22 @@ def test_a_paused_subscription_stands_still_and_its_usage_is_free(simulator, cli
     assert find_invoices(client, metered)[-1].total == 20
 
 
+def test_a_paused_subscription_ends_as_planned_without_an_invoice(simulator, client, customer, metered):
+    client.v1.subscriptions.update(metered.id, {"cancel_at": unix(END)})
+    client.v1.subscriptions.pause(metered.id)
+    use(client, customer, 10, START)
+    simulator.set_time(END)
+    assert client.v1.subscriptions.retrieve(metered.id).status == "canceled"
+    assert len(find_invoices(client, metered)) == 1
+
+
+def test_collection_paused_until_a_moment_goes_on_from_then(simulator, client, metered):
+    pause = {"behavior": "void", "resumes_at": unix(START + timedelta(days=5))}
+    client.v1.subscriptions.update(metered.id, {"pause_collection": pause})
+    simulator.advance(days=5)
+    assert client.v1.subscriptions.retrieve(metered.id).pause_collection is None
+
+
 def test_a_pause_may_leave_usage_unbilled(simulator, client, customer, metered):
     use(client, customer, 10, START)
     client.v1.subscriptions.pause(metered.id, {"bill_for": {"outstanding_usage_through": {"type": "none"}}})
