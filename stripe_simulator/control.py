@@ -101,7 +101,7 @@ def start_chaos(sim: "Simulator", params: Params) -> Any:
     """`seed`, `rates` of faults, `longest` delay, `paths`; `webhooks`: rates of theirs. Without rates it ends."""
     webhooks = params.pop("webhooks", {})
     plan = make_plan(params)
-    plan.rules = sim.faults.rules
+    plan.rules, plan.struck = sim.faults.rules, sim.faults.struck
     sim.faults = plan
     check_kinds(webhooks)
     sim.events.webhooks.throw_dice(plan.seed, webhooks)

@@ -95,3 +95,17 @@ def test_a_deleted_clock_takes_its_customers_along(simulator):
     customer = client.v1.customers.create({"test_clock": clock.id})
     clocks(simulator).delete(clock.id)
     assert client.v1.customers.retrieve(customer.id).deleted is True
+
+
+def test_two_intervals_of_the_shortest_subscription_are_the_furthest(simulator):
+    client = simulator.client()
+    clock = clocks(simulator).create({"frozen_time": NOW})
+    customer = client.v1.customers.create({"test_clock": clock.id})
+    price = client.v1.prices.create(
+        {"currency": "eur", "unit_amount": 0, "recurring": {"interval": "week"}, "product_data": {"name": "Plan"}}
+    )
+    client.v1.subscriptions.create({"customer": customer.id, "items": [{"price": price.id}]})
+    with pytest.raises(stripe.InvalidRequestError, match="two intervals of its shortest subscription"):
+        clocks(simulator).advance(clock.id, {"frozen_time": NOW + 14 * DAY + 1})
+    clocks(simulator).advance(clock.id, {"frozen_time": NOW + 14 * DAY})
+    assert wait_until_ready(simulator, clock.id).frozen_time == NOW + 14 * DAY
