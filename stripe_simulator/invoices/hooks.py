@@ -6,6 +6,7 @@ prepare_payment(sim, invoice, at): the invoice became open with something due; m
 collect_invoice(sim, invoice, at): charge the default payment method, then call `settling.record_payment` or
     `settling.record_failure`; never raises
 pay_invoice(sim, invoice, params, at): the same, with the parameters of /pay; raises the card's error with `keeps=True`
+close_payment(sim, invoice, at): the invoice is paid; cancels a payment intent that did not pay it
 release_invoice(sim, invoice, at): the invoice was voided; cancels its payment intent, gives credits back
 refund_credit_note(sim, invoice, amount, at): answers the refund's id
 """
@@ -18,7 +19,15 @@ if TYPE_CHECKING:
 
 HOOKS: dict[str, Callable[..., Any]] = {}
 NAMES = frozenset(
-    ["apply_credits", "collect_invoice", "pay_invoice", "prepare_payment", "refund_credit_note", "release_invoice"]
+    [
+        "apply_credits",
+        "close_payment",
+        "collect_invoice",
+        "pay_invoice",
+        "prepare_payment",
+        "refund_credit_note",
+        "release_invoice",
+    ]
 )
 
 

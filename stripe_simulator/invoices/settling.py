@@ -2,6 +2,7 @@
 
 from stripe_simulator.changes import updating
 from stripe_simulator.invoices.adding_up import set_due
+from stripe_simulator.invoices.hooks import call
 from stripe_simulator.invoices.retries import find_next_attempt, give_up
 from stripe_simulator.routes import Object
 from stripe_simulator.simulator import Simulator
@@ -21,8 +22,10 @@ def record_payment(sim: Simulator, invoice: Object, amount: int, *, at: int, is_
             invoice["status_transitions"]["paid_at"] = at
             invoice["next_payment_attempt"] = None
     if invoice["status"] == "paid":
+        call("close_payment", sim, invoice, at)
         sim.emit("invoice.paid", invoice)
-        sim.emit("invoice.payment_succeeded", invoice)
+        if not is_off_stripe:  # no attempt of Stripe's succeeded
+            sim.emit("invoice.payment_succeeded", invoice)
         note_paid_invoice(sim, invoice, at=at)
 
 

@@ -167,15 +167,25 @@ def settle_intent(sim: Simulator, intent: Object, *, at: int, is_automatic: bool
 
 
 @hook
+def close_payment(sim: Simulator, invoice: Object, at: int) -> None:
+    """The invoice was paid in another way: what waits for a card or a bank must not charge it again."""
+    cancel_payment(sim, invoice, "automatic", at=at)
+
+
+@hook
 def release_invoice(sim: Simulator, invoice: Object, at: int) -> None:
     """A void invoice asks for nothing any more, and gives back the credits that it took."""
     give_back(sim, invoice, at)
+    cancel_payment(sim, invoice, "void_invoice", at=at)
+
+
+def cancel_payment(sim: Simulator, invoice: Object, reason: str, *, at: int) -> None:
     if payment := find_payment(sim, invoice):
         payment["status"] = "canceled"
         payment["status_transitions"]["canceled_at"] = at
         intent = find_intent(sim, payment)
         if intent["status"] != "canceled":
-            cancel_intent(sim, intent, "void_invoice")
+            cancel_intent(sim, intent, reason)
 
 
 @hook

@@ -157,3 +157,17 @@ def test_the_secret_of_a_payment_is_shown_when_asked_for(simulator: SimulatorCli
     intent = opened.payments.data[0].payment.payment_intent
     assert opened.confirmation_secret.client_secret.startswith(f"{intent}_secret_")
     assert "confirmation_secret" not in client.v1.invoices.retrieve(invoice.id).to_dict()
+
+
+def test_an_invoice_paid_elsewhere_is_charged_to_nobody_by_a_bank_that_answers_late(simulator: SimulatorClient):
+    client = simulator.client()
+    customer = make_customer(simulator)
+    save_card(simulator, customer, "pm_card_authenticationRequired")
+    invoice = finalise(simulator, make_invoice(simulator, customer))
+    take_types(simulator)
+    client.v1.invoices.pay(invoice.id, {"paid_out_of_band": True})
+    assert take_types(simulator) == ["invoice.updated", "payment_intent.canceled", "invoice.paid"]
+    [intent] = list_intents(read(simulator, invoice))
+    answer = requests.post(f"{simulator.url}/authenticate/{intent.id}", {"outcome": "complete"}, timeout=9)
+    assert answer.status_code == 410
+    assert client.v1.charges.list({"customer": customer}).data == []
