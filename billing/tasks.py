@@ -12,6 +12,7 @@ from billing.credits import settling, top_ups
 from billing.late import changes as late_changes
 from billing.late import leftovers
 from billing.late import settling as late_settling
+from billing.models import DriftAct
 from billing.runs import moves, work
 from billing.runs.opening import BILL_PART, PREVIEW_PART
 from billing.stripe import calls
@@ -173,7 +174,8 @@ def look_again_at_stripe(job: JobContext) -> None:
 @errand(repairs.REPAIR)
 def repair_one_drift(job: JobContext) -> None:
     """The job's key is the drift's id and how much was done of it before."""
-    repairs.repair(job.payload["drift"], by=job.payload["by"], at=job.at)
+    payload = job.payload
+    repairs.repair(payload["drift"], by=payload["by"], act=DriftAct(payload["act"]), at=job.at)
 
 
 @shared_task

@@ -13,11 +13,11 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from billing.admin.pages import ask_first
+from billing.admin.pages import Words, ask_first
 from billing.admin.reading import ReadOnly, list_sentences, show_moment
 from billing.admin.stripe.overview import answer_overview, look_everywhere
 from billing.admin.stripe.showing import may_repair
-from billing.models import DriftState, StripeDrift, StripeDriftMove
+from billing.models import DriftAct, DriftState, StripeDrift, StripeDriftMove
 from billing.stripe.drifts import KINDS, DriftClosed, accept_drift
 from billing.stripe.reconciling.repairs import NoRepair, find_repair, promise_look, promise_repair
 from billing.stripe.reconciling.wording import explain_drift
@@ -60,7 +60,7 @@ class StripeDriftAdmin(ReadOnly, DriftModelAdmin):
         "closed_at", "closed_by", "reason", "history_text",
     ]  # fmt: skip
     readonly_fields = ["what", "difference", "advice", "history_text"]
-    actions = ["look_again", "repair", "accept"]
+    actions = ["look_again", "repair", "adjust", "accept"]
     change_list_template = "admin/billing/stripedrift/change_list.html"
 
     # What it shows
@@ -116,19 +116,37 @@ class StripeDriftAdmin(ReadOnly, DriftModelAdmin):
 
     @admin.action(description=_("Repair: send again, charge or mirror anew"), permissions=["repair"])
     def repair(self, request: HttpRequest, queryset: QuerySet[StripeDrift]) -> HttpResponse | None:
-        drifts = [drift for drift in self.pick_open(queryset) if find_repair(drift)]
+        question = _("Each of these is repaired by a job, which then looks again:")
+        return self.have_done(request, queryset, DriftAct.RESENT, question, action="repair", verb=_("Repair"))
+
+    @admin.action(description=_("Adjust: put the difference on Stripe's draft"), permissions=["repair"])
+    def adjust(self, request: HttpRequest, queryset: QuerySet[StripeDrift]) -> HttpResponse | None:
+        question = _("Of each of these one more line makes Stripe's draft ask what is due, and it is collected:")
+        return self.have_done(request, queryset, DriftAct.ADJUSTED, question, action="adjust", verb=_("Adjust"))
+
+    def have_done(
+        self,
+        request: HttpRequest,
+        queryset: QuerySet[StripeDrift],
+        act: DriftAct,
+        question: Words,
+        *,
+        action: str,
+        verb: Words,
+    ) -> HttpResponse | None:
+        """After the question, a job for each that can be done so."""
+        drifts = [drift for drift in self.pick_open(queryset) if find_repair(drift, act)]
         if not drifts:
-            self.message_user(
-                request, _("None of the selected drifts is open and of a kind that can be repaired."), messages.WARNING
-            )
+            text = _("None of the selected drifts is open and of a kind that this can be done about.")
+            self.message_user(request, text, messages.WARNING)
             return None
         if "confirmed" not in request.POST:
-            question = _("Each of these is repaired by a job, which then looks again:")
             rows = [
-                (drift, drift.account or "–", f"{self.difference(drift)} ({name_repair(drift)})") for drift in drifts
+                (each, each.account or "–", f"{self.difference(each)} ({name_repair(each, act)})") for each in drifts
             ]
-            return ask_first(self, request, rows, action="repair", question=question, verb=_("Repair"))
-        self.act(request, drifts, lambda drift: promise_repair(drift.pk, by=request.user.pk, at=timezone.now()))
+            return ask_first(self, request, rows, action=action, question=question, verb=verb)
+        by, at = request.user.pk, timezone.now()
+        self.act(request, drifts, lambda drift: promise_repair(drift.pk, by=by, at=at, act=act))
         return None
 
     @admin.action(description=_("Accept, with a reason"), permissions=["repair"])
@@ -163,8 +181,8 @@ class StripeDriftAdmin(ReadOnly, DriftModelAdmin):
         self.message_user(request, text % {"count": count}, messages.SUCCESS)
 
 
-def name_repair(drift: StripeDrift) -> str:
-    found = find_repair(drift)
+def name_repair(drift: StripeDrift, act: DriftAct) -> str:
+    found = find_repair(drift, act)
     return str(found.verb) if found else "–"
 
 

@@ -8,6 +8,7 @@ from billing.stripe.catalogue import syncing
 from billing.stripe.charging import outcomes, payments, scans
 from billing.stripe.mirroring.promising import promise_account
 from billing.stripe.mirroring.watching import mirror_anew
+from billing.stripe.reconciling.adjusting import adjust_draft
 from billing.stripe.reconciling.findings import read_pairs
 from billing.stripe.subscriptions import ENDED
 from billing.stripe.usage.failures import replay_events, select_failed
@@ -27,6 +28,13 @@ def charge_again(drift: StripeDrift, at: datetime) -> None:
         if row.step == StripeInvoiceStep.STOPPED:
             scans.try_again(row.pk, at=at)
     scans.promise_charges(at)
+
+
+def adjust(drift: StripeDrift, at: datetime) -> None:
+    """One line more makes the draft ask what is due."""
+    for row in find_rows(drift):
+        if row.step == StripeInvoiceStep.STOPPED:
+            adjust_draft(row.pk, at=at)
 
 
 def send_failed_again(drift: StripeDrift, at: datetime) -> None:

@@ -47,14 +47,17 @@ REPAIRS: dict[str, Repair] = {  # by kind of drift
     "customer": Repair(DriftAct.RESENT, _("connect again"), repairing.try_customer_again),
     "catalogue": Repair(DriftAct.RESENT, _("tell again"), repairing.tell_catalogue),
 }
+ADJUST = Repair(DriftAct.ADJUSTED, _("put the difference on Stripe's draft"), repairing.adjust)
+ADJUSTMENTS: dict[str, Repair] = {"invoice_total": ADJUST, "metered_line": ADJUST}  # where both stay as they are
 
 
-def find_repair(drift: StripeDrift) -> Repair | None:
-    return REPAIRS.get(drift.kind) if drift.state == DriftState.OPEN else None
+def find_repair(drift: StripeDrift, act: DriftAct = DriftAct.RESENT) -> Repair | None:
+    known = ADJUSTMENTS if act == DriftAct.ADJUSTED else REPAIRS
+    return known.get(drift.kind) if drift.state == DriftState.OPEN else None
 
 
 @transaction.atomic
-def promise_repair(drift_id: int, *, by: int | None, at: datetime) -> bool:
+def promise_repair(drift_id: int, *, by: int | None, at: datetime, act: DriftAct = DriftAct.RESENT) -> bool:
     """Have an open drift repaired by a job. False where that is promised already, and nothing came of it yet.
 
     Raises DriftClosed, NoRepair.
@@ -62,16 +65,16 @@ def promise_repair(drift_id: int, *, by: int | None, at: datetime) -> bool:
     drift = StripeDrift.objects.select_for_update().get(pk=drift_id)
     if drift.state != DriftState.OPEN:
         raise DriftClosed(f"drift {drift_id} is {drift.state}")
-    if find_repair(drift) is None:
+    if find_repair(drift, act) is None:
         raise NoRepair(f"nothing is known that repairs {drift.kind}")
     key = f"{drift_id} {drift.moves.count()}"
-    return queue.enqueue(REPAIR, key, {"drift": drift_id, "by": by}, at=at)
+    return queue.enqueue(REPAIR, key, {"drift": drift_id, "by": by, "act": act}, at=at)
 
 
-def repair(drift_id: int, *, by: int | None, at: datetime) -> None:
+def repair(drift_id: int, *, by: int | None, at: datetime, act: DriftAct = DriftAct.RESENT) -> None:
     """Do it, note who wanted it, and look at the account again: whether that helped is seen, not supposed."""
     drift = StripeDrift.objects.get(pk=drift_id)
-    found = find_repair(drift)
+    found = find_repair(drift, act)
     if found is None:
         return
     found.do(drift, at)
