@@ -31,7 +31,6 @@ from portal.throttles import take_turn
 from portal.views import current_user, refuse_role, render_screen
 
 PER_MINUTE = 10  # pages of Stripe that one person may have opened, and times that Stripe is asked for them
-ASK_AGAIN_SECONDS = 5
 # What Stripe may answer instead: nothing has changed then, and the customer may try again.
 TROUBLE = (Refused, TryLater, Unresolved, CustomerNotReady, ForeignPage)
 
@@ -118,8 +117,7 @@ def checkout(request: HttpRequest, account_key: str, token: UUID) -> HttpRespons
         return refuse_role(request, membership)
     made = get_checkout_or_404(membership, token)
     at = timezone.now()
-    is_time = made.asked_at is None or (at - made.asked_at).seconds >= ASK_AGAIN_SECONDS or at < made.asked_at
-    if made.state == "open" and is_time and take_turn(membership.user, "checkout", per_minute=PER_MINUTE, at=at):
+    if made.state == "open" and take_turn(membership.user, "checkout", per_minute=PER_MINUTE, at=at):
         made = ask_stripe(made, membership, at=at)
     return show_checkout(request, membership, made, is_cancelled=False)
 

@@ -50,7 +50,6 @@ class CheckoutFact:
     state: str
     url: str
     reason: str
-    asked_at: datetime | None
 
 
 def begin_checkout(
@@ -230,5 +229,4 @@ def describe_checkout(row: StripeCheckout) -> CheckoutFact:
         state=row.state,
         url=row.url,
         reason=gettext(row.reason) if row.reason else "",
-        asked_at=row.asked_at,
     )
