@@ -225,6 +225,21 @@ def decline(stage: Stage) -> None:
     stage.attempt("less than the minimum", lambda: invoices.pay(small.id))
 
 
+@scenario("21 tax without a place")
+def finalise_without_place(stage: Stage) -> None:
+    invoices, customer = stage.client.v1.invoices, make_customer(stage)
+    draft = stage.do(
+        "draft",
+        lambda: invoices.create({"customer": customer.id, "currency": "eur", "automatic_tax": {"enabled": True}}),
+    )
+    line = {"amount": 1000, "description": "line"}
+    stage.post("line", f"/v1/invoices/{draft.id}/add_lines", {"lines": [line]})
+    stage.attempt("finalise", lambda: invoices.finalize_invoice(draft.id))
+    stage.do("what became of it", lambda: invoices.retrieve(draft.id))
+    stage.do("without tax", lambda: invoices.update(draft.id, {"automatic_tax": {"enabled": False}}))
+    stage.do("finalise then", lambda: invoices.finalize_invoice(draft.id, {"auto_advance": False}))
+
+
 @scenario("22 usage when a subscription ends")
 def end_with_usage(stage: Stage) -> None:
     v1 = stage.client.v1
