@@ -14,7 +14,7 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from billing.admin.pages import Words, ask_first
-from billing.admin.reading import ReadOnly, list_sentences, show_moment
+from billing.admin.reading import NamedBlankFilter, ReadOnly, list_sentences, show_moment
 from billing.admin.stripe.overview import answer_overview, look_everywhere
 from billing.admin.stripe.showing import may_repair
 from billing.models import DriftAct, DriftState, StripeDrift, StripeDriftMove
@@ -47,7 +47,7 @@ class ReasonForm(forms.Form):
 @admin.register(StripeDrift)
 class StripeDriftAdmin(ReadOnly, DriftModelAdmin):
     list_display = ["what", "key", "account", "ours", "theirs", "difference", "state", "opened_at", "seen_at"]
-    list_filter = ["state", KindFilter, "currency"]
+    list_filter = ["state", KindFilter, ("currency", NamedBlankFilter)]
     list_select_related = ["account"]
     list_per_page = 50
     show_full_result_count = False

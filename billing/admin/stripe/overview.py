@@ -62,7 +62,7 @@ def look_everywhere(model_admin: Any, request: HttpRequest) -> HttpResponse:
 def list_facts(status: Status) -> list[tuple[str, str]]:
     """The connection, in words."""
     return [
-        (_("connection"), str(MODES[status.mode])),
+        (_("mode"), str(MODES[status.mode])),
         (_("speaks to"), _("a simulator at %(address)s") % {"address": status.address} if status.address else "Stripe"),
         (_("API version"), status.api_version or "–"),
         (_("last event"), show_moment(status.last_event_at) if status.last_event_at else "–"),
