@@ -267,9 +267,8 @@ class Webhooks:
     def take(self, *, fail: bool = False, limit: int | None = None) -> list[Object]:
         """All that waits to be taken, in order, signed. They count as delivered, with `fail` as failed once."""
         taken = []
-        for row in list(self.sim.store.scan("_delivery", state="pending"))[:limit]:
-            if self.is_called(row):
-                continue
+        waiting = [row for row in self.sim.store.scan("_delivery", state="pending") if not self.is_called(row)]
+        for row in waiting[:limit]:
             prepared = self.prepare(row["id"])
             does_fail = fail or (prepared is not None and prepared[3])
             self.finish(row["id"], 500 if does_fail else 200)
