@@ -79,17 +79,20 @@ def show_invoices(request: Request, customer: Object) -> Markup:
     rows = [
         tag(
             "tr",
-            tag("td", tag("a", row["number"] or row["id"], href=row["hosted_invoice_url"])),
-            tag("td", datetime.fromtimestamp(row["created"], UTC).strftime("%-d %b %Y")),
+            tag("td", tag("a", row["number"] or row["id"], href=row["hosted_invoice_url"]), tag("br"), show_date(row)),
             tag("td", row["status"]),
             tag("td", format_amount(row["total"], row["currency"]), class_="number"),
         )
         for row in reversed(found[-MOST_INVOICES:])
     ]
-    names = (("Invoice", None), ("Date", None), ("Status", None), ("Total", "number"))
+    names = (("Invoice", None), ("Status", None), ("Total", "number"))
     head = tag("tr", *(tag("th", name, scope="col", class_=kind) for name, kind in names))
     table = tag("table", tag("thead", head), tag("tbody", *rows))
     return tag("section", tag("h2", "Invoices"), table if rows else tag("p", "None yet.", class_="soft"))
+
+
+def show_date(invoice: Object) -> Markup:
+    return tag("span", datetime.fromtimestamp(invoice["created"], UTC).strftime("%-d %b %Y"), class_="soft")
 
 
 @page("GET", "/p/session/{id}/card")
