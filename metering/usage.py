@@ -19,6 +19,7 @@ from metering.calendars import DAY, HOUR, Bucket, UnknownTimeZone, find_time_zon
 from metering.catalogue import ADDITIVE, UnknownMeter
 from metering.events import floor_hour
 from metering.history import HistoryPruned
+from metering.hours import HourSpan, read_hours
 from metering.plain_spans import read_one
 from metering.plain_totals import is_plain, read_plain_spans
 from metering.readings import measure_buckets, round_reading
@@ -32,6 +33,7 @@ __all__ = [
     "Bucket",
     "CurrentUsage",
     "HistoryPruned",
+    "HourSpan",
     "Point",
     "Reading",
     "UnknownMeter",
@@ -39,6 +41,7 @@ __all__ = [
     "Window",
     "floor_hour",
     "read_current",
+    "read_hours",
     "read_series",
     "read_totals",
     "read_totals_between",

@@ -154,11 +154,15 @@ def find_reason_of_period(period: Period, price: PriceFact, mirror: Mirror | Non
     return price.reason or next((reason for reason, stands in obstacles.items() if stands), None)
 
 
-@transaction.atomic
-def fix_modes(period: Period, reasons: Mapping[int, Reason | None], *, at: datetime) -> dict[int, Reason | None]:
-    """Keep how its prices are charged, unless somebody was first; meters that were kept become lines by a cut alone.
+Decision = tuple[Period, Mapping[int, Reason | None]]  # a period, and why lines charge each of its prices
 
-    Returns what is kept, which is what was given but where others decided before.
+
+@transaction.atomic
+def fix_modes(decisions: Collection[Decision], *, at: datetime) -> dict[int, dict[int, Reason | None]]:
+    """Keep how the prices of periods are charged, unless somebody was first; of what was kept a cut makes lines.
+
+    Returns what is kept by period: what was given, but where others decided before. Two statements, one more for each
+    period that was cut.
     """
     rows = [
         StripeMode(
@@ -169,16 +173,17 @@ def fix_modes(period: Period, reasons: Mapping[int, Reason | None], *, at: datet
             ends_at=period.ends_at,
             decided_at=at,
         )
+        for period, reasons in decisions
         for price_id, reason in reasons.items()
         if reason is not Reason.FEE
     ]
-    StripeMode.objects.bulk_create(rows, ignore_conflicts=True)
-    cut = [price_id for price_id, reason in reasons.items() if reason is Reason.CUT]
-    StripeMode.objects.filter(period=period, price_id__in=cut, mode=Mode.METERS).update(
-        mode=Mode.LINES, reason=Reason.CUT, ends_at=period.ends_at, decided_at=at
-    )
-    kept = {
-        price_id: Reason(reason) if reason else None
-        for price_id, reason in StripeMode.objects.filter(period=period).values_list("price_id", "reason")
-    }
-    return {price_id: kept.get(price_id, reason) for price_id, reason in reasons.items()}
+    StripeMode.objects.bulk_create(rows, ignore_conflicts=True, batch_size=1_000)
+    for period, reasons in decisions:
+        if cut := [price_id for price_id, reason in reasons.items() if reason is Reason.CUT]:
+            StripeMode.objects.filter(period=period, price_id__in=cut, mode=Mode.METERS).update(
+                mode=Mode.LINES, reason=Reason.CUT, ends_at=period.ends_at, decided_at=at
+            )
+    kept = {period.pk: dict(reasons) for period, reasons in decisions}
+    for row in StripeMode.objects.filter(period__in=kept):
+        kept[row.period_id][row.price_id] = Reason(row.reason) if row.reason else None
+    return kept

@@ -1,9 +1,8 @@
 """What Stripe knows of Palier's subscriptions: each stretch of one is a subscription there."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
-
-from django.db.models import Q
 
 from billing.models import Period, StripeSubscription
 from billing.periods import Interval
@@ -29,10 +28,24 @@ class Mirror:
 
 
 def find_mirror(period: Period) -> Mirror | None:
-    """Where the period is in Stripe; None where it is in no subscription there. One query, two for its version."""
-    holds = Q(ends_at__isnull=True) | Q(ends_at__gt=period.starts_at)
-    rows = StripeSubscription.objects.filter(holds, subscription_id=period.subscription_id)
-    row = rows.filter(starts_at__lte=period.starts_at).select_related("version").order_by("-starts_at").first()
+    """Where the period is in Stripe; None where it is in no subscription there. One query."""
+    return find_mirrors([period])[period.pk]
+
+
+def find_mirrors(periods: Collection[Period]) -> dict[int, Mirror | None]:
+    """period id → the same. One query for any number of them."""
+    rows: dict[int, list[StripeSubscription]] = {}
+    wanted = StripeSubscription.objects.filter(subscription__in={period.subscription_id for period in periods})
+    for row in wanted.select_related("version").order_by("-starts_at"):
+        rows.setdefault(row.subscription_id, []).append(row)
+    return {period.pk: pick_mirror(period, rows.get(period.subscription_id, [])) for period in periods}
+
+
+def pick_mirror(period: Period, rows: Collection[StripeSubscription]) -> Mirror | None:
+    """Of a subscription's stretches, the last one first."""
+    start = period.starts_at
+    holding = [row for row in rows if row.starts_at <= start and (row.ends_at is None or row.ends_at > start)]
+    row = next(iter(holding), None)
     if row is None or row.version_id != period.version_id:
         return None
     reason = explain_difference(row, period.starts_at, period.ends_at)

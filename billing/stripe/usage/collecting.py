@@ -16,23 +16,25 @@ from django.db.models import Max, Sum
 from billing.models import MeterEventState, Period, StripeCustomer, StripeMeterEvent, StripeMode, StripeTally
 from billing.rating import trim
 from billing.rating.readings import add_quantities
-from billing.stripe.catalogue.lookup import name_event
 from billing.stripe.drifts import open_drift
-from billing.stripe.modes import PriceFact, Reason, decide, fix_modes, read_prices
-from billing.stripe.subscriptions import Mirror, find_mirror
+from billing.stripe.modes import read_prices
 from billing.stripe.usage.slices import (
+    HOUR,
     NotForStripe,
     Slice,
     cut_slices,
     find_last_slice,
     find_sealed,
     find_timestamp,
+    floor_hour,
     is_too_old,
     make_identifier,
     split_value,
 )
+from billing.stripe.usage.tallies import begin_tallies, read_tallies
 from metering import limits, usage
 from metering.limits import WindowKey, WindowUse
+from metering.usage import HourSpan
 
 CHUNK = 1_000  # periods at once
 ZERO = Decimal(0)
@@ -99,7 +101,7 @@ def find_targets(periods: Sequence[Period], *, at: datetime, is_final: bool = Fa
     How a period's prices are charged is decided here, once something moved and its subscription is in Stripe.
     """
     prices = read_prices({period.version_id for period in periods})
-    tallies = {(row.period_id, row.meter_id): row for row in StripeTally.objects.filter(period__in=periods)}
+    tallies = read_tallies(periods)
     by_lines = find_by_lines(periods)
     candidates = {
         (period.pk, fact.meter_id): WindowKey(period.subscription.account_id, fact.meter_id, period.starts_at)
@@ -108,20 +110,20 @@ def find_targets(periods: Sequence[Period], *, at: datetime, is_final: bool = Fa
         if fact.meter_id is not None and fact.reason is None and (period.pk, fact.price_id) not in by_lines
     }
     uses = limits.read_used_of(list(candidates.values()))
-    targets = []
-    for period in periods:
-        moved = {
-            fact.meter_id: find_used(uses.get(candidates[period.pk, fact.meter_id]))
-            for fact in prices[period.version_id]
-            if fact.meter_id is not None and (period.pk, fact.meter_id) in candidates
-        }
-        moved = {meter_id: used for meter_id, used in moved.items() if is_moved(tallies, period, meter_id, used)}
-        for meter_id, used in moved.items():
-            fact = find_metered(period, prices[period.version_id], meter_id, tallies, at=at)
-            if fact is not None:
-                tally = tallies[period.pk, meter_id]
-                targets.append(Target(period, tally, fact.meter_key, used, is_final))
-    return targets
+    moved = {
+        key: used for key, window in candidates.items() if is_moved(tallies.get(key), used := find_used(uses, window))
+    }
+    new: dict[int, set[int]] = {}
+    for period_id, meter_id in moved.keys() - tallies.keys():
+        new.setdefault(period_id, set()).add(meter_id)
+    tallies |= begin_tallies([period for period in periods if period.pk in new], new, prices, at=at) if new else {}
+    by_id = {period.pk: period for period in periods}
+    keys = {fact.meter_id: fact.meter_key for facts in prices.values() for fact in facts}
+    return [
+        Target(by_id[period_id], tallies[period_id, meter_id], keys[meter_id], used, is_final)
+        for (period_id, meter_id), used in moved.items()
+        if (period_id, meter_id) in tallies
+    ]
 
 
 def find_by_lines(periods: Sequence[Period]) -> set[tuple[int, int]]:
@@ -134,75 +136,16 @@ def find_by_lines(periods: Sequence[Period]) -> set[tuple[int, int]]:
     }
 
 
-def find_used(use: WindowUse | None) -> Decimal:
+def find_used(uses: Mapping[WindowKey, WindowUse], window: WindowKey) -> Decimal:
     """What came after the period was final is no part of it: it is an invoice item."""
+    use = uses.get(window)
     if use is None:
         return ZERO
     return use.used if use.used_at_close is None else use.used_at_close
 
 
-def is_moved(tallies: Mapping[tuple[int, int], StripeTally], period: Period, meter_id: int, used: Decimal) -> bool:
-    tally = tallies.get((period.pk, meter_id))
+def is_moved(tally: StripeTally | None, used: Decimal) -> bool:
     return used != (ZERO if tally is None else tally.queued)
-
-
-def find_metered(
-    period: Period,
-    prices: Sequence[PriceFact],
-    meter_id: int,
-    tallies: dict[tuple[int, int], StripeTally],
-    *,
-    at: datetime,
-) -> PriceFact | None:
-    """The price that has its tally, which is made where it is decided now; None where no usage goes out."""
-    fact = next(each for each in prices if each.meter_id == meter_id)
-    if (period.pk, meter_id) not in tallies:
-        tally = begin_tally(period, prices, fact, meter_id=meter_id, at=at)
-        if tally is None:
-            return None
-        tallies[period.pk, meter_id] = tally
-    return fact
-
-
-def begin_tally(
-    period: Period, prices: Sequence[PriceFact], fact: PriceFact, *, meter_id: int, at: datetime
-) -> StripeTally | None:
-    """Decide how the period's prices are charged; a tally of this meter where Stripe's meters charge it.
-
-    None also while the subscription is not in Stripe yet: then nothing is decided.
-    """
-    mirror = find_mirror(period)
-    if mirror is None or not mirror.stripe_id:
-        return None
-    reasons = decide_now(period, prices, mirror, at=at)
-    with transaction.atomic():
-        if fix_modes(period, reasons, at=at)[fact.price_id] is not None:
-            return None
-        tally, _ = StripeTally.objects.get_or_create(
-            period=period,
-            meter_id=meter_id,
-            defaults={
-                "account_id": period.subscription.account_id,
-                "formula": fact.formula,
-                "event_name": name_event(fact.meter_key),
-                "customer_id": mirror.customer_id,
-                "collected_until": period.starts_at,
-            },
-        )
-        return tally
-
-
-def decide_now(
-    period: Period, prices: Sequence[PriceFact], mirror: Mirror | None, *, at: datetime
-) -> dict[int, Reason | None]:
-    """Why lines charge each price. What would go out for the first time longer after its period than Stripe looks back
-    is one of the reasons.
-    """
-    stored = {row.price_id: row for row in StripeMode.objects.filter(period=period)}
-    reasons = decide(period, prices, stored, mirror)
-    if not stored and is_too_old(find_last_slice(period.starts_at, period.ends_at), at=at):
-        return {price_id: reason or Reason.TOO_OLD for price_id, reason in reasons.items()}
-    return reasons
 
 
 def make_plans(targets: Sequence[Target], *, at: datetime) -> list[Plan]:
@@ -226,10 +169,23 @@ Values = list[tuple[Slice, Decimal | None]]  # by slice what it counted, None wh
 def read_slices(
     targets: Sequence[Target], *, since: Mapping[tuple[int, int], datetime], at: datetime
 ) -> Iterator[tuple[Target, Values]]:
-    """Of each target its sealed slices since then, and in the end what came after them."""
+    """Of each target its sealed slices since then, and in the end what came after them.
+
+    Where only whole hours are added up, those that counted nothing are left out.
+    """
+    plain = {each.key: each for each in targets if is_plain(each, since[each.key])}
+    hours = usage.read_hours(
+        {
+            key: HourSpan(each.tally.account_id, each.tally.meter_id, since[key], each.period.ends_at)
+            for key, each in plain.items()
+        }
+    )
+    for key, each in plain.items():
+        yield each, split_hours(each, hours[key], since[key], at=at)
     by_meter: dict[str, list[Target]] = {}
     for target in targets:
-        by_meter.setdefault(target.meter_key, []).append(target)
+        if target.key not in plain:
+            by_meter.setdefault(target.meter_key, []).append(target)
     for meter_key, group in by_meter.items():
         cuts = {each.key: cut_target(each, since[each.key], at=at) for each in group}
         asked = {each.key: (each.tally.account_id, list_bounds(cuts[each.key])) for each in group}
@@ -237,6 +193,18 @@ def read_slices(
         for target in group:
             found = [reading.quantity if reading.event_count else None for [reading] in readings[target.key]]
             yield target, list(zip(cuts[target.key], found, strict=True))
+
+
+def is_plain(target: Target, since: datetime) -> bool:
+    bounds = (since, target.period.ends_at)
+    return target.tally.formula != LAST and all(floor_hour(bound) == bound for bound in bounds)
+
+
+def split_hours(target: Target, hours: Sequence[tuple[datetime, Decimal]], since: datetime, *, at: datetime) -> Values:
+    sealed = max(find_sealed(target.period.starts_at, target.period.ends_at, at=at), since)
+    values: Values = [(Slice(hour, hour + HOUR), total) for hour, total in hours if hour < sealed]
+    tail = add_quantities(total for hour, total in hours if hour >= sealed)
+    return [*values, (Slice(sealed, target.period.ends_at), tail or None)]
 
 
 def cut_target(target: Target, since: datetime, *, at: datetime) -> list[Slice]:
@@ -273,8 +241,12 @@ def revise_plan(target: Target, values: Values, known: Mapping[datetime, Decimal
     plan = Plan(target, tail.start, [], target.tally.queued)
     if target.tally.formula == LAST:
         return revise_last(plan, sealed, after)
-    for part, value in sealed:
-        change = add_quantities([value or ZERO, -known.get(part.start, ZERO)])
+    now = {part: value or ZERO for part, value in sealed}
+    starts = {part.start for part in now}
+    gone = [start for start in known if start not in starts and start < tail.start]
+    now |= {Slice(start, min(floor_hour(start) + HOUR, target.period.ends_at)): ZERO for start in gone}
+    for part, value in sorted(now.items(), key=lambda each: each[0].start):
+        change = add_quantities([value, -known.get(part.start, ZERO)])
         if change and not is_too_old(part, at=at):
             plan.changes.append((part, change))
     plan.queued = add_quantities([plan.queued, *(change for _, change in plan.changes)])

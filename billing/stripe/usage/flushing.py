@@ -8,8 +8,9 @@ from django.db.models import Count, Q
 from billing.models import MeterEventState, Period, StripeMeterEvent, StripeMode, StripeTally
 from billing.stripe.modes import fix_modes, read_prices
 from billing.stripe.subscriptions import find_mirror
-from billing.stripe.usage.collecting import decide_now, find_targets, make_plans, queue_plans
+from billing.stripe.usage.collecting import find_targets, make_plans, queue_plans
 from billing.stripe.usage.sending import send_usage, start_clock
+from billing.stripe.usage.tallies import decide_now
 
 AT_MOST = timedelta(seconds=30)  # that a flush sends for: what is left goes out with everything else
 
@@ -44,8 +45,8 @@ def flush_period(period_id: int, at: datetime) -> Flushed:
 def settle_modes(period: Period, *, at: datetime) -> None:
     """Of a period that goes on nothing is decided here: its subscription may be about to be made in Stripe."""
     if period.closed_at is not None:
-        prices = read_prices([period.version_id])[period.version_id]
-        fix_modes(period, decide_now(period, prices, find_mirror(period), at=at), at=at)
+        prices = read_prices([period.version_id])
+        fix_modes(list(decide_now({period: find_mirror(period)}, prices, at=at).items()), at=at)
 
 
 def close_tallies(period: Period, *, at: datetime) -> Flushed:
