@@ -129,7 +129,8 @@ def open_accounts() -> None:
 
 def use() -> None:
     """Four calls of each account."""
-    from metering.ingest import UsageEvent, ingest_events
+    from metering.events import UsageEvent
+    from metering.ingest import ingest_events
 
     time = JAN + timedelta(days=10)
     for first in range(0, ACCOUNTS, 250):
