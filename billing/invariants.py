@@ -43,7 +43,6 @@ from billing.numbers import write_number
 from billing.plans import PlanTerms, describe_version, load_versions
 from billing.rating import InvalidPrice, rate, read_steps
 from billing.runs.invariants import check_runs
-from billing.stripe.invariants import check_stripe
 from billing.taxes import TaxTerms, tax_line
 from jobs.invariants import Violation
 from metering import adjustments
@@ -70,7 +69,6 @@ def check() -> Iterator[Violation]:
     yield from check_runs()
     yield from check_late()
     yield from check_ahead()
-    yield from check_stripe()
 
 
 def check_plans() -> Iterator[Violation]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import billing.invariants
+import billing.stripe.invariants
 import crm.invariants
 import jobs.invariants
 import metering.invariants
@@ -14,4 +15,5 @@ def find_violations() -> Iterator[Violation]:
     yield from jobs.invariants.check()
     yield from metering.invariants.check()
     yield from billing.invariants.check()
+    yield from billing.stripe.invariants.check_stripe()
     yield from crm.invariants.check()

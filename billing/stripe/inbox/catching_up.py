@@ -15,6 +15,7 @@ from billing.stripe.gateway import PAGE, Paging, list_all, read
 from billing.stripe.inbox.envelopes import read_envelope, read_moment
 from billing.stripe.inbox.handlers import list_types
 from billing.stripe.inbox.storing import store_event
+from billing.stripe.moments import write_seconds
 
 if TYPE_CHECKING:
     from stripe import Event, ListObject, StripeClient, StripeObject
@@ -87,7 +88,7 @@ def list_snapshots(types: list[str], start: datetime, end: datetime, at: datetim
     """Bodies of v1 events created in [start, end], as whole seconds hold it, newest first."""
 
     def send(client: "StripeClient", paging: Paging) -> "ListObject[Event]":
-        created: EventListParamsCreated = {"gte": int(start.timestamp()), "lte": int(end.timestamp()) + 1}
+        created: EventListParamsCreated = {"gte": write_seconds(start), "lte": write_seconds(end) + 1}
         return client.v1.events.list(cast("EventListParams", {"types": types, "created": created} | paging))
 
     return [write_body(event) for event in list_all(send, at=at)]

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def is_signed(body: bytes, signature: str, secret: str, *, client: "StripeClient
     """Raises BadBody."""
     from stripe import SignatureVerificationError  # megabytes, which a web process may never need
 
-    seconds = int(tolerance.total_seconds())
+    seconds = tolerance // timedelta(seconds=1)
     try:
         try:
             client.construct_event(body, signature, secret, tolerance=seconds)
@@ -87,7 +88,7 @@ def read_signed_at(signature: str) -> datetime:
 def read_envelope(body: str) -> Envelope:
     """Raises BadBody."""
     try:
-        event = json.loads(body)
+        event = json.loads(body, parse_float=Decimal)
         is_thin = event["object"] == THIN
         about = event.get("related_object") or {} if is_thin else event["data"]["object"]
         envelope = Envelope(

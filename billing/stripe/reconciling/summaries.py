@@ -10,6 +10,7 @@ from billing.models import StripeTally
 from billing.stripe.budget import count_reads_left
 from billing.stripe.catalogue.lookup import find_meter_id
 from billing.stripe.gateway import read
+from billing.stripe.moments import write_seconds
 from billing.stripe.reconciling.findings import Finding, Looked, Scope, read_pairs, write_quantity
 from billing.stripe.reconciling.usage import Sent, name, price_difference, read_billed, read_sent
 
@@ -71,7 +72,7 @@ def draw(tally: StripeTally, at: datetime) -> bytes:
 def read_counted(tally: StripeTally, *, at: datetime) -> Decimal:
     """What its meter says of the whole period. Raises Refused, TryLater."""
     meter_id = find_meter_id(tally.meter_id)
-    start, end = (int(each.timestamp()) for each in (tally.period.starts_at, tally.period.ends_at))
+    start, end = (write_seconds(each) for each in (tally.period.starts_at, tally.period.ends_at))
     page = read(
         lambda client: client.v1.billing.meters.event_summaries.list(
             meter_id, {"customer": tally.customer_id, "start_time": start, "end_time": end}

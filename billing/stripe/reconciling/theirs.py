@@ -17,6 +17,7 @@ from billing.stripe.gateway import Paging, list_all, read_body
 from billing.stripe.mirroring import subscriptions as mirroring
 from billing.stripe.mirroring.customers import look_at_customer
 from billing.stripe.mirroring.watching import list_differences
+from billing.stripe.moments import write_seconds
 from billing.stripe.reconciling.findings import Finding, Looked, Scope, write_money
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ SINGLES = 20  # asked for one by one, in one look
 def look_at_invoices(scope: Scope) -> Looked:
     """Those that Stripe made since then, against what it told us of them."""
     looked = Looked()
-    params: dict[str, Any] = {"created": {"gte": int(scope.since.timestamp())}}
+    params: dict[str, Any] = {"created": {"gte": write_seconds(scope.since)}}
     customers = read_customers(scope)
     if scope.account_id is not None:
         if not customers:
