@@ -13,6 +13,7 @@ from django.db.models.functions import MD5, Concat
 
 from billing import profiles
 from billing.models import BillingProfile, CustomerProblem, StripeCustomer, StripeSubscription
+from billing.stripe import subscriptions as mirrors
 from billing.stripe.drifts import close_drift, open_drift
 from billing.stripe.mirroring.promising import promise_account
 from jobs.queue import enqueue
@@ -130,6 +131,7 @@ def close_stretches(account_id: int, *, at: datetime) -> None:
         row.ends_at = max(row.starts_at, min(at, row.ends_at or at))
         row.closed_at, row.status = max(at, row.ends_at), "canceled"
         row.save()
+        close_drift(mirrors.DRIFT, mirrors.name_drift(row), at=at, note="connected anew")
 
 
 def promise_customers(at: datetime, *, account_ids: list[int] | None = None) -> int:

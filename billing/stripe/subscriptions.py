@@ -8,6 +8,7 @@ from billing.models import Period, StripeSubscription
 from billing.periods import Interval
 from billing.stripe.cycles import Anchor, Hanging, find_cycle
 
+DRIFT = "subscription"
 ENDED = ("canceled", "incomplete_expired")  # statuses after which nothing follows
 
 
@@ -65,6 +66,10 @@ def explain_difference(row: StripeSubscription, start: datetime, end: datetime) 
     if cycle != (start, end):
         return f"the cycle in Stripe is {cycle[0]:%Y-%m-%d %H:%M:%S} – {cycle[1]:%Y-%m-%d %H:%M:%S}"
     return ""
+
+
+def name_drift(row: StripeSubscription) -> str:
+    return f"{row.subscription_id} {row.stripe_id}"
 
 
 def describe_hanging(row: StripeSubscription) -> Hanging:

@@ -41,7 +41,10 @@ def test_scenario_25_connected_anew_the_next_period_is_mirrored_and_the_present_
     live_at(simulator, NOV_10 + HOUR)
     simulator.client().v1.customers.delete(str(first))
     live_at(simulator, NOV_10 + 2 * HOUR)
+    kinds = set(StripeDrift.objects.filter(state="open").values_list("kind", flat=True))
+    assert kinds == {"customer", "subscription"}
     connect_anew(subscription.account_id, at=NOV_10 + 3 * HOUR)
+    assert not StripeDrift.objects.filter(state="open").exists()
     live_at(simulator, NOV_10 + 3 * HOUR)
     customer = StripeCustomer.objects.get()
     assert (customer.problem, customer.former_ids) == ("", [first])

@@ -12,14 +12,13 @@ from billing.stripe.errors import Refused
 from billing.stripe.gateway import perform, read
 from billing.stripe.mirroring.customers import look_at_customer
 from billing.stripe.mirroring.planning import LOOK_AGAIN, SEND, Deed, Step, count_payment_days, plan_step
-from billing.stripe.subscriptions import ENDED
+from billing.stripe.subscriptions import DRIFT, ENDED, name_drift
 from jobs.queue import Postponed
 
 if TYPE_CHECKING:
     from stripe import RequestOptions, StripeClient
     from stripe import Subscription as Stripes
 
-DRIFT = "subscription"
 MISSING = "resource_missing"
 EPOCH, SECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(seconds=1)
 FEE = "fee"  # what the carrier is among the items
@@ -206,7 +205,7 @@ def close(row: StripeSubscription, status: str, *, at: datetime) -> None:
 def is_over(step: Step, refusal: Refused, *, at: datetime) -> bool:
     """Whether a refusal needs nobody: it ended before we said so, or what was never made is not wanted now."""
     row = step.row
-    if step.deed is Deed.CREATE and row.anchor <= at:
+    if step.deed is Deed.CREATE and min(row.anchor, row.trial_ends_at or row.anchor) <= at:
         StripeSubscription.objects.filter(pk=row.pk, stripe_id__isnull=True).delete()
         return True
     if step.deed in (Deed.CANCEL, Deed.UPDATE) and row.ends_at is not None and row.ends_at <= at:
@@ -244,10 +243,6 @@ def note_refusal(step: Step, refusal: Refused, *, at: datetime) -> None:
 
 def show_drift(key: str, account_id: int, ours: str, theirs: str, *, cause: str, at: datetime) -> None:
     open_drift(DRIFT, key, account_id=account_id, ours=ours, theirs=theirs, cause=cause, at=at)
-
-
-def name_drift(row: StripeSubscription) -> str:
-    return f"{row.subscription_id} {row.stripe_id}"
 
 
 def read_id(row: StripeSubscription) -> str:

@@ -12,8 +12,8 @@ from billing.stripe.drifts import close_drift
 from billing.stripe.gateway import read
 from billing.stripe.inbox.handlers import NotOurs, NotYet
 from billing.stripe.mirroring.customers import look_at_customer
-from billing.stripe.mirroring.subscriptions import DRIFT, name_drift, read_time, show_drift
-from billing.stripe.subscriptions import ENDED, describe_hanging
+from billing.stripe.mirroring.subscriptions import read_time, show_drift
+from billing.stripe.subscriptions import DRIFT, ENDED, describe_hanging, name_drift
 
 
 def check_customer(stripe_id: str, *, at: datetime) -> None:

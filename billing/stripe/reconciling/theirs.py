@@ -9,12 +9,12 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, cast
 
 from billing.models import StripeCustomer, StripeInvoice, StripeInvoiceState, StripeSubscription
+from billing.stripe import subscriptions as mirrors
 from billing.stripe.charging import asking
 from billing.stripe.charging.amounts import read_minor
 from billing.stripe.charging.told import Told, read_told
 from billing.stripe.errors import Refused
 from billing.stripe.gateway import Paging, list_all, read_body
-from billing.stripe.mirroring import subscriptions as mirroring
 from billing.stripe.mirroring.customers import look_at_customer
 from billing.stripe.mirroring.watching import list_differences
 from billing.stripe.moments import write_seconds
@@ -132,14 +132,14 @@ def look_at_subscriptions(scope: Scope) -> Looked:
 
     listed = {each.id: each.to_dict() for each in list_all(send, at=scope.at)}
     for stripe_id, row in live.items():
-        looked.check(mirroring.name_drift(row), mirroring.DRIFT)
+        looked.check(mirrors.name_drift(row), mirrors.DRIFT)
         found = listed.get(stripe_id)
         told = list(list_differences(row, found)) if found else [("goes on", "ended, or is gone")]
         if told and not (row.told_ends_at is not None and row.told_ends_at <= scope.at):
             ours, theirs = ("; ".join(side) for side in zip(*told, strict=True))
             account_id = row.subscription.account_id
             cause = "changed in Stripe"
-            looked.findings.append(Finding(mirroring.DRIFT, mirroring.name_drift(row), account_id, ours, theirs, cause))
+            looked.findings.append(Finding(mirrors.DRIFT, mirrors.name_drift(row), account_id, ours, theirs, cause))
     return looked
 
 

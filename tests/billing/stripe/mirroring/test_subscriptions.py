@@ -15,6 +15,7 @@ from billing.rating import PriceModel, flat_fee
 from billing.stripe.mirroring import subscriptions as mirroring
 from billing.stripe.mirroring.subscriptions import mirror_subscription
 from billing.stripe.subscriptions import find_mirror
+from billing.subscriptions import open_next_periods
 from jobs.queue import Postponed
 from tests.billing.makers import BANDWIDTH, make_plan, make_subscription
 from tests.billing.stripe.makers import (
@@ -236,3 +237,22 @@ def test_what_stripe_refuses_stops_it_until_somebody_has_it_tried_again(simulato
     StripeCustomer.objects.update(payment_method_id="pm_gone")
     mirror_subscription(subscription.id, at=NOV_10)
     assert "sub_unknown" in StripeMirroring.objects.get().problem
+
+
+def test_one_that_was_never_made_before_its_trial_ended_begins_with_the_period_after(
+    simulator: SimulatorClient,
+) -> None:
+    trial = PeriodTerms(Interval.MONTH, Anchoring.CALENDAR, trial_days=7)
+    subscription = make_subscription(plan=make_plan(periods=trial), started_at=NOV_10)
+    simulator.set_time(NOV_10)
+    connect(subscription.account_id, at=NOV_10)  # and the catalogue is not there yet
+    trial_end = NOV_10 + timedelta(days=7)
+    assert StripeSubscription.objects.get().stripe_id is None
+    simulator.set_time(trial_end + MINUTE)
+    lifecycle.settle_due(trial_end + MINUTE)
+    open_next_periods(trial_end + MINUTE)
+    tell_catalogue(trial_end + MINUTE)
+    mirror_all(trial_end + MINUTE)
+    [made] = list_subscriptions(simulator)
+    assert (made.status, cycle_of(made)) == ("active", (trial_end, DEC))
+    assert StripeSubscription.objects.get().starts_at == trial_end
