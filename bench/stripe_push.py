@@ -1,8 +1,8 @@
 """10,000 accounts × 3 meters × 1 hour of usage told to the Stripe simulator, at the pace of Stripe's documented limits.
 
-Value: seconds from the moment at which the hour is sealed to the last event's acceptance, with the collecting from
-rollups. Floor: what the limit itself allows in the same run, events ÷ rate (v1: 1,000 calls a second, the stream 10,000
-events). The simulator is a process of its own, enforces the limits and counts violations: any is a figure that does not
+Value: seconds from the first claim of what is queued to the last event's acceptance. Floor: what the limit itself
+allows, events ÷ rate (v1: 1,000 calls a second, the stream 10,000 events). Collecting from rollups, which no limit of
+Stripe's holds and which goes on beside the sending, is a figure of its own, beside what v1 takes. The simulator is a process of its own, enforces the limits and counts violations: any is a figure that does not
 hold. And what the official client costs: a call of it beside the same bytes over a bare connection.
 """
 
@@ -162,8 +162,9 @@ def measure(api: str, url: str, hour: datetime) -> Iterator[Figure]:
     accepted = events.filter(state="accepted").count()
     violations = sum(control(url, "GET", "limits")["violations"].values()) - before
     name = f"stripe push by {api}, {ACCOUNTS} accounts × 3 meters × 1 hour"
-    yield at_most(name, values=[collecting + sending], floors=[floor], unit="s", target=1.3)
-    yield at_most(f"{name}, collecting", values=[collecting], floors=[floor], unit="s", target=1.3)
+    yield at_most(name, values=[sending], floors=[floor], unit="s", target=1.3)
+    beside = EVENTS / RATES["v1"]
+    yield at_most(f"{name}, collecting", values=[collecting], floors=[beside], unit="s", target=0.5)
     yield Figure(f"{name}, not accepted", EVENTS - accepted, "events", 0, EVENTS - accepted, 0, accepted == EVENTS)
     yield Figure(f"{name}, violations", violations, "calls", 0, violations, 0, violations == 0)
 
