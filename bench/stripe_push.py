@@ -1,9 +1,10 @@
-"""10,000 accounts × 3 meters × 1 hour of usage told to the Stripe simulator, at the pace of Stripe's documented limits.
+"""Usage of 10,000 accounts × 3 meters × 1 hour told to the Stripe simulator, at the pace of Stripe's documented limits.
 
 Value: seconds from the first claim of what is queued to the last event's acceptance. Floor: what the limit itself
 allows, events ÷ rate (v1: 1,000 calls a second, the stream 10,000 events). Collecting from rollups, which no limit of
-Stripe's holds and which goes on beside the sending, is a figure of its own, beside what v1 takes. The simulator is a process of its own, enforces the limits and counts violations: any is a figure that does not
-hold. And what the official client costs: a call of it beside the same bytes over a bare connection.
+Stripe's holds and which goes on beside the sending, is a figure of its own, beside what v1 takes. The simulator is a
+process of its own, enforces the limits and counts violations: any is a figure that does not hold. And what the official
+client costs: a call of it beside the same bytes over a bare connection.
 """
 
 import http.client
