@@ -12,7 +12,6 @@ from billing.models.subscriptions import Subscription
 class CheckoutState(models.TextChoices):
     OPEN = "open", _("waiting for the card")
     DONE = "done", _("plan changed")
-    CANCELLED = "cancelled", _("given up by the customer")
     EXPIRED = "expired", _("expired")
     REFUSED = "refused", _("refused")
 
