@@ -53,7 +53,13 @@ LOOKED_AT = {
     ("billing.stripe.usage.sending", "start_clock"): {"the method monotonic"},
     ("billing.stripe.usage.sending", "send_claimed"): {"the method monotonic"},
     ("billing.stripe.usage.sending", "stream_events"): {"the method monotonic"},
-    ("billing.stripe.usage.sending", "wait_until"): {"the method monotonic", "the method total_seconds"},
+    ("billing.stripe.usage.sending", "send_in_turn"): {"the name float"},
+    ("billing.stripe.usage.sending", "stream_in_turn"): {"the name float"},
+    ("billing.stripe.usage.sending", "wait_until"): {
+        "the method monotonic",
+        "the method total_seconds",
+        "the name float",
+    },
     # A column of that name.
     ("billing.stripe.usage.transports", "read_time"): {"the method timestamp"},
     # Whole numbers, packed.
