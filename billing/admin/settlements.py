@@ -19,7 +19,7 @@ from django.utils.translation import gettext_lazy as _
 from billing.admin.credit_forms import amount_field, read_minor
 from billing.admin.pages import Question, Tools, Words, fill_form
 from billing.dunning import DunningState, NoReminderLeft, enqueue_next_reminder, read_dunning
-from billing.models import Invoice, InvoiceState
+from billing.models import Invoice, InvoiceState, StripeInvoice, StripeInvoiceStep
 from billing.moves import (
     MOVES,
     MoveRefused,
@@ -31,6 +31,7 @@ from billing.moves import (
     record_payment,
     void_invoice,
 )
+from billing.stripe.charging.scans import try_again
 from billing.wording import display_money
 
 if TYPE_CHECKING:
@@ -135,6 +136,16 @@ def remind(form: Any, *, at: datetime, by: int | None) -> None:
     enqueue_next_reminder(form.invoice.pk, at=at)
 
 
+def charge_again(form: Any, *, at: datetime, by: int | None) -> None:
+    for row in list_stopped(form.invoice):
+        try_again(row.pk, at=at)
+
+
+def list_stopped(invoice: Invoice) -> list[StripeInvoice]:
+    """Its invoices at Stripe with which nothing more is done until somebody says so."""
+    return list(invoice.stripe_invoices.filter(step=StripeInvoiceStep.STOPPED).order_by("pk"))
+
+
 @dataclass(frozen=True, slots=True)
 class Settlement:
     """One thing that can become of an invoice: its name, the question, its terms, who may, and when it makes sense."""
@@ -178,6 +189,14 @@ SETTLEMENTS: Mapping[str, Settlement] = {
         remind,
         "billing.settle_invoice",
         can_be_reminded_of,
+    ),
+    "charge_again": Settlement(
+        _("Try again at Stripe"),
+        _("Stripe is asked once more to collect it, if it asks what it does:"),
+        PlainForm,
+        charge_again,
+        "billing.charge_invoice",
+        lambda invoice: bool(list_stopped(invoice)),
     ),
     "give_up": Settlement(
         _("Give up"),

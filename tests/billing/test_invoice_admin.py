@@ -316,3 +316,14 @@ def test_who_may_not_charge_cannot_try_again(finance):
     stop(invoice)
     act(finance, "charge_again", invoice.id, confirmed="yes")
     assert not Job.objects.filter(kind="stripe.charge").exists()
+
+
+def test_what_stopped_at_stripe_is_tried_again_from_its_page(finance):
+    invoice = make_invoice()
+    person = make_person("charger@vendor.example", permissions=["view_invoice", "charge_invoice"])
+    finance.force_login(person)
+    assert "Try again at Stripe" not in show(finance, "invoice", invoice.id)
+    stop(invoice)
+    assert "Try again at Stripe" in show(finance, "invoice", invoice.id)
+    open_page(finance, "charge_again", invoice, confirmed="yes")
+    assert Job.objects.get(kind="stripe.charge").key == f"{invoice.id}:0:1"
