@@ -38,9 +38,10 @@ def note_report(event: StripeEvent, at: datetime) -> Callable[[], None]:
 
 
 def read_errors(report: Mapping[str, Any]) -> Iterator[ReportedError]:
+    """A sample names the event's identifier, or the idempotency key of its request, which is that and the attempt."""
     for each in report["reason"]["error_types"]:
         samples = {
-            sample["request"]["identifier"]: sample["error_message"]
+            sample["request"]["identifier"].partition("-")[0]: sample["error_message"]
             for sample in each["sample_errors"]
             if sample.get("request")
         }

@@ -77,9 +77,10 @@ def test_an_event_that_nobody_knows_is_told_as_unknown(accepted):
 
 
 def test_errors_are_read_with_their_samples():
-    sample = {"error_message": "bad", "request": {"identifier": "a"}}
-    types = [{"code": "no_meter", "error_count": 3, "sample_errors": [sample]}]
-    assert list(read_errors({"reason": {"error_types": types}})) == [ReportedError("no_meter", 3, {"a": "bad"})]
+    samples = [{"error_message": "bad", "request": {"identifier": name}} for name in ("palier_a", "palier_b-2")]
+    types = [{"code": "no_meter", "error_count": 3, "sample_errors": samples}]
+    [error] = read_errors({"reason": {"error_types": types}})
+    assert error == ReportedError("no_meter", 3, {"palier_a": "bad", "palier_b": "bad"})
 
 
 def test_what_failed_is_sent_anew_once_in_place_of_the_first(accepted, simulator, settings):
