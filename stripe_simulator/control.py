@@ -54,7 +54,10 @@ def reset(sim: "Simulator", params: Params) -> Any:
 
 @command("POST", "endpoint")
 def add_endpoint(sim: "Simulator", params: Params) -> Any:
-    """A webhook endpoint as by the API; `url`, and if wanted `enabled_events`, `secret`, `api_version`."""
+    """A webhook endpoint as by the API; `url`, and if wanted `enabled_events`, `secret`, `api_version`.
+
+    With `is_only` those that there were are forgotten.
+    """
     endpoint = template(
         "webhook_endpoint",
         id=new_id("we"),
@@ -67,6 +70,9 @@ def add_endpoint(sim: "Simulator", params: Params) -> Any:
         _secret=params.get("secret") or new_id("whsec"),
     )
     with sim.work():
+        if params.get("is_only"):
+            for known in list(sim.store.scan("webhook_endpoint")):
+                sim.store.remove("webhook_endpoint", known["id"])
         sim.store.insert(endpoint)
     return {"id": endpoint["id"], "secret": endpoint["_secret"]}
 

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -37,10 +37,13 @@ def count_by_client(requests: Iterable[Request]) -> Counter[str]:
     return Counter(request.client for request in requests)
 
 
-def write_lines_of(clients: set[str], target: Path) -> None:
-    """Copy the lines of some clients."""
+def write_lines_of(names: Mapping[str, str], target: Path) -> None:
+    """Copy the lines of some clients, each under the name that it is given."""
     with LOG.open(errors="replace") as lines, target.open("w") as copy:
-        copy.writelines(line for line in lines if line.split(" ", 1)[0] in clients)
+        for line in lines:
+            client, rest = line.split(" ", 1)
+            if client in names:
+                copy.write(f"{names[client]} {rest}")
 
 
 def find_shift(requests: Iterable[Request], *, end: datetime) -> timedelta:

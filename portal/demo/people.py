@@ -12,6 +12,7 @@ from portal.models import Membership, Role, User
 
 CUSTOMER = "75.97.9.59"  # the client that passes its plan's limit by most requests
 CUSTOMER_EMAIL = "customer@demo.example"
+PAYER, PAYER_EMAIL = "northwind.example", "payer@demo.example"  # who is charged through Stripe
 MANAGER_EMAIL = "manager@demo.example"
 STAFF = {
     "amal@demo.example": ("Amal", SALES_REP),
@@ -42,11 +43,16 @@ def seed_staff() -> None:
 
 def seed_customer() -> None:
     """Let the demo's customer see their account, once it is there."""
+    seed_owner(CUSTOMER, CUSTOMER_EMAIL, name="Camille")
+
+
+def seed_owner(account_key: str, email: str, *, name: str) -> None:
+    """Let somebody see an account as its owner, once it is there. A second call changes nothing."""
     try:
-        account = find_account(CUSTOMER)
+        account = find_account(account_key)
     except UnknownAccount:
         return
-    user = ensure_user(CUSTOMER_EMAIL, name="Camille")
+    user = ensure_user(email, name=name)
     Membership.objects.get_or_create(user=user, account_id=account.id, defaults={"role": Role.OWNER})
 
 

@@ -5,10 +5,8 @@ Telling the story again on the same data finds everything done, and adds nothing
 """
 
 import json
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
@@ -31,7 +29,9 @@ from metering.importers import AccessLog, ImportReport, import_usage
 from metering.keys import issue_key, revoke_key
 from metering.usage import read_totals_of
 from portal.demo.catalogue import BANDWIDTH, REQUESTS, seed_catalogue
+from portal.demo.charging import Charging, is_local
 from portal.demo.customers import Cast, create_customers
+from portal.demo.facts import Fact, wait_until
 from portal.demo.log import LOG, find_shift, read_requests, write_lines_of
 from portal.demo.people import (
     CUSTOMER,
@@ -45,36 +45,8 @@ from portal.demo.people import (
 from portal.invariants import find_violations
 from portal.models import User
 
-PATIENCE_SECONDS = 60  # for the worker
 LAST_MONTH = "access-log:last-month"
 HOUR = timedelta(hours=1)
-
-
-@dataclass(frozen=True, slots=True)
-class Fact:
-    """One thing the product says, beside what it should say."""
-
-    step: str
-    what: str
-    found: object
-    expected: object
-
-    @property
-    def holds(self) -> bool:
-        return self.found == self.expected
-
-
-def show_figure(figure: object) -> str:
-    """As a person reads it: yes or no, thousands grouped."""
-    match figure:
-        case bool():
-            return "yes" if figure else "no"
-        case int():
-            return f"{figure:,}"
-        case list():
-            return " · ".join(map(show_figure, figure))
-        case _:
-            return str(figure)
 
 
 class Story:
@@ -91,6 +63,9 @@ class Story:
         seed_staff()
         create_customers(self.cast, at=self.at)
         seed_customer()
+        charging = Charging(self.requests) if is_local() else None
+        if charging:
+            charging.begin()
         yield from self.import_last_month()
         yield from self.import_log()
         yield from self.count()
@@ -98,6 +73,8 @@ class Story:
         yield from self.watch()
         yield from self.call()
         yield from self.invoice()
+        if charging:
+            yield from charging.tell()
         yield from self.look_in()
         yield from self.prove()
 
@@ -106,7 +83,7 @@ class Story:
         start, _end = self.cast.month_before
         copy = Path(settings.VAR_DIR) / "demo" / "last-month.log"
         copy.parent.mkdir(parents=True, exist_ok=True)
-        write_lines_of(self.cast.old_customers, copy)
+        write_lines_of({client: client for client in self.cast.old_customers}, copy)
         report = self.import_file(copy, source=LAST_MONTH, end=start + timedelta(days=14))
         busiest = sum(count for _client, count in Counter(r.client for r in self.requests).most_common(100))
         yield Fact("last month's usage", "requests of the hundred busiest", report.file_accepted, busiest)
@@ -259,10 +236,3 @@ def count_levels(levels: dict[tuple[str, str, datetime], int], level: int) -> in
 
 def find_invoice(account_id: int, period_start: datetime) -> InvoiceFact | None:
     return next((each for each in list_invoices(account_id=account_id) if each.period_start == period_start), None)
-
-
-def wait_until(is_done: Callable[[], bool]) -> None:
-    """Give the worker time; what it did not do by then shows as a fact that does not hold."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not is_done() and time.monotonic() < deadline:
-        time.sleep(0.2)

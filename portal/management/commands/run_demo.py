@@ -3,8 +3,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
+from portal.demo.facts import Fact, show_figure
 from portal.demo.people import show_logins
-from portal.demo.story import Fact, Story, show_figure
+from portal.demo.story import Story
 
 
 class Command(BaseCommand):

@@ -27,7 +27,7 @@ def test_the_shift_puts_the_last_request_at_the_end():
 
 
 def test_a_copy_holds_the_lines_of_its_clients_only(tmp_path):
-    write_lines_of({"75.97.9.59"}, tmp_path / "copy.log")
+    write_lines_of({"75.97.9.59": "75.97.9.59"}, tmp_path / "copy.log")
     copied = read_requests(tmp_path / "copy.log")
     assert count_by_client(copied) == {"75.97.9.59": 273}
 

@@ -1,7 +1,9 @@
 import pytest
 
+from portal.demo.charging import price_weekly_plan
+from portal.demo.facts import Fact, show_figure
 from portal.demo.people import STAFF, renew_passwords, seed_staff, show_logins
-from portal.demo.story import Fact, price_business_plan, show_figure
+from portal.demo.story import price_business_plan
 from portal.models import User
 
 
@@ -44,3 +46,10 @@ def test_the_log_ins_are_shown_with_where_to_go():
 def test_figures_read_as_people_write_them():
     shown = [show_figure(figure) for figure in (2_747_282_740, True, False, [482, 1_364], "conflict", None)]
     assert shown == ["2,747,282,740", "yes", "no", "482 · 1,364", "conflict", "None"]
+
+
+@pytest.mark.parametrize(
+    ("requests", "size", "cents"), [(0, 0, 9_00), (100, 0, 9_00), (357, 43_920_629, 13_77), (101, 100_000, 9_02)]
+)
+def test_the_weekly_plan_is_priced_by_whole_numbers(requests: int, size: int, cents: int):
+    assert price_weekly_plan(requests, size) == cents
