@@ -12,6 +12,7 @@ from billing.stripe.charging.told import INVOICE_KEY, LINE_KEY, TheirLine, Told,
 from billing.stripe.decimals import format_decimal
 from billing.stripe.errors import Refused
 from billing.stripe.gateway import Answer, Paging, list_all, perform, read, read_body
+from billing.stripe.moments import write_seconds
 
 if TYPE_CHECKING:
     from stripe import (
@@ -52,7 +53,7 @@ def list_lines(stripe_id: str, *, at: datetime) -> tuple[TheirLine, ...]:
 
 def list_cycle_invoices(subscription: str, *, created_from: datetime, at: datetime) -> list[Told]:
     """What Stripe drew for a subscription since then, newest first."""
-    since = int(created_from.timestamp())
+    since = write_seconds(created_from)
 
     def ask(client: "StripeClient") -> list[Told]:
         page = client.v1.invoices.list(
@@ -121,7 +122,7 @@ def make_draft(
 
 def find_draft(client: "StripeClient", customer: str, key: str, *, created_from: datetime) -> "Invoice | None":
     page = client.v1.invoices.list(
-        {"customer": customer, "created": {"gte": int(created_from.timestamp())}, "limit": LINES_AT_ONCE}
+        {"customer": customer, "created": {"gte": write_seconds(created_from)}, "limit": LINES_AT_ONCE}
     )
     return next((each for each in page.auto_paging_iter() if read_metadata(each, "palier_draft") == key), None)
 
@@ -175,7 +176,7 @@ def is_undecided(operation: str, key: str) -> bool:
 
 
 def write_line(line: OurLine, invoice_id: int) -> dict[str, Any]:
-    period = {"start": int(line.start.timestamp()), "end": int(line.end.timestamp())}
+    period = {"start": write_seconds(line.start), "end": write_seconds(line.end)}
     body: dict[str, Any] = {
         "amount": line.amount,
         "description": line.description,

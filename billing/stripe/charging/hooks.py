@@ -2,6 +2,7 @@
 
 import json
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from billing.models import StripeEvent, StripeInvoice, StripeInvoiceState, StripeSubscription
@@ -33,7 +34,7 @@ def read_snapshot(event: StripeEvent, *, at: datetime) -> Told:
 
 
 def read_object(event: StripeEvent) -> dict[str, Any]:
-    found = {} if event.is_thin else json.loads(event.payload)["data"]["object"]
+    found = {} if event.is_thin else json.loads(event.payload, parse_float=Decimal)["data"]["object"]
     return found if isinstance(found, dict) else {}
 
 
