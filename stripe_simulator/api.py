@@ -15,6 +15,7 @@ from stripe_simulator.contract import Operation
 from stripe_simulator.errors import StripeError, refuse
 from stripe_simulator.expanding import expand, strip
 from stripe_simulator.faults import Fault, strike_before
+from stripe_simulator.lists import PAGE
 from stripe_simulator.pages.layout import HEADERS
 from stripe_simulator.routes import ROUTES, Page, Request, find_page
 from stripe_simulator.simulator import Simulator
@@ -87,6 +88,7 @@ def answer_api(sim: Simulator, call: Call, request_id: str) -> Answer:
         request_id,
         call.headers.get("idempotency-key"),
         base,
+        read_page(call),
     )
     with sim.limits.hold_meter(operation.path, request.params), sim.idempotency.hold(request) as kept:
         if kept is not None:
@@ -200,12 +202,22 @@ def read_params(sim: Simulator, call: Call, operation: Operation) -> Any:
         text = call.body.decode(errors="replace")
         pairs = parse_qsl(text, keep_blank_values=True) if text else []
         if call.query:
-            pairs = parse_qsl(call.query, keep_blank_values=True) + pairs
+            pairs = read_query(call) + pairs
         params = sim.contract.read_params(operation, pairs)
     if sim.settings.compat and isinstance(params, dict):
         params = compat.translate(sim, operation.path, params)
     sim.contract.check_request(operation, params, allowed=frozenset(sim.settings.compat))
     return params
+
+
+def read_query(call: Call) -> list[tuple[str, str]]:
+    """Without the page of a v2 list, which is in addresses of ours and in no contract."""
+    pairs = parse_qsl(call.query, keep_blank_values=True)
+    return [pair for pair in pairs if pair[0] != PAGE] if call.path.startswith("/v2/") else pairs
+
+
+def read_page(call: Call) -> str | None:
+    return dict(parse_qsl(call.query)).get(PAGE) if call.path.startswith("/v2/") else None
 
 
 def answer_error(error: StripeError, request_id: str) -> Answer:

@@ -1,7 +1,8 @@
-"""Stripe's lists: newest first, 1 to 100 a page, by cursor."""
+"""Stripe's lists: newest first, 1 to 100 a page; by cursor in v1, by the address of the next page in v2."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 from stripe_simulator.errors import refuse
 
@@ -9,7 +10,8 @@ if TYPE_CHECKING:
     from stripe_simulator.routes import Request
 
 Object = dict[str, Any]
-DEFAULT, MOST = 10, 100
+DEFAULT, DEFAULT_V2, MOST = 10, 20, 100
+PAGE = "page"  # a parameter of addresses that Stripe gives: no client sends it by itself, and no contract holds it
 OPERATORS = {
     "gt": lambda a, b: a > b,
     "gte": lambda a, b: a >= b,
@@ -46,8 +48,32 @@ def cut_page(found: list[Object], params: dict[str, Any], *, url: str) -> Object
     return {"object": "list", "data": page, "has_more": has_more, "url": url}
 
 
-def read_limit(params: dict[str, Any]) -> int:
-    limit: int = params.get("limit", DEFAULT)
+def answer_list_v2(request: "Request", found: Sequence[Object]) -> Object:
+    """The page that `limit` and an address of ours ask for, of objects given newest first.
+
+    The address of the next page holds all that was asked, and after which object it begins; null on the last page.
+    """
+    limit = read_limit(request.params, default=DEFAULT_V2)
+    start = find_place(list(found), request.page, PAGE) + 1 if request.page else 0
+    page = list(found[start : start + limit])
+    has_more = start + limit < len(found)
+    asked = [*flatten(request.params), (PAGE, page[-1]["id"])] if has_more else []
+    next_page = f"{request.path}?{urlencode(asked)}" if has_more else None
+    return {"data": page, "next_page_url": next_page, "previous_page_url": None}
+
+
+def flatten(value: Any, name: str = "") -> Iterable[tuple[str, str]]:
+    """Parameters as a query has them: `types[0]`, `created[gte]`."""
+    if isinstance(value, dict | list):
+        pairs = value.items() if isinstance(value, dict) else enumerate(value)
+        for key, each in pairs:
+            yield from flatten(each, f"{name}[{key}]" if name else str(key))
+    else:
+        yield name, str(value)
+
+
+def read_limit(params: dict[str, Any], default: int = DEFAULT) -> int:
+    limit: int = params.get("limit", default)
     if limit < 1:
         raise refuse("This value must be greater than or equal to 1.", param="limit", code="parameter_invalid_integer")
     if limit > MOST:

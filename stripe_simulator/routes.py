@@ -26,6 +26,7 @@ class Request:
     request_id: str = ""
     idempotency_key: str | None = None
     base_url: str = ""
+    page: str | None = None  # of a v2 list, as `lists.answer_list_v2` gave it
 
     @property
     def id(self) -> str:

@@ -16,7 +16,7 @@ def refresh_invoice(sim: Simulator, invoice: Object) -> None:
     for line, each in zip(lines, totals.lines, strict=True):
         write_line(sim, line, each)
     write_totals(invoice, totals, [credit for line in lines for credit in line["_credits"]])
-    customer = sim.store.get("customer", invoice["customer"])
+    customer = sim.store.peek("customer", invoice["customer"]) or {}  # a deleted one has no balance any more
     invoice["starting_balance"] = customer.get("balance", 0)
     set_due(invoice, max(0, invoice["total"] + invoice["starting_balance"]))
     show_lines(invoice, lines)

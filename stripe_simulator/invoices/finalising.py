@@ -27,8 +27,12 @@ def require_draft(invoice: Object) -> None:
 
 
 def finalise_invoice(sim: Simulator, invoice: Object, *, at: int) -> None:
-    """Freeze a draft and open it. Raises, and leaves the draft with its error, where Stripe Tax finds no place."""
+    """Freeze a draft and open it. Raises, and leaves the draft with its error, where Stripe Tax finds no place.
+
+    A deleted customer's draft stays one.
+    """
     require_draft(invoice)
+    sim.store.get("customer", invoice["customer"], param="customer", status=400)
     check_location(sim, invoice)
     refresh_usage(sim, invoice)
     refresh_invoice(sim, invoice)

@@ -3,6 +3,7 @@
 from stripe_simulator import API_VERSION
 from stripe_simulator.errors import refuse
 from stripe_simulator.events import format_time
+from stripe_simulator.lists import answer_list_v2
 from stripe_simulator.metadata import merge_metadata
 from stripe_simulator.routes import Object, Request, route
 
@@ -51,7 +52,7 @@ def include(destination: Object, wanted: list[str]) -> Object:
 def list_event_destinations(request: Request) -> Object:
     found = list(request.sim.store.scan(KIND))[::-1]
     wanted = request.params.get("include", [])
-    return {"data": [include(destination, wanted) for destination in found[: request.params.get("limit", 20)]]}
+    return answer_list_v2(request, [include(destination, wanted) for destination in found])
 
 
 @route("GET", "/v2/core/event_destinations/{id}")

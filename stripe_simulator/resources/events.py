@@ -2,7 +2,7 @@
 
 from stripe_simulator.errors import refuse_missing
 from stripe_simulator.events import KEPT_SECONDS
-from stripe_simulator.lists import answer_list, matches_range
+from stripe_simulator.lists import answer_list, answer_list_v2, matches_range
 from stripe_simulator.routes import Object, Request, route
 
 
@@ -39,13 +39,7 @@ def list_thin_events(request: Request) -> Object:
         and ("object_id" not in params or event.get("related_object", {}).get("id") == params["object_id"])
         and matches_range({"created": event["_created"]}, params, "created")
     ]
-    found.reverse()
-    limit = params.get("limit", 20)
-    start = int(params.get("page", 0) or 0)
-    page: Object = {"data": found[start : start + limit]}
-    if start + limit < len(found):
-        page["next_page_url"] = f"{request.path}?limit={limit}&page={start + limit}"
-    return page
+    return answer_list_v2(request, found[::-1])
 
 
 @route("GET", "/v2/core/events/{id}")

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from billing.models import StripeCursor, StripeEvent, StripeEventOrigin, StripeEventState
 from billing.stripe.gateway import count_reads
-from billing.stripe.inbox import handlers
+from billing.stripe.inbox import catching_up, handlers
 from billing.stripe.inbox.catching_up import catch_up
 from billing.stripe.inbox.storing import HANDLE_EVENT
 from jobs import queue
@@ -82,8 +82,9 @@ def test_scenario_17_the_command_asks_from_a_moment(simulator, handled, settings
     assert out.getvalue() == "1 events listed, 1 of them were missing.\n"
 
 
-def test_scenario_17_thin_events_are_listed_too(simulator, monkeypatch):
+def test_scenario_17_thin_events_are_listed_too_page_by_page(simulator, monkeypatch):
     handled, kind = [], "v1.billing.meter.no_meter_found"
+    monkeypatch.setattr(catching_up, "PAGE", 2)
     handlers.import_hooks()
     monkeypatch.setattr(handlers, "HANDLERS", {kind: lambda event, at: handled.append(event.is_thin)})
     simulator.settings(meter_validation="deferred")
@@ -92,6 +93,8 @@ def test_scenario_17_thin_events_are_listed_too(simulator, monkeypatch):
         payload = {"stripe_customer_id": "cus_nobody", "value": "1"}
         stripe.v1.billing.meter_events.create({"event_name": f"nothing_{number}", "payload": payload})
         simulator.advance(minutes=1)
+    before = count_reads(START)
     found = catch_up(START + HOUR)
     assert (found.listed, found.stored) == (3, 3)
+    assert count_reads(START) - before == 2  # pages
     assert set(StripeEvent.objects.values_list("is_thin", "type")) == {(True, kind)}

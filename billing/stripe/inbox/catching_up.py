@@ -107,13 +107,13 @@ def list_thin(types: list[str], start: datetime, end: datetime, at: datetime) ->
 
     bodies: list[str] = []
     page = read(send, at=at)
-    while fresh := [each for each in page.data if start <= read_moment(each.created) <= end]:
+    while True:
+        fresh = [each for each in page.data if start <= read_moment(each.created) <= end]
         bodies += [write_body(each) for each in fresh if each.type in types]
         url = getattr(page, "next_page_url", None)  # a last page may leave it out
-        if not url:
-            break
+        if not url or read_moment(page.data[-1].created) < start:
+            return bodies
         page = read(follow, at=at)
-    return bodies
 
 
 def write_body(event: "StripeObject") -> str:

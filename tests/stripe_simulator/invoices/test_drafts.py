@@ -228,3 +228,12 @@ def test_a_coupon_of_the_invoice_takes_its_share_of_each_line(client, draft):
     assert (filled.subtotal, filled.total) == (1500, 1400)
     assert filled.total_discount_amounts[0].amount == 100
     assert client.v1.coupons.retrieve(coupon.id).times_redeemed == 1
+
+
+def test_invoices_of_a_deleted_customer_stay_on_lists_and_its_drafts_are_drafts(client, customer, draft):
+    add(client, draft, {"amount": 1250, "description": "Storage"})
+    client.v1.customers.delete(customer.id)
+    [listed] = client.v1.invoices.list().data
+    assert (listed.id, listed.status, listed.total) == (draft.id, "draft", 1250)
+    assert refuse(client.v1.invoices.finalize_invoice, draft.id).code == "resource_missing"
+    assert client.v1.invoices.retrieve(draft.id).status == "draft"
