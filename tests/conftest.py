@@ -5,6 +5,7 @@ import shutil
 import signal
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -51,7 +52,10 @@ def pytest_report_header(config: pytest.Config) -> str:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """The seed again where -q hides the header: without it a failure cannot be repeated."""
+    """What was not tested for want of a tool, and the seed where -q hides it: without it no failure can be repeated."""
+    skipped = Counter(report.longrepr[2] for report in terminalreporter.stats.get("skipped", []))
+    for reason, count in skipped.items():
+        terminalreporter.write_line(f"{count} {reason}", yellow=True)
     if config.getoption("verbose") < 0:
         terminalreporter.write_line(f"Using --randomly-seed={config.getoption('randomly_seed')}")
 
