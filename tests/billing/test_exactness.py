@@ -51,10 +51,7 @@ LOOKED_AT = {
     ("billing.stripe.catalogue.resources", "write_percent"): {"the name float"},
     ("billing.stripe.usage.sending", ""): {"the module time"},
     ("billing.stripe.usage.sending", "start_clock"): {"the method monotonic"},
-    ("billing.stripe.usage.sending", "send_claimed"): {"the method monotonic"},
-    ("billing.stripe.usage.sending", "stream_events"): {"the method monotonic"},
-    ("billing.stripe.usage.sending", "send_in_turn"): {"the name float"},
-    ("billing.stripe.usage.sending", "stream_in_turn"): {"the name float"},
+    ("billing.stripe.usage.sending", "__init__"): {"the method monotonic"},
     ("billing.stripe.usage.sending", "wait_until"): {
         "the method monotonic",
         "the method total_seconds",

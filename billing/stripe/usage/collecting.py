@@ -9,13 +9,15 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 from django.db import connection, transaction
 from django.db.models import Max, Sum
 
-from billing.models import MeterEventState, Period, StripeCustomer, StripeMeterEvent, StripeMode, StripeTally
+from billing.models import Period, StripeCustomer, StripeMeterEvent, StripeMode, StripeTally
 from billing.rating import trim
 from billing.rating.readings import add_quantities
+from billing.rows import insert_rows
 from billing.stripe.drifts import open_drift
 from billing.stripe.modes import read_prices
 from billing.stripe.usage.slices import (
@@ -39,6 +41,8 @@ from metering.usage import HourSpan
 CHUNK = 1_000  # periods at once
 ZERO = Decimal(0)
 LAST = "last"
+
+Row = dict[str, Any]
 
 ADVANCE_TALLIES = """
     UPDATE billing_stripetally t SET queued = w.queued, collected_until = w.collected_until
@@ -287,7 +291,7 @@ def queue_plans(plans: Sequence[Plan], *, at: datetime) -> int:
     locked = StripeTally.objects.filter(pk__in=moving).order_by("pk").select_for_update(of=("self",))
     current = [(row, moving[row.pk]) for row in locked if is_unmoved(row, moving[row.pk].target.tally)]
     revisions = read_revisions([plan for _, plan in current])
-    events: list[StripeMeterEvent] = []
+    events: list[Row] = []
     for row, plan in current:
         try:
             events += list_events(plan, revisions.get(plan.target.key, {}), at=at)
@@ -295,7 +299,7 @@ def queue_plans(plans: Sequence[Plan], *, at: datetime) -> int:
             tell_unsent(plan, str(error), at=at)
         else:
             row.queued, row.collected_until = plan.queued, max(plan.until, row.collected_until)
-    StripeMeterEvent.objects.bulk_create(events, batch_size=CHUNK)
+    insert_rows(StripeMeterEvent, events)
     advance_tallies([row for row, _ in current])
     return len(events)
 
@@ -327,9 +331,9 @@ def read_revisions(plans: Collection[Plan]) -> dict[tuple[int, int], dict[dateti
     return found
 
 
-def list_events(plan: Plan, revisions: Mapping[datetime, int], *, at: datetime) -> list[StripeMeterEvent]:
+def list_events(plan: Plan, revisions: Mapping[datetime, int], *, at: datetime) -> list[Row]:
     """Raises NotForStripe, also for the last slice of a period that ended longer ago than Stripe looks back."""
-    events: list[StripeMeterEvent] = []
+    events: list[Row] = []
     counts = dict(revisions)
     for part, value in plan.changes:
         if is_too_old(part, at=at):
@@ -346,38 +350,37 @@ def make_events(
     *,
     revision: int,
     at: datetime,
-    replaces: StripeMeterEvent | None = None,
-) -> list[StripeMeterEvent]:
-    """One revision of a slice, in as many parts as its digits ask for. Raises NotForStripe."""
+    replaces_id: int | None = None,
+) -> list[Row]:
+    """One revision of a slice, in as many parts as its digits ask for, as rows to insert. Raises NotForStripe."""
     values = split_value(value)
     if len(values) > 1 and tally.formula == LAST:
         raise NotForStripe(f"{value:f} has more digits than Stripe takes, and a last value is no sum")
     return [
-        StripeMeterEvent(
-            period_id=tally.period_id,
-            meter_id=tally.meter_id,
-            account_id=tally.account_id,
-            starts_at=part.start,
-            ends_at=part.end,
-            revision=revision,
-            part=number,
-            value=addend,
-            timestamp=find_timestamp(part, revision),
-            identifier=make_identifier(
+        {
+            "period_id": tally.period_id,
+            "meter_id": tally.meter_id,
+            "account_id": tally.account_id,
+            "starts_at": part.start,
+            "ends_at": part.end,
+            "revision": revision,
+            "part": number,
+            "value": addend,
+            "timestamp": find_timestamp(part, revision),
+            "identifier": make_identifier(
                 customer_id=tally.customer_id,
                 event_name=tally.event_name,
                 start=part.start,
                 revision=revision,
                 part=number,
             ),
-            event_name=tally.event_name,
-            customer_id=tally.customer_id,
-            formula=tally.formula,
-            replaces=replaces,
-            state=MeterEventState.QUEUED,
-            due_at=at,
-            created_at=at,
-        )
+            "event_name": tally.event_name,
+            "customer_id": tally.customer_id,
+            "formula": tally.formula,
+            "replaces_id": replaces_id,
+            "due_at": at,
+            "created_at": at,
+        }
         for number, addend in enumerate(values, start=1)
     ]
 

@@ -9,6 +9,7 @@ from django.db.models import Max
 from billing.models import MeterEventState, StripeCustomer, StripeMeterEvent, StripeTally
 from billing.rating import trim
 from billing.rating.readings import add_quantities
+from billing.rows import insert_rows
 from billing.stripe.drifts import close_drift, open_drift
 from billing.stripe.usage.collecting import make_events
 from billing.stripe.usage.slices import Slice, find_last_slice, is_too_old
@@ -69,12 +70,12 @@ def replay_events(event_ids: Collection[int], *, at: datetime) -> int:
     }
     queued = 0
     for event in found.order_by("pk"):  # read under the lock: what another call replayed is left out
-        queued += len(queue_again(event, tallies[event.period_id, event.meter_id], at=at))
+        queued += queue_again(event, tallies[event.period_id, event.meter_id], at=at)
     tell_failures(keys, at=at)
     return queued
 
 
-def queue_again(event: StripeMeterEvent, tally: StripeTally, *, at: datetime) -> list[StripeMeterEvent]:
+def queue_again(event: StripeMeterEvent, tally: StripeTally, *, at: datetime) -> int:
     customer = StripeCustomer.objects.filter(pk=event.account_id).values_list("stripe_id", flat=True).first()
     tally.customer_id = customer or tally.customer_id
     part = Slice(event.starts_at, event.ends_at)
@@ -84,8 +85,9 @@ def queue_again(event: StripeMeterEvent, tally: StripeTally, *, at: datetime) ->
         raise CannotReplay(f"{event} is longer ago than Stripe looks back")
     same = StripeMeterEvent.objects.filter(period_id=event.period_id, meter_id=event.meter_id, starts_at=part.start)
     revision = (same.aggregate(last=Max("revision"))["last"] or 0) + 1
-    made = make_events(tally, part, event.value, revision=revision, at=at, replaces=event)
-    return StripeMeterEvent.objects.bulk_create(made)
+    made = make_events(tally, part, event.value, revision=revision, at=at, replaces_id=event.pk)
+    insert_rows(StripeMeterEvent, made)
+    return len(made)
 
 
 def tell_unknown(report_id: str, code: str, count: int, *, at: datetime) -> None:

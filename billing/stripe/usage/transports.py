@@ -9,10 +9,10 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from billing.models import StripeMeterEvent
 from billing.stripe.decimals import format_decimal
 from billing.stripe.errors import is_definite
 
@@ -24,6 +24,22 @@ SECOND = timedelta(seconds=1)
 MOST_STREAMED = 100
 SESSION_LEFT = timedelta(minutes=2)  # a token is renewed before its end: a request may take its time
 NOT_DONE = {401, 429}  # nothing was done: no key, or too many calls
+
+
+class Claimed(NamedTuple):
+    """An event that is ours to send; `known_unsure` is since when its outcome was unknown before this attempt."""
+
+    id: int
+    period_id: int
+    meter_id: int
+    identifier: str
+    event_name: str
+    customer_id: str
+    value: Decimal
+    timestamp: datetime
+    attempts: int
+    unsure_since: datetime
+    known_unsure: datetime | None
 
 
 class Fate(StrEnum):
@@ -43,17 +59,18 @@ class Outcome:
 
 
 ACCEPTED = Outcome(Fate.ACCEPTED)
+UNSENT = Outcome(Fate.BUSY, "unsent", "it was claimed and not sent")
 
 
 def count_seconds(moment: datetime) -> int:
     return (moment - EPOCH) // SECOND
 
 
-def read_time(event: StripeMeterEvent) -> datetime:
+def read_time(event: Claimed) -> datetime:
     return event.timestamp
 
 
-def send_v1(client: "StripeClient", event: StripeMeterEvent) -> None:
+def send_v1(client: "StripeClient", event: Claimed) -> None:
     client.v1.billing.meter_events.create(
         {
             "event_name": event.event_name,
@@ -65,7 +82,7 @@ def send_v1(client: "StripeClient", event: StripeMeterEvent) -> None:
     )
 
 
-def send_v2(client: "StripeClient", event: StripeMeterEvent) -> None:
+def send_v2(client: "StripeClient", event: Claimed) -> None:
     client.v2.billing.meter_events.create(
         {
             "event_name": event.event_name,
@@ -77,22 +94,22 @@ def send_v2(client: "StripeClient", event: StripeMeterEvent) -> None:
     )
 
 
-def write_payload(event: StripeMeterEvent) -> dict[str, str]:
+def write_payload(event: Claimed) -> dict[str, str]:
     return {"stripe_customer_id": event.customer_id, "value": format_decimal(event.value)}
 
 
-def write_time(event: StripeMeterEvent) -> str:
+def write_time(event: Claimed) -> str:
     return f"{read_time(event).astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
-def write_options(event: StripeMeterEvent) -> "RequestOptions":
+def write_options(event: Claimed) -> "RequestOptions":
     """A key of each attempt's own: what makes a second one harmless is the identifier, and a failure that Stripe keeps
     under a key would come back for ever. Each attempt is a call that our pace counts, so the client makes no more.
     """
     return {"idempotency_key": f"{event.identifier}-{event.attempts}", "max_network_retries": 0}
 
 
-def send_one(client: "StripeClient", event: StripeMeterEvent, *, api: str) -> Outcome:
+def send_one(client: "StripeClient", event: Claimed, *, api: str) -> Outcome:
     from stripe import StripeError
 
     try:
@@ -131,7 +148,7 @@ class Stream:
         self.token = ""
         self.ends_at = EPOCH
 
-    def send(self, events: Sequence[StripeMeterEvent], *, at: datetime) -> Outcome:
+    def send(self, events: Sequence[Claimed], *, at: datetime) -> Outcome:
         """What became of all of them: the stream takes a request as a whole, and tells later what was wrong in it."""
         from stripe import StripeError
 
@@ -144,7 +161,7 @@ class Stream:
             return read_error(error, "")
         return ACCEPTED
 
-    def send_batch(self, events: Sequence[StripeMeterEvent], token: str) -> None:
+    def send_batch(self, events: Sequence[Claimed], token: str) -> None:
         self.client.v2.billing.meter_event_stream.create(
             {
                 "events": [

@@ -91,7 +91,7 @@ def test_a_failure_that_stripe_keeps_under_a_key_does_not_come_back(queued, simu
 
 def test_what_a_dead_worker_took_is_sent_after_its_lease_and_counted_once(queued, simulator, period):
     for claimed in claim_events(count=10, at=NOW):
-        assert claimed.event.attempts == 1
+        assert claimed.attempts == 1
     assert send_all(NOW + MINUTE) == Sent()
     simulator.set_time(NOW + LEASE)
     assert send_all(NOW + LEASE) == Sent(claimed=2, accepted=2)
@@ -101,8 +101,7 @@ def test_what_a_dead_worker_took_is_sent_after_its_lease_and_counted_once(queued
 def test_a_worker_that_died_after_sending_does_not_count_twice(queued, simulator, period):
     claimed = claim_events(count=10, at=NOW)
     client = simulator.client()
-    for each in claimed:
-        event = each.event
+    for event in claimed:
         payload = {"stripe_customer_id": event.customer_id, "value": f"{event.value:f}"}
         params = {"event_name": event.event_name, "identifier": event.identifier, "payload": payload}
         client.v1.billing.meter_events.create(params | {"timestamp": int(event.timestamp.timestamp())})
