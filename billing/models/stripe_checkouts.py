@@ -4,6 +4,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from billing.models.plans import PlanVersion
 from billing.models.subscriptions import Subscription
@@ -12,7 +13,7 @@ from billing.models.subscriptions import Subscription
 class CheckoutState(models.TextChoices):
     OPEN = "open", _("waiting for the card")
     DONE = "done", _("plan changed")
-    EXPIRED = "expired", _("expired")
+    EXPIRED = "expired", pgettext_lazy("checkout", "expired")
     REFUSED = "refused", _("refused")
 
 

@@ -4,21 +4,22 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 
 class DriftState(models.TextChoices):
-    OPEN = "open", _("open")
+    OPEN = "open", pgettext_lazy("drift", "open")
     REPAIRED = "repaired", _("repaired")
-    ACCEPTED = "accepted", _("accepted")
+    ACCEPTED = "accepted", pgettext_lazy("drift", "accepted")
 
 
 class DriftAct(models.TextChoices):
     OPENED = "opened", _("found")
-    CHANGED = "changed", _("changed")
+    CHANGED = "changed", pgettext_lazy("drift", "changed")
     RESENT = "resent", _("sent again")
     ADJUSTED = "adjusted", _("adjusted")
-    REPAIRED = "repaired", _("gone")
-    ACCEPTED = "accepted", _("accepted")
+    REPAIRED = "repaired", pgettext_lazy("drift", "gone")
+    ACCEPTED = "accepted", pgettext_lazy("drift", "accepted")
 
 
 class StripeDrift(models.Model):
@@ -43,7 +44,7 @@ class StripeDrift(models.Model):
     state = models.CharField(_("state"), max_length=10, choices=DriftState.choices, default=DriftState.OPEN)
     opened_at = models.DateTimeField(_("found"))
     seen_at = models.DateTimeField(_("last seen"))
-    closed_at = models.DateTimeField(_("closed"), null=True, blank=True)
+    closed_at = models.DateTimeField(pgettext_lazy("moment", "closed"), null=True, blank=True)
     closed_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("closed by")
     )

@@ -3,6 +3,7 @@
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 
 class StripeEventState(models.TextChoices):
@@ -40,7 +41,7 @@ class StripeEvent(models.Model):
     )
     reason = models.TextField(_("reason"), blank=True, help_text=_("Why it was ignored, or could not be handled."))
     received_at = models.DateTimeField(_("received"))
-    handled_at = models.DateTimeField(_("handled"), null=True)
+    handled_at = models.DateTimeField(pgettext_lazy("moment", "handled"), null=True)
     replays = models.PositiveIntegerField(_("replays"), default=0)
 
     class Meta:

@@ -3,6 +3,7 @@
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from billing.models.invoices import Invoice
 from billing.models.outcomes import CreditNote, Payment
@@ -20,7 +21,7 @@ class StripeInvoiceState(models.TextChoices):
     """As Stripe's `status`; `deleted` is a draft that is gone."""
 
     DRAFT = "draft", _("draft")
-    OPEN = "open", _("open")
+    OPEN = "open", pgettext_lazy("invoice", "open")
     PAID = "paid", _("paid")
     UNCOLLECTIBLE = "uncollectible", _("uncollectible")
     VOID = "void", _("void")
@@ -30,7 +31,7 @@ class StripeInvoiceState(models.TextChoices):
 class StripeInvoiceStep(models.TextChoices):
     """How far we are with it; each is stored once it is done at Stripe."""
 
-    HELD = "held", _("held")
+    HELD = "held", pgettext_lazy("invoice", "held")
     FILLED = "filled", _("filled")
     COMPARED = "compared", _("compared")
     FINALISED = "finalised", _("finalised")
@@ -39,9 +40,9 @@ class StripeInvoiceStep(models.TextChoices):
 
 class StripeDispute(models.TextChoices):
     NONE = "none", _("none")
-    OPEN = "open", _("open")
-    WON = "won", _("won")
-    LOST = "lost", _("lost")
+    OPEN = "open", pgettext_lazy("dispute", "open")
+    WON = "won", pgettext_lazy("dispute", "won")
+    LOST = "lost", pgettext_lazy("dispute", "lost")
 
 
 class StripeInvoice(models.Model):
@@ -93,7 +94,7 @@ class StripeInvoice(models.Model):
     )
     created_at = models.DateTimeField(_("created"))
     read_at = models.DateTimeField(_("read"), help_text=_("Stripe's state as of then."))
-    finalised_at = models.DateTimeField(_("finalised"), null=True, blank=True)
+    finalised_at = models.DateTimeField(pgettext_lazy("moment", "finalised"), null=True, blank=True)
     paid_at = models.DateTimeField(_("paid at"), null=True, blank=True)
 
     class Meta:
@@ -168,7 +169,7 @@ class StripeCreditNote(models.Model):
     due_minor = models.BigIntegerField(_("taken off what is due"), default=0)
     refund_minor = models.BigIntegerField(_("refunded"), default=0)
     outside_minor = models.BigIntegerField(_("given back outside of Stripe"), default=0)
-    is_void = models.BooleanField(_("void"), default=False)
+    is_void = models.BooleanField(pgettext_lazy("credit note", "void"), default=False)
     created_at = models.DateTimeField(_("created"))
 
     class Meta:

@@ -5,6 +5,7 @@ from django.contrib.postgres.fields import DateTimeRangeField, RangeBoundary, Ra
 from django.db import models
 from django.db.models import F, Func, Q
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from billing.models.plans import PlanVersion
 from billing.models.subscriptions import Subscription
@@ -32,7 +33,7 @@ class StripeSubscription(models.Model):
     anchor = models.DateTimeField(_("anchor"))
     anchor_day = models.PositiveSmallIntegerField(_("day of the month"), null=True, blank=True)
     ends_at = models.DateTimeField(_("ends"), null=True, blank=True)
-    closed_at = models.DateTimeField(_("closed"), null=True, blank=True)
+    closed_at = models.DateTimeField(pgettext_lazy("moment", "closed"), null=True, blank=True)
     cycle_starts_at = models.DateTimeField(_("first cycle starts"), null=True, blank=True)
     items = models.JSONField(_("items"), default=dict, blank=True)
     status = models.CharField(_("status in Stripe"), max_length=30, blank=True)

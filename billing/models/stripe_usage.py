@@ -3,6 +3,7 @@
 from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from billing.models.columns import QUANTITY
 from billing.models.prices import Price
@@ -15,7 +16,7 @@ FORMULAS = [("sum", _("sum")), ("last", _("last value"))]
 class MeterEventState(models.TextChoices):
     QUEUED = "queued", _("to be sent")
     SENDING = "sending", _("being sent")
-    ACCEPTED = "accepted", _("accepted")
+    ACCEPTED = "accepted", pgettext_lazy("event", "accepted")
     FAILED = "failed", _("failed")
     CANCELLED = "cancelled", _("cancelled")
 
@@ -71,7 +72,7 @@ class StripeTally(models.Model):
     customer_id = models.CharField(_("customer in Stripe"), max_length=255)
     queued = models.DecimalField(_("queued"), **QUANTITY, default=0)
     collected_until = models.DateTimeField(_("collected until"))
-    closed_at = models.DateTimeField(_("closed"), null=True, blank=True)
+    closed_at = models.DateTimeField(pgettext_lazy("moment", "closed"), null=True, blank=True)
 
     class Meta:
         verbose_name = _("usage told to Stripe")
@@ -129,7 +130,7 @@ class StripeMeterEvent(models.Model):
     leased_until = models.DateTimeField(_("leased until"), null=True, blank=True)
     unsure_since = models.DateTimeField(_("outcome unknown since"), null=True, blank=True)
     created_at = models.DateTimeField(_("created"))
-    accepted_at = models.DateTimeField(_("accepted"), null=True, blank=True)
+    accepted_at = models.DateTimeField(pgettext_lazy("moment", "accepted"), null=True, blank=True)
 
     class Meta:
         verbose_name = _("meter event")

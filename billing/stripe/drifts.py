@@ -134,8 +134,12 @@ def lock_open(drift_id: int) -> StripeDrift:
     """Raises DriftClosed."""
     drift = StripeDrift.objects.select_for_update().get(pk=drift_id)
     if drift.state != DriftState.OPEN:
-        raise DriftClosed(f"drift {drift_id} is {drift.state}")
+        raise say_closed(drift)
     return drift
+
+
+def say_closed(drift: StripeDrift) -> DriftClosed:
+    return DriftClosed(_("%(drift)s is %(state)s already.") % {"drift": drift, "state": drift.get_state_display()})
 
 
 def note_move(drift: StripeDrift, act: DriftAct, *, at: datetime, by: int | None = None, note: str = "") -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from billing import credit_notes, moves
-from billing.models import CreditNote, Invoice, StripeCreditNote, StripeDrift, StripeInvoice
+from billing.models import BillingProfile, CreditNote, Invoice, StripeCreditNote, StripeDrift, StripeInvoice
 from tests.billing.test_items import add, bill
 from tests.scenarios.worlds import GRACE, HOUR
 
@@ -72,6 +72,18 @@ def test_scenario_24_refunded_there_is_a_credit_note_here(world, paid):
     assert list_notes() == [("refund", 1000), ("refund", 500)]
     assert row_of(paid).refunded_minor == 1500
     assert not StripeDrift.objects.exists()
+
+
+def test_scenario_24_a_note_of_a_refund_is_in_the_language_of_the_invoice(world):
+    world.sign_up(card=None)
+    BillingProfile.objects.update(language="fr")
+    world.draw()
+    invoice = world.issue()
+    world.charge()
+    world.pay()
+    world.stripe.refunds.create({"payment_intent": invoice.payments.get().key, "amount": 1000})
+    world.tell(LATER)
+    assert CreditNote.objects.get().reason == "Remboursé dans Stripe."
 
 
 def test_scenario_24_a_refund_for_which_there_is_no_room_is_a_drift(world, paid):

@@ -5,6 +5,7 @@ once each, by the row that says it.
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
+from django.utils import translation
 from django.utils.translation import gettext
 
 from billing import credit_notes
@@ -24,7 +25,7 @@ from billing.models import (
 from billing.stripe.charging import asking
 from billing.stripe.charging.amounts import read_minor, write_minor
 from billing.stripe.charging.drafts import PAUSE, forget_draft
-from billing.stripe.charging.rows import ALIVE, reach, write_told
+from billing.stripe.charging.rows import ALIVE, in_language_of, reach, write_told
 from billing.stripe.charging.told import Told
 from billing.stripe.customers import read_customer
 from billing.stripe.drifts import open_drift
@@ -242,7 +243,8 @@ def mirror_payments(invoice: Invoice, rows: list[StripeInvoice], told: Mapping[i
         amount = write_minor(payment.amount_minor, invoice.currency)
         open_rows = [row for row in rows if row.state == OPEN and told[row.pk].amount_remaining > amount]
         for row in open_rows[:1]:
-            memo = gettext("Paid otherwise: %(reference)s") % {"reference": payment.reference or payment.method}
+            with translation.override(invoice.language):
+                memo = gettext("Paid otherwise: %(reference)s") % {"reference": payment.reference or payment.method}
             send_note(row, f"payment {payment.pk}", {"amount": amount, "memo": memo}, at=at, payment=payment)
 
 
@@ -255,7 +257,8 @@ def correct(row: StripeInvoice, told: Told, amount: int, *, at: datetime) -> Non
         if asking.read_key(body) == key:  # made under another state of the invoice, and the answer was lost
             keep_note(row, body, at=at, is_correction=True)
             return
-    params: dict[str, object] = {"amount": amount, "memo": gettext("Asked too much")}
+    with in_language_of(row):
+        params: dict[str, object] = {"amount": amount, "memo": gettext("Asked too much")}
     if told.status == PAID:
         refund = min(amount, told.money)
         rest = {"credit_amount": amount - refund} if amount > refund else {}
@@ -267,7 +270,8 @@ def write_off_unasked(invoice: Invoice, minor: int, *, at: datetime) -> None:
     """What Stripe cannot ask of a currency, as it is less than its smallest amount: the declared difference."""
     if not minor:
         return
-    reason = gettext("Below the smallest amount that can be paid.")
+    with translation.override(invoice.language):
+        reason = gettext("Below the smallest amount that can be paid.")
     try:
         credit_notes.issue_credit_note(
             invoice.pk,

@@ -30,7 +30,7 @@ from billing.stripe.charging import asking
 from billing.stripe.charging.amounts import read_minor
 from billing.stripe.charging.drafts import forget_draft
 from billing.stripe.charging.outcomes import FROM_STRIPE, keep_note, tell_state
-from billing.stripe.charging.rows import ALIVE, write_told
+from billing.stripe.charging.rows import ALIVE, in_language_of, write_told
 from billing.stripe.charging.told import Told, read_id
 from billing.stripe.customers import read_customer
 from billing.stripe.drifts import close_drift, open_drift
@@ -193,7 +193,9 @@ def sync_refunds(row: StripeInvoice, payment_intent: str, *, at: datetime) -> No
         key = f"{FROM_STRIPE} {refund['id']}"
         if refund in done:
             amount = read_minor(refund["amount"], row.currency)
-            credit(row, amount, CreditDestination.REFUND, key=key, why=gettext("Refunded in Stripe."), at=at)
+            with in_language_of(row):
+                why = gettext("Refunded in Stripe.")
+            credit(row, amount, CreditDestination.REFUND, key=key, why=why, at=at)
         elif refund.get("status") in ("failed", "canceled") and row.invoice.credit_notes.filter(key=key).exists():
             tell_note(row, key, ours="refunded", theirs=str(refund["status"]), at=at)
 
@@ -265,7 +267,8 @@ def mirror_their_note(row: StripeInvoice, body: Mapping[str, Any], *, at: dateti
         CreditDestination.REFUND: body.get("post_payment_amount") or 0,
     }
     number, note = body.get("number") or body["id"], None
-    why = gettext("Credited in Stripe: %(number)s") % {"number": number}
+    with in_language_of(row):
+        why = gettext("Credited in Stripe: %(number)s") % {"number": number}
     for destination, amount in parts.items():
         key = f"{FROM_STRIPE} {body['id']} {destination.value}"
         made = credit(row, read_minor(amount, row.currency), destination, key=key, why=why, at=at)

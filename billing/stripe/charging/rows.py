@@ -4,6 +4,7 @@ from datetime import datetime
 
 from django.db import transaction
 from django.db.models import Q
+from django.utils import translation
 
 from billing.models import Invoice, StripeInvoice, StripeInvoiceRole, StripeInvoiceState, StripeInvoiceStep
 from billing.stripe.charging.amounts import read_minor
@@ -51,6 +52,11 @@ def find_error(told: Told) -> tuple[str, str]:
             if payment.error_message:
                 return payment.error_code, payment.error_message
     return "", ""
+
+
+def in_language_of(row: StripeInvoice) -> translation.override:
+    """For what its customer reads, whoever writes it: in the language of the invoice that it asks."""
+    return translation.override(row.invoice.language if row.invoice else None)
 
 
 def find_main(invoice: Invoice) -> StripeInvoice | None:

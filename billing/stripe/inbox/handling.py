@@ -5,6 +5,7 @@ from datetime import datetime
 from functools import partial
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from billing.models import StripeEvent, StripeEventState
 from billing.stripe.inbox.handlers import NotOurs, find_handler
@@ -54,7 +55,7 @@ def replay_event(event_id: int, *, at: datetime) -> StripeEvent:
     """Handle it anew, whatever became of it, by a job of its own. Raises NothingToReplay while it waits."""
     event = StripeEvent.objects.select_for_update().get(pk=event_id)
     if event.state == StripeEventState.RECEIVED:
-        raise NothingToReplay(f"{event.stripe_id} waits to be handled")
+        raise NothingToReplay(_("%(event)s waits to be handled as it is.") % {"event": event.stripe_id})
     event.state, event.reason, event.handled_at = StripeEventState.RECEIVED, "", None
     event.replays += 1
     event.save(update_fields=["state", "reason", "handled_at", "replays"])

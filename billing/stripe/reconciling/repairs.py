@@ -10,7 +10,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from billing.models import DriftAct, DriftState, StripeDrift
-from billing.stripe.drifts import DriftClosed, note_move
+from billing.stripe.drifts import note_move, say_closed
 from billing.stripe.reconciling import repairing
 from billing.stripe.reconciling.running import reconcile
 from jobs import queue
@@ -64,9 +64,9 @@ def promise_repair(drift_id: int, *, by: int | None, at: datetime, act: DriftAct
     """
     drift = StripeDrift.objects.select_for_update().get(pk=drift_id)
     if drift.state != DriftState.OPEN:
-        raise DriftClosed(f"drift {drift_id} is {drift.state}")
+        raise say_closed(drift)
     if find_repair(drift, act) is None:
-        raise NoRepair(f"nothing is known that repairs {drift.kind}")
+        raise NoRepair(_("Nothing is known that repairs %(drift)s.") % {"drift": drift})
     key = f"{drift_id} {drift.moves.count()}"
     return queue.enqueue(REPAIR, key, {"drift": drift_id, "by": by, "act": act}, at=at)
 

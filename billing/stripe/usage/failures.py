@@ -5,6 +5,7 @@ from datetime import datetime
 
 from django.db import transaction
 from django.db.models import Max
+from django.utils.translation import gettext as _
 
 from billing.models import MeterEventState, StripeCustomer, StripeMeterEvent, StripeTally
 from billing.rating import trim
@@ -82,7 +83,7 @@ def queue_again(event: StripeMeterEvent, tally: StripeTally, *, at: datetime) ->
     if is_too_old(part, at=at):
         part = find_last_slice(tally.period.starts_at, tally.period.ends_at)
     if is_too_old(part, at=at):
-        raise CannotReplay(f"{event} is longer ago than Stripe looks back")
+        raise CannotReplay(_("%(event)s is longer ago than Stripe looks back.") % {"event": event})
     same = StripeMeterEvent.objects.filter(period_id=event.period_id, meter_id=event.meter_id, starts_at=part.start)
     revision = (same.aggregate(last=Max("revision"))["last"] or 0) + 1
     made = make_events(tally, part, event.value, revision=revision, at=at, replaces_id=event.pk)

@@ -3,6 +3,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.contrib.auth import get_user_model
 from django.db import IntegrityError, transaction
+from django.utils.translation import override
 
 from billing.models import DriftAct, DriftState, StripeDrift, StripeDriftMove
 from billing.stripe.drifts import DriftClosed, accept_drift, close_drift, is_accepted, open_drift
@@ -66,7 +67,7 @@ def test_nobody_accepts_without_a_reason_or_what_is_closed(person):
     with pytest.raises(ValueError, match="for a reason"):
         accept_drift(row.pk, by=person.pk, reason="  ", at=AT)
     close_drift("invoice_total", "invoice 7", at=AT)
-    with pytest.raises(DriftClosed):
+    with override("fr"), pytest.raises(DriftClosed, match=r"^invoice_total invoice 7 est déjà corrigé\.$"):
         accept_drift(row.pk, by=person.pk, reason="Late.", at=LATER)
 
 

@@ -108,7 +108,7 @@ def test_a_failed_one_is_handled_by_a_replay_or_by_its_job(event, monkeypatch, h
 def test_a_handled_one_is_replayed_by_a_job_of_its_own(event, handled):
     work()
     replay_event(event.pk, at=AT)
-    with pytest.raises(NothingToReplay):
+    with pytest.raises(NothingToReplay, match=r"^evt_1 waits to be handled as it is\.$"):
         replay_event(event.pk, at=AT)
     work("evt_1 1")
     assert handled == ["evt_1", "evt_1"]

@@ -101,7 +101,7 @@ def test_what_failed_is_sent_anew_once_in_place_of_the_first(accepted, simulator
 
 def test_what_is_too_old_for_stripe_cannot_be_sent_anew(accepted):
     report(ReportedError(GONE, 2, {accepted[0].identifier: "No such customer"}))
-    with pytest.raises(CannotReplay):
+    with pytest.raises(CannotReplay, match="is longer ago than Stripe looks back"):
         replay_events([accepted[0].pk], at=JAN + timedelta(days=100))
 
 
