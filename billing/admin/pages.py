@@ -8,6 +8,7 @@ from django import forms
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
 Form = TypeVar("Form", bound=forms.BaseForm)
@@ -68,7 +69,7 @@ def ask_first(
         model_admin,
         request,
         template,
-        title=title or model_admin.opts.verbose_name_plural,
+        title=title or capfirst(str(model_admin.opts.verbose_name_plural)),
         rows=rows,
         chosen=[row.pk for row, *_rest in rows],
         question=question,

@@ -61,7 +61,7 @@ def test_a_free_customer_enters_a_card_and_is_on_the_plan(open_page: Callable[..
     assert Subscription.objects.get().version.plan.slug == "team"
     page.get_by_role("link", name="Invoices").first.click()
     expect(page.get_by_text("Invoices are collected from Visa ending in 4242.")).to_be_visible()
-    page.get_by_role("button", name="Payment method").click()
+    page.get_by_role("button", name="Change the card").click()
     enter_card(page, "5555 5555 5555 4444")
     expect(page.get_by_text("Invoices are collected from Mastercard ending in 4444.")).to_be_visible()
 

@@ -18,7 +18,7 @@ else:
 
 @admin.register(StripeCall)
 class StripeCallAdmin(ReadOnly, CallModelAdmin):
-    list_display = ["operation", "key", "state", "stripe_id", "status", "error_code", "attempts", "first_sent_at"]
+    list_display = ["operation", "key", "state", "error_code", "attempts", "first_sent_at"]
     list_filter = ["state", "operation"]
     list_per_page = 50
     show_full_result_count = False

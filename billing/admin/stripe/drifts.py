@@ -5,11 +5,13 @@ from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.db.models import Count, QuerySet, Sum
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.safestring import SafeString
+from django.utils.text import capfirst
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
@@ -62,6 +64,7 @@ class StripeDriftAdmin(ReadOnly, DriftModelAdmin):
     readonly_fields = ["what", "difference", "advice", "history_text"]
     actions = ["look_again", "repair", "adjust", "accept"]
     change_list_template = "admin/billing/stripedrift/change_list.html"
+    change_form_template = "admin/billing/stripedrift/change_form.html"
 
     # What it shows
 
@@ -97,6 +100,14 @@ class StripeDriftAdmin(ReadOnly, DriftModelAdmin):
             path("overview/look/", look, name="billing_stripe_look"),
             *super().get_urls(),
         ]
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        drift = context.get("original")
+        context["acts"] = list_acts(drift) if drift and may_repair(request) else []
+        context["checkbox_name"] = ACTION_CHECKBOX_NAME
+        return super().render_change_form(request, context, *args, **kwargs)
 
     # Who may do what
 
@@ -179,6 +190,18 @@ class StripeDriftAdmin(ReadOnly, DriftModelAdmin):
                 self.log_change(request, drift, gettext("Repaired or accepted by hand."))
         text = ngettext("Done for %(count)d drift.", "Done for %(count)d drifts.", count)
         self.message_user(request, text % {"count": count}, messages.SUCCESS)
+
+
+def list_acts(drift: StripeDrift) -> list[tuple[str, Words]]:
+    """The actions of the list that can be done about this one, with the words of their buttons."""
+    if drift.state != DriftState.OPEN:
+        return []
+    repairs = {"repair": find_repair(drift, DriftAct.RESENT), "adjust": find_repair(drift, DriftAct.ADJUSTED)}
+    return [
+        *[(action, capfirst(str(found.verb))) for action, found in repairs.items() if found],
+        ("look_again", _("Look again whether they differ")),
+        ("accept", _("Accept, with a reason")),
+    ]
 
 
 def name_repair(drift: StripeDrift, act: DriftAct) -> str:

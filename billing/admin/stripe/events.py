@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from billing.admin.pages import ask_first
 from billing.admin.reading import ReadOnly
-from billing.admin.stripe.showing import link_to_stripe, may_repair, show_body
+from billing.admin.stripe.showing import link_to_stripe, may_repair, shorten_id, show_body
 from billing.models import StripeEvent
 from billing.stripe.inbox.handling import NothingToReplay, replay_event
 from billing.stripe.inbox.storing import HANDLE_EVENT
@@ -26,7 +26,7 @@ else:
 
 @admin.register(StripeEvent)
 class StripeEventAdmin(ReadOnly, EventModelAdmin):
-    list_display = ["type", "object_id", "state", "reason", "origin", "created_at", "received_at"]
+    list_display = ["type", "short_object_id", "state", "reason", "received_at"]
     list_filter = ["state", "origin", "is_thin", "livemode"]
     list_per_page = 50
     show_full_result_count = False
@@ -52,6 +52,10 @@ class StripeEventAdmin(ReadOnly, EventModelAdmin):
             if request.resolver_match and "object_id" in request.resolver_match.kwargs
             else events.defer("payload")
         )
+
+    @admin.display(description=_("object's id"), ordering="object_id")
+    def short_object_id(self, event: StripeEvent) -> str:
+        return shorten_id(event.object_id)
 
     @admin.display(description=_("object"))
     def object_text(self, event: StripeEvent) -> SafeString | str:

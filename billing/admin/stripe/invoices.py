@@ -21,18 +21,7 @@ else:
 
 @admin.register(StripeInvoice)
 class StripeInvoiceAdmin(ReadOnly, InvoiceModelAdmin):
-    list_display = [
-        "__str__",
-        "account",
-        "invoice_link",
-        "role",
-        "step",
-        "state",
-        "total",
-        "paid",
-        "error_code",
-        "created_at",
-    ]
+    list_display = ["__str__", "account", "invoice_link", "step", "state", "total", "paid", "created_at"]
     list_filter = ["step", "state", "role", "dispute", "currency"]
     list_select_related = ["account", "invoice"]
     list_per_page = 50

@@ -30,7 +30,7 @@ class AtStripe(ReadOnly):
 @admin.register(StripeCustomer)
 class StripeCustomerAdmin(AtStripe, CustomerModelAdmin):
     list_display = ["account", "stripe_id", "card_brand", "card_last4", "card_expires", "problem", "synced_at"]
-    list_filter = ["problem", "card_brand"]
+    list_filter = ["problem"]
     list_select_related = ["account"]
     ordering = ["account__key"]
     search_fields = ["account__key", "account__name", "=stripe_id"]

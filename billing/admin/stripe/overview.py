@@ -7,6 +7,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -67,7 +68,7 @@ def list_facts(status: Status) -> list[tuple[str, str]]:
         (_("API version"), status.api_version or "–"),
         (_("last event"), show_moment(status.last_event_at) if status.last_event_at else "–"),
         (_("last comparison"), show_moment(status.reconciled_at) if status.reconciled_at else "–"),
-        (_("reads in 30 days"), f"{status.reads} / {status.reads_max}"),
+        (_("reads in 30 days"), f"{group(status.reads)} / {group(status.reads_max)}"),
     ]
 
 
@@ -93,6 +94,10 @@ def waiting(label: str, found: Waiting, model: str, query: str) -> tuple[str, in
 
 def counted(label: str, count: int, model: str, query: str) -> tuple[str, int, str, str, bool]:
     return label, count, "", link(model, query), count > 0
+
+
+def group(count: int) -> str:
+    return number_format(count, force_grouping=True)
 
 
 def link(model: str, query: str) -> str:

@@ -11,6 +11,7 @@ from django.utils.safestring import SafeString
 from billing.stripe.calls import clean_json
 from config.secrets import LIVE_KEYS, STRIPE_API
 
+LONGEST = 32  # characters of an id in a list
 DASHBOARD = "https://dashboard.stripe.com"
 PLACES = {
     "cus_": "customers",
@@ -36,6 +37,11 @@ def link_to_stripe(stripe_id: str) -> SafeString | str:
     mode = "" if settings.STRIPE_SECRET_KEY.startswith(LIVE_KEYS) else "/test"
     url = f"{DASHBOARD}{mode}/{place}/{stripe_id}"
     return format_html('<a href="{}" target="_blank" rel="noopener noreferrer">{}</a>', url, stripe_id)
+
+
+def shorten_id(stripe_id: str) -> str:
+    """For a list: those of Checkout's pages are longer than its other columns together."""
+    return stripe_id if len(stripe_id) <= LONGEST else f"{stripe_id[: LONGEST - 1]}…"
 
 
 def show_json(value: Any) -> SafeString | str:

@@ -1,5 +1,7 @@
 """Drifts in the back-office: sums over what is filtered; accepted with a reason, repaired and looked at by jobs."""
 
+import re
+
 import pytest
 import time_machine
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
@@ -67,6 +69,18 @@ def test_a_page_says_what_to_do_and_what_was_done_and_writes_no_html_of_others(f
     assert 'name="_save"' not in page
 
 
+def test_a_page_offers_what_can_be_done_of_an_open_drift_alone_and_to_those_who_may(client, finance):
+    drift, dispute = make_drift(), make_drift("dispute")
+    offered = [
+        set(re.findall('name="action" value="(.*?)"', show(finance, "stripedrift", row.pk))) for row in (drift, dispute)
+    ]
+    assert offered == [{"repair", "adjust", "look_again", "accept"}, {"look_again", "accept"}]
+    close_drift("dispute", "7", at=FEB)
+    assert 'name="action"' not in show(finance, "stripedrift", dispute.pk)
+    client.force_login(make_person("rep@vendor.example", permissions=["view_stripedrift"]))
+    assert 'name="action"' not in show(client, "stripedrift", drift.pk)
+
+
 def test_accepting_asks_for_a_reason_first(finance):
     drift = make_drift()
     assert "until one of both figures changes" in act(finance, "accept", drift)
@@ -119,7 +133,7 @@ def test_the_overview_counts_what_waits_and_what_differs(finance, settings):
     settings.STRIPE_SECRET_KEY, settings.STRIPE_API_BASE = "sk_test_1", "http://127.0.0.1:9"
     make_drift(minor=250)
     page = finance.get(reverse("admin:billing_stripe_overview")).content.decode()
-    for text in ["test mode", "a simulator at 127.0.0.1:9", "endive", "0 / 10000", "what an invoice asks", "€2.50"]:
+    for text in ["test mode", "a simulator at 127.0.0.1:9", "endive", "0 / 10,000", "what an invoice asks", "€2.50"]:
         assert text in page
     assert "sk_test_1" not in page
     finance.post(reverse("admin:billing_stripe_look"))
