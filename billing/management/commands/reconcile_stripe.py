@@ -9,8 +9,8 @@ from django.utils import timezone
 
 from billing.management.commands.stripe_catch_up import read_moment
 from billing.models import StripeDrift
+from billing.stripe.charging.amounts import write_money
 from billing.stripe.errors import Refused, TryLater
-from billing.stripe.reconciling.findings import write_money
 from billing.stripe.reconciling.running import Report, describe, reconcile
 from metering.accounts import UnknownAccount, find_account
 

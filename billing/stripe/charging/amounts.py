@@ -4,6 +4,8 @@ Stripe counts some currencies with other decimals than ISO 4217, and charges tho
 (docs.stripe.com, "Supported currencies": zero-decimal, three-decimal and special cases).
 """
 
+from decimal import Decimal
+
 from billing.money import find_exponent
 
 FINER = {"ISK": 100, "UGX": 100}  # so many of Stripe's smallest units are one of ours
@@ -33,3 +35,8 @@ def read_minor(amount: int, currency: str) -> int:
     if rest:
         raise ValueError(f"{amount} of Stripe's units is no whole number of the smallest unit of {currency}")
     return whole
+
+
+def write_money(minor: int, currency: str) -> str:
+    """Ours as a drift says it, the same in every language, as what is accepted is known by it: `1234.50 EUR`."""
+    return f"{Decimal(minor).scaleb(-find_exponent(currency)):f} {currency}"

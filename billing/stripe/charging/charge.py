@@ -17,7 +17,7 @@ from billing.models import (
     StripeMode,
 )
 from billing.stripe.charging import asking, outcomes, payments
-from billing.stripe.charging.amounts import read_minor
+from billing.stripe.charging.amounts import read_minor, write_money
 from billing.stripe.charging.comparing import Difference, compare_metered, place_taxes
 from billing.stripe.charging.composing import Composed, OurLine, compose_lines, compose_rest, pick_missing
 from billing.stripe.charging.drafts import PATIENCE, PAUSE, find_draft, forget_draft, make_own
@@ -147,8 +147,8 @@ def tell_differences(
             "metered_line",
             f"{plan.invoice.number} {each.position}",
             account_id=row.account_id,
-            ours=str(ours),
-            theirs=str(theirs),
+            ours=write_money(ours, row.currency),
+            theirs=write_money(theirs, row.currency),
             difference_minor=ours - theirs,
             currency=row.currency,
             cause=cause,
@@ -191,8 +191,8 @@ def compare_total(row: StripeInvoice, invoice: Invoice, told: Told, *, total: in
         "invoice_total",
         row.stripe_id,
         account_id=row.account_id,
-        ours=str(ours),
-        theirs=str(theirs),
+        ours=write_money(ours, row.currency),
+        theirs=write_money(theirs, row.currency),
         difference_minor=ours - theirs,
         currency=row.currency,
         cause=f"of invoice {invoice.number}",

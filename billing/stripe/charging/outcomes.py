@@ -23,7 +23,7 @@ from billing.models import (
     StripeInvoiceStep,
 )
 from billing.stripe.charging import asking
-from billing.stripe.charging.amounts import read_minor, write_minor
+from billing.stripe.charging.amounts import read_minor, write_minor, write_money
 from billing.stripe.charging.drafts import PAUSE, forget_draft
 from billing.stripe.charging.rows import ALIVE, in_language_of, reach, write_told
 from billing.stripe.charging.told import Told
@@ -168,8 +168,8 @@ def tell_unmirrored(note: CreditNote, *, at: datetime) -> None:
         "credit_note",
         note.number,
         account_id=note.invoice.account_id,
-        ours=str(note.total_minor),
-        theirs="0",
+        ours=write_money(note.total_minor, note.invoice.currency),
+        theirs=write_money(0, note.invoice.currency),
         difference_minor=-note.total_minor,
         currency=note.invoice.currency,
         cause=f"Stripe's invoice is in no state in which it could be given back as {note.destination}",
@@ -286,8 +286,8 @@ def write_off_unasked(invoice: Invoice, minor: int, *, at: datetime) -> None:
             "invoice_total",
             str(invoice.number),
             account_id=invoice.account_id,
-            ours=str(invoice.due_minor),
-            theirs=str(invoice.due_minor - minor),
+            ours=write_money(invoice.due_minor, invoice.currency),
+            theirs=write_money(invoice.due_minor - minor, invoice.currency),
             difference_minor=minor,
             currency=invoice.currency,
             cause=str(refusal),

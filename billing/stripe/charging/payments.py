@@ -27,7 +27,7 @@ from billing.models import (
 )
 from billing.moves import MoveRefused, PaidTooMuch, read_standing
 from billing.stripe.charging import asking
-from billing.stripe.charging.amounts import read_minor
+from billing.stripe.charging.amounts import read_minor, write_money
 from billing.stripe.charging.drafts import forget_draft
 from billing.stripe.charging.outcomes import FROM_STRIPE, keep_note, tell_state
 from billing.stripe.charging.rows import ALIVE, in_language_of, write_told
@@ -159,8 +159,8 @@ def tell_excess(row: StripeInvoice, excess: int, *, at: datetime) -> None:
         "payment",
         row.stripe_id,
         account_id=row.account_id,
-        ours=str(row.total_minor - excess),
-        theirs=str(row.total_minor),
+        ours=write_money(row.total_minor - excess, row.currency),
+        theirs=write_money(row.total_minor, row.currency),
         difference_minor=-excess,
         currency=row.currency,
         cause="Stripe collected more than is owed: it is to be refunded there",
@@ -211,7 +211,15 @@ def credit(
             row.invoice.pk, destination=destination, reason=why, key=key, amount_minor=minor, at=at
         )
     except CreditRefused as refusal:
-        tell_note(row, key, ours="0", theirs=str(minor), cause=str(refusal), minor=minor, at=at)
+        tell_note(
+            row,
+            key,
+            ours=write_money(0, row.currency),
+            theirs=write_money(minor, row.currency),
+            cause=str(refusal),
+            minor=minor,
+            at=at,
+        )
         return None
     close_drift("credit_note", key, at=at)
     return note
@@ -283,7 +291,9 @@ def take_note_back(row: StripeInvoice, known: StripeCreditNote | None, stripe_id
     known.is_void = True
     known.save(update_fields=["is_void"])
     if known.note is not None:
-        tell_note(row, f"{FROM_STRIPE} {stripe_id}", ours=str(known.total_minor), theirs="void", at=at)
+        tell_note(
+            row, f"{FROM_STRIPE} {stripe_id}", ours=write_money(known.total_minor, row.currency), theirs="void", at=at
+        )
 
 
 def follow_dispute(body: Mapping[str, Any], *, at: datetime) -> list[StripeInvoice]:

@@ -17,8 +17,8 @@ from billing.models import (
     StripeInvoiceState,
     StripeInvoiceStep,
 )
-from billing.stripe.charging.amounts import find_askable
-from billing.stripe.reconciling.findings import Finding, Looked, Scope, write_money
+from billing.stripe.charging.amounts import find_askable, write_money
+from billing.stripe.reconciling.findings import Finding, Looked, Scope
 
 MISSING, TOTAL, STATE, PAYMENT, LINE = "invoice_missing", "invoice_total", "invoice_state", "payment", "metered_line"
 PATIENCE = timedelta(hours=2)  # from one side's move until the other has followed

@@ -7,7 +7,6 @@ from datetime import datetime
 from decimal import Decimal
 
 from billing.models import DriftState, StripeDrift
-from billing.money import find_exponent
 
 PAIR = re.compile(r"(\d+)[ /](\d+)")
 
@@ -55,11 +54,6 @@ class Looked:
     def check_all(self, keys: Iterable[str], *kinds: str) -> None:
         for key in keys:
             self.check(key, *kinds)
-
-
-def write_money(minor: int, currency: str) -> str:
-    """The same in every language, as what is accepted is known by it: `1234.50 EUR`."""
-    return f"{Decimal(minor).scaleb(-find_exponent(currency)):f} {currency}"
 
 
 def write_quantity(quantity: Decimal) -> str:

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any, cast
 from billing.models import StripeCustomer, StripeInvoice, StripeInvoiceState, StripeSubscription
 from billing.stripe import subscriptions as mirrors
 from billing.stripe.charging import asking
-from billing.stripe.charging.amounts import read_minor
+from billing.stripe.charging.amounts import read_minor, write_money
 from billing.stripe.charging.told import Told, read_told
 from billing.stripe.errors import Refused
 from billing.stripe.gateway import Paging, list_all, read_body
 from billing.stripe.mirroring.customers import look_at_customer
 from billing.stripe.mirroring.watching import list_differences
 from billing.stripe.moments import write_seconds
-from billing.stripe.reconciling.findings import Finding, Looked, Scope, write_money
+from billing.stripe.reconciling.findings import Finding, Looked, Scope
 
 if TYPE_CHECKING:
     from stripe import Customer, Invoice, ListObject, StripeClient, Subscription

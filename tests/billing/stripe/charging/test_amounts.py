@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing.stripe.charging.amounts import find_askable, read_minor, write_minor
+from billing.stripe.charging.amounts import find_askable, read_minor, write_minor, write_money
 
 
 @pytest.mark.parametrize(
@@ -30,3 +30,8 @@ def test_a_part_of_our_smallest_unit_is_not_read():
 @given(st.integers(0, 10**12), st.sampled_from(["EUR", "JPY", "KWD", "ISK", "MGA"]))
 def test_never_more_is_asked_than_is_due(minor, currency):
     assert minor - 100 < find_askable(minor, currency) <= minor
+
+
+@pytest.mark.parametrize(("currency", "said"), [("EUR", "12.34 EUR"), ("JPY", "1234 JPY"), ("KWD", "1.234 KWD")])
+def test_a_drift_says_whole_units_with_their_decimals(currency, said):
+    assert write_money(1234, currency) == said

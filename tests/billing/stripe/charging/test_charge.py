@@ -73,7 +73,12 @@ def test_usage_that_nobody_sent_stops_the_invoice_until_it_is_put_right(world):
     row.refresh_from_db()
     drift = StripeDrift.objects.get()
     assert (row.step, row.state) == ("stopped", "draft")
-    assert (drift.kind, drift.ours, drift.theirs, drift.difference_minor) == ("metered_line", "200", "250", -50)
+    assert (drift.kind, drift.ours, drift.theirs, drift.difference_minor) == (
+        "metered_line",
+        "2.00 EUR",
+        "2.50 EUR",
+        -50,
+    )
 
 
 def test_tiers_that_stripe_has_as_lines_are_one_of_ours(world):
