@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
+import hypothesis
 import pytest
 import pytest_django
 from django.conf import settings
@@ -37,7 +38,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """A plain kill ends the session as Ctrl-C does: with its servers."""
+    """A plain kill ends the session as Ctrl-C does: with its servers. Other work on the machine is no failure."""
+    hypothesis.settings.register_profile(
+        "palier", hypothesis.settings(), deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+    )
+    hypothesis.settings.load_profile("palier")
     signal.signal(signal.SIGTERM, end_session)
     with suppress(ValueError):
         signal.signal(signal.SIGHUP, end_session)
@@ -56,8 +61,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     skipped = Counter(report.longrepr[2] for report in terminalreporter.stats.get("skipped", []))
     for reason, count in skipped.items():
         terminalreporter.write_line(f"{count} {reason}", yellow=True)
-    if config.getoption("verbose") < 0:
-        terminalreporter.write_line(f"Using --randomly-seed={config.getoption('randomly_seed')}")
+    seed = config.getoption("randomly_seed", None)  # there is none with -p no:randomly
+    if seed is not None and config.getoption("verbose") < 0:
+        terminalreporter.write_line(f"Using --randomly-seed={seed}")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
