@@ -10,6 +10,7 @@ from django.db.models import Model
 from psycopg import sql
 
 INSERT = sql.SQL("INSERT INTO {table} ({columns}) SELECT {columns} FROM json_to_recordset(%s) AS row ({types})")
+UNLESS_THERE = sql.SQL(" ON CONFLICT DO NOTHING")
 TAKE_IDS = "SELECT nextval(pg_get_serial_sequence(%s, 'id')) FROM generate_series(1, %s)"
 
 encode_json = msgspec.json.Encoder(decimal_format="string").encode
@@ -24,10 +25,11 @@ class Column(NamedTuple):
     get_default: Callable[[], Any]
 
 
-def insert_rows(model: type[Model], rows: Iterable[Mapping[str, Any]]) -> None:
+def insert_rows(model: type[Model], rows: Iterable[Mapping[str, Any]], *, unless_there: bool = False) -> None:
     """Insert them in their order, named by the model's attributes; what they leave out is the model's default.
 
     All have an id (see take_ids), or none has. As with bulk_create no signals are sent; constraints and triggers hold.
+    With `unless_there` a row that a unique constraint refuses is left out.
     """
     given = list(rows)
     if not given:
@@ -39,7 +41,8 @@ def insert_rows(model: type[Model], rows: Iterable[Mapping[str, Any]]) -> None:
         for row in given
     ]
     with connection.cursor() as cursor:
-        cursor.execute(write_insert(model._meta.db_table, columns), [encode_json(encoded).decode()])
+        statement = write_insert(model._meta.db_table, columns)
+        cursor.execute(statement + UNLESS_THERE if unless_there else statement, [encode_json(encoded).decode()])
 
 
 @cache

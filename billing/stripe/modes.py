@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy
 from billing.models import Period, Price, StripeMode
 from billing.price_rows import describe_price
 from billing.rating import ChargedBy, PriceTerms
+from billing.rows import insert_rows
 from billing.stripe.expressing import FORMULAS, Expressed, Inexpressible, MeterFacts, Mode, Reason, express_price
 from billing.stripe.subscriptions import Mirror, find_mirror
 
@@ -165,19 +166,19 @@ def fix_modes(decisions: Collection[Decision], *, at: datetime) -> dict[int, dic
     period that was cut.
     """
     rows = [
-        StripeMode(
-            period=period,
-            price_id=price_id,
-            mode=Mode.LINES if reason else Mode.METERS,
-            reason=reason or "",
-            ends_at=period.ends_at,
-            decided_at=at,
-        )
+        {
+            "period_id": period.pk,
+            "price_id": price_id,
+            "mode": Mode.LINES if reason else Mode.METERS,
+            "reason": reason or "",
+            "ends_at": period.ends_at,
+            "decided_at": at,
+        }
         for period, reasons in decisions
         for price_id, reason in reasons.items()
         if reason is not Reason.FEE
     ]
-    StripeMode.objects.bulk_create(rows, ignore_conflicts=True, batch_size=1_000)
+    insert_rows(StripeMode, rows, unless_there=True)
     for period, reasons in decisions:
         if cut := [price_id for price_id, reason in reasons.items() if reason is Reason.CUT]:
             StripeMode.objects.filter(period=period, price_id__in=cut, mode=Mode.METERS).update(

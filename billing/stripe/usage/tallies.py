@@ -6,13 +6,13 @@ from datetime import datetime
 from django.db import transaction
 
 from billing.models import Period, StripeMode, StripeTally
+from billing.rows import insert_rows
 from billing.stripe.catalogue.lookup import name_event
 from billing.stripe.modes import PriceFact, Reason, decide, fix_modes
 from billing.stripe.subscriptions import Mirror, find_mirrors
 from billing.stripe.usage.slices import find_last_slice, is_too_old
 
 Tallies = dict[tuple[int, int], StripeTally]  # by period and meter
-CHUNK = 1_000
 
 
 def read_tallies(periods: Sequence[Period]) -> Tallies:
@@ -37,22 +37,22 @@ def begin_tallies(
     reasons = decide_now(ready, prices, at=at)
     kept = fix_modes(list(reasons.items()), at=at)
     rows = [
-        StripeTally(
-            period=period,
-            meter_id=fact.meter_id,
-            account_id=period.subscription.account_id,
-            formula=fact.formula,
-            event_name=name_event(fact.meter_key),
-            customer_id=mirror.customer_id,
-            collected_until=period.starts_at,
-        )
+        {
+            "period_id": period.pk,
+            "meter_id": fact.meter_id,
+            "account_id": period.subscription.account_id,
+            "formula": fact.formula,
+            "event_name": name_event(fact.meter_key),
+            "customer_id": mirror.customer_id,
+            "collected_until": period.starts_at,
+        }
         for period, mirror in ready.items()
         for fact in prices[period.version_id]
         if fact.meter_id is not None
         and fact.meter_id in meter_ids[period.pk]
         and kept[period.pk][fact.price_id] is None
     ]
-    StripeTally.objects.bulk_create(rows, ignore_conflicts=True, batch_size=CHUNK)
+    insert_rows(StripeTally, rows, unless_there=True)
     return read_tallies(list(ready))
 
 

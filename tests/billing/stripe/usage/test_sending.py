@@ -1,11 +1,12 @@
 from datetime import datetime, timedelta
 
 import pytest
+from django.db import connection
 
 from billing.models import MeterEventState, StripeDrift, StripeMeterEvent
 from billing.stripe.usage import pace
 from billing.stripe.usage.collecting import collect_usage
-from billing.stripe.usage.sending import LEASE, Sent, claim_events, promise_sending, send_usage
+from billing.stripe.usage.sending import CLAIM, LEASE, Sent, claim_events, promise_sending, send_usage
 from jobs.models import Job
 from tests.billing.makers import HOUR, JAN, use
 from tests.billing.stripe.usage.makers import (
@@ -132,6 +133,28 @@ def test_two_workers_at_once_send_each_event_once(queued, simulator, period):
     assert sum(each.accepted for each in sent) == 2
     assert simulator.limits()["calls"][f"POST {EVENTS}"] == 2
     assert simulator.limits()["violations"] == {}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_claims_at_once_take_one_event_of_a_customer_and_meter(queued, period):
+    use("acme", sizes=[1], time=TEN + HOUR, at=NOW)
+    collect_usage(NOW + HOUR)
+    claims = run_together(*[lambda: claim_events(count=2, at=NOW + HOUR)] * 2)
+    assert sorted(map(len, claims)) == [0, 2]
+    assert len({(each.meter_id, each.period_id) for claim in claims for each in claim}) == 2
+
+
+def test_a_claim_looks_once_for_what_is_on_its_way(queued):
+    with connection.cursor() as cursor:
+        params = {"at": NOW, "count": 10, "until": NOW + LEASE, "known_since": JAN, "periods": None}
+        cursor.execute(f"EXPLAIN {CLAIM}", params)
+        plan = "\n".join(line for [line] in cursor.fetchall())
+    assert "hashed SubPlan" in plan
+
+
+def test_batches_that_go_out_at_once_are_all_marked(queued, simulator, settings):
+    settings.STRIPE_METER_EVENT_RATE = 4  # a call a batch
+    assert send_all(NOW) == Sent(claimed=2, accepted=2)
 
 
 def test_without_a_key_nothing_is_sent(queued, settings):
