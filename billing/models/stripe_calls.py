@@ -3,6 +3,7 @@
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 
 class StripeCallState(models.TextChoices):
@@ -39,7 +40,7 @@ class StripeCall(models.Model):
     answered_at = models.DateTimeField(_("answered"), null=True)
     stripe_id = models.CharField(_("id at Stripe"), max_length=255, blank=True)
     request_id = models.CharField(_("request id"), max_length=100, blank=True)
-    status = models.PositiveSmallIntegerField(_("status"), null=True)
+    status = models.PositiveSmallIntegerField(pgettext_lazy("HTTP", "status"), null=True)
     error_code = models.CharField(_("error code"), max_length=100, blank=True)
     error_param = models.CharField(_("parameter in error"), max_length=200, blank=True)
     error_message = models.TextField(_("error"), blank=True)

@@ -77,7 +77,7 @@ class StripeInvoice(models.Model):
     step = models.CharField(_("step"), max_length=10, choices=StripeInvoiceStep.choices, default=StripeInvoiceStep.HELD)
     currency = models.CharField(_("currency"), max_length=3)
     total_minor = models.BigIntegerField(_("total"), default=0)
-    paid_minor = models.BigIntegerField(_("paid"), default=0)
+    paid_minor = models.BigIntegerField(pgettext_lazy("amount", "paid"), default=0)
     refunded_minor = models.BigIntegerField(_("refunded"), default=0)
     hosted_invoice_url = models.TextField(_("Stripe's page"), blank=True)
     attempt_count = models.PositiveIntegerField(_("attempts to collect it"), default=0)

@@ -7,6 +7,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from billing.admin.reading import ReadOnly
 from billing.admin.stripe.showing import link_to_stripe
@@ -52,7 +53,7 @@ class StripeInvoiceAdmin(ReadOnly, InvoiceModelAdmin):
     def total(self, row: StripeInvoice) -> str:
         return display_money(row.total_minor, row.currency)
 
-    @admin.display(description=_("paid"), ordering="paid_minor")
+    @admin.display(description=pgettext_lazy("amount", "paid"), ordering="paid_minor")
     def paid(self, row: StripeInvoice) -> str:
         return display_money(row.paid_minor, row.currency)
 
