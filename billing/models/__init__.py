@@ -62,6 +62,7 @@ from billing.models.stripe_checkouts import CheckoutState as CheckoutState
 from billing.models.stripe_checkouts import StripeCheckout as StripeCheckout
 from billing.models.stripe_customers import CustomerProblem as CustomerProblem
 from billing.models.stripe_customers import StripeCustomer as StripeCustomer
+from billing.models.stripe_drifts import DRIFT_KINDS as DRIFT_KINDS
 from billing.models.stripe_drifts import DriftAct as DriftAct
 from billing.models.stripe_drifts import DriftState as DriftState
 from billing.models.stripe_drifts import StripeDrift as StripeDrift

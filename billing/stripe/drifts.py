@@ -7,33 +7,10 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from django.db import IntegrityError, transaction
-from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from billing.constraints import find_constraint
 from billing.models import DriftAct, DriftState, StripeDrift, StripeDriftMove
-
-# What differs. A kind that is not here works, and is shown as it is spelt.
-KINDS: Mapping[str, str | Promise] = {
-    "invoice_total": _("what an invoice asks"),
-    "metered_line": _("a line that Stripe's meters charge"),
-    "invoice_missing": _("an invoice that Stripe does not have"),
-    "invoice_unknown": _("an invoice that Palier does not have"),
-    "invoice_state": _("the state of an invoice"),
-    "invoice_stale": _("what Stripe told last of an invoice"),
-    "invoice_gone": _("an invoice that is gone in Stripe"),
-    "payment": _("what was paid"),
-    "credit_note": _("a credit note"),
-    "dispute": _("a dispute"),
-    "usage_unsent": _("usage that was not sent"),
-    "usage_failed": _("usage that Stripe refused"),
-    "usage_late": _("usage that came too late for Stripe's invoice"),
-    "meter_summary": _("what Stripe's meter counts"),
-    "subscription": _("a subscription"),
-    "customer": _("a customer"),
-    "catalogue": _("a price, meter or product"),
-    "call": _("a call of which nobody knows the outcome"),
-}
 
 
 class DriftClosed(ValueError):

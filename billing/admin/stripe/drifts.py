@@ -19,8 +19,8 @@ from billing.admin.pages import Words, ask_first
 from billing.admin.reading import NamedBlankFilter, ReadOnly, list_sentences, show_moment
 from billing.admin.stripe.overview import answer_overview, look_everywhere
 from billing.admin.stripe.showing import may_repair
-from billing.models import DriftAct, DriftState, StripeDrift, StripeDriftMove
-from billing.stripe.drifts import KINDS, DriftClosed, accept_drift
+from billing.models import DRIFT_KINDS, DriftAct, DriftState, StripeDrift, StripeDriftMove
+from billing.stripe.drifts import DriftClosed, accept_drift
 from billing.stripe.reconciling.repairs import NoRepair, find_repair, promise_look, promise_repair
 from billing.stripe.reconciling.wording import explain_drift
 from billing.wording import display_money
@@ -36,7 +36,7 @@ class KindFilter(admin.SimpleListFilter):
     parameter_name = "kind"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        return list(KINDS.items())
+        return list(DRIFT_KINDS.items())
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[StripeDrift]) -> QuerySet[StripeDrift]:
         return queryset.filter(kind=self.value()) if self.value() else queryset
@@ -70,7 +70,7 @@ class StripeDriftAdmin(ReadOnly, DriftModelAdmin):
 
     @admin.display(description=_("what differs"), ordering="kind")
     def what(self, drift: StripeDrift) -> str:
-        return str(KINDS.get(drift.kind, drift.kind))
+        return str(DRIFT_KINDS.get(drift.kind, drift.kind))
 
     @admin.display(description=_("difference"), ordering="difference_minor")
     def difference(self, drift: StripeDrift) -> str:
@@ -220,7 +220,7 @@ def list_totals(drifts: QuerySet[StripeDrift]) -> list[tuple[str, int, str]]:
     rows = drifts.order_by().values("kind", "currency").annotate(count=Count("pk"), total=Sum("difference_minor"))
     return [
         (
-            str(KINDS.get(row["kind"], row["kind"])),
+            str(DRIFT_KINDS.get(row["kind"], row["kind"])),
             row["count"],
             "" if row["total"] is None else display_money(row["total"], row["currency"]),
         )

@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy
 from billing.admin.pages import render_page
 from billing.admin.reading import show_moment
 from billing.admin.stripe.showing import may_repair
-from billing.stripe.drifts import KINDS
+from billing.models import DRIFT_KINDS
 from billing.stripe.reconciling.repairs import promise_look
 from billing.stripe.status import Status, Waiting, read_status
 from billing.wording import display_money
@@ -40,7 +40,7 @@ def answer_overview(model_admin: Any, request: HttpRequest) -> HttpResponse:
         figures=list_figures(status),
         drifts=[
             (
-                KINDS.get(drift.kind, drift.kind),
+                DRIFT_KINDS.get(drift.kind, drift.kind),
                 drift.count,
                 "–" if drift.difference_minor is None else display_money(drift.difference_minor, drift.currency),
                 f"{reverse('admin:billing_stripedrift_changelist')}?state__exact=open&kind={drift.kind}",

@@ -67,7 +67,10 @@ def test_nobody_accepts_without_a_reason_or_what_is_closed(person):
     with pytest.raises(ValueError, match="for a reason"):
         accept_drift(row.pk, by=person.pk, reason="  ", at=AT)
     close_drift("invoice_total", "invoice 7", at=AT)
-    with override("fr"), pytest.raises(DriftClosed, match=r"^invoice_total invoice 7 est déjà corrigé\.$"):
+    with (
+        override("fr"),
+        pytest.raises(DriftClosed, match=r"^ce que demande une facture \(invoice 7\) est déjà corrigé\.$"),
+    ):
         accept_drift(row.pk, by=person.pk, reason="Late.", at=LATER)
 
 
