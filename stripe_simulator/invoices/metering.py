@@ -5,36 +5,47 @@ of the period that arrives within the grace is charged, usage that arrives later
 """
 
 from decimal import Decimal
+from fractions import Fraction
 
 from stripe_simulator.invoices.adding_up import refresh_invoice
 from stripe_simulator.invoices.line_store import SUBSCRIPTION, find_lines, put_line, set_quantity, subscription_parent
 from stripe_simulator.meters.usage import aggregate
 from stripe_simulator.routes import Object
 from stripe_simulator.simulator import Simulator
-from stripe_simulator.tiers import rate_quantity, round_amount
+from stripe_simulator.tiers import Part, format_decimal, rate_quantity, round_amount, split_quantity
+
+NOTHING = Part(Fraction(0), Fraction(0), Fraction(0))
 
 
-def put_metered_line(sim: Simulator, invoice: Object, item: Object, start: int, end: int) -> Object:
-    """A line for the usage of a metered item over [start, end). Its quantity follows the meter until finalisation.
+def put_metered_lines(sim: Simulator, invoice: Object, item: Object, start: int, end: int) -> None:
+    """The usage of a metered item over [start, end): one line, or one for each tier (`settings.graduated_lines`).
 
-    What threshold invoices of the period asked for already is taken off.
+    Their quantities follow the meter until finalisation. What threshold invoices of the period asked for is taken off.
     """
-    line = put_line(
-        sim,
-        invoice,
-        amount=0,
-        parent=subscription_parent(item),
-        period=(start, end),
-        quantity=None,
-        price=item["price"],
-        metadata=item["metadata"],
-        discounts=item["discounts"],
-        group=SUBSCRIPTION,
-        tax_rates=[rate["id"] for rate in item["tax_rates"] or []],
-        metered_price=item["price"]["id"],
-    )
-    line["_asked"] = item.pop("_asked", None)
-    return line
+    asked = item.pop("_asked", None)
+    for tier in list_tiers(sim, item["price"]):
+        line = put_line(
+            sim,
+            invoice,
+            amount=0,
+            parent=subscription_parent(item),
+            period=(start, end),
+            quantity=None,
+            price=item["price"],
+            metadata=item["metadata"],
+            discounts=item["discounts"],
+            group=SUBSCRIPTION,
+            tax_rates=[rate["id"] for rate in item["tax_rates"] or []],
+            metered_price=item["price"]["id"],
+        )
+        line["_asked"], line["_tier"] = asked, tier
+        asked = None  # the first one bears it
+
+
+def list_tiers(sim: Simulator, price: Object) -> list[int | None]:
+    """Which tiers of a price have a line of their own; None: one line for all."""
+    has_lines = price["tiers_mode"] == "graduated" and sim.settings.get("graduated_lines", "one") == "tiers"
+    return [*range(len(price["_tiers"]))] if has_lines else [None]
 
 
 def refresh_usage(sim: Simulator, invoice: Object) -> None:
@@ -46,12 +57,18 @@ def refresh_usage(sim: Simulator, invoice: Object) -> None:
 
 
 def meter_line(sim: Simulator, invoice: Object, line: Object, price: Object) -> None:
+    """A tier that usage does not reach asks nothing."""
     period = line["period"]
     used = aggregate(sim, price["recurring"]["meter"], invoice["customer"], period["start"], period["end"])
+    amount, tier = rate_quantity(price, used), line["_tier"]
+    if tier is not None:
+        part = dict(enumerate(split_quantity(price, used))).get(tier, NOTHING)
+        amount, used = part.amount, Decimal(format_decimal(part.quantity))
     asked = line["_asked"] or {"quantity": "0", "amount": 0}
-    line["amount"] = line["subtotal"] = round_amount(rate_quantity(price, used)) - asked["amount"]
+    line["amount"] = line["subtotal"] = round_amount(amount) - asked["amount"]
     used -= Decimal(asked["quantity"])
-    line["description"] = f"{used:f} × {describe_price(sim, price)}"
+    name = describe_price(sim, price) if tier is None else f"{describe_price(sim, price)} (Tier {tier + 1})"
+    line["description"] = f"{used:f} × {name}"
     set_quantity(line, max(used, Decimal(0)))
 
 

@@ -6,7 +6,7 @@ from stripe_simulator.changes import updating
 from stripe_simulator.clock import due
 from stripe_simulator.cycles import find_cycle
 from stripe_simulator.errors import refuse
-from stripe_simulator.invoices.metering import put_metered_line
+from stripe_simulator.invoices.metering import put_metered_lines
 from stripe_simulator.metadata import update
 from stripe_simulator.routes import Object
 from stripe_simulator.simulator import Simulator
@@ -173,7 +173,7 @@ def reset_anchor(sim: Simulator, subscription: Object, behavior: str, at: int) -
         if item.pop("_is_charged", True) and behavior != "none" and not was_trial:
             credit_unused(sim, subscription, item, at)
         if is_metered(item) and not was_trial and item["current_period_start"] < at:
-            put_metered_line(sim, invoice, item, item["current_period_start"], at)
+            put_metered_lines(sim, invoice, item, item["current_period_start"], at)
         _, end = find_cycle(find_item_cycle(subscription, item["price"]), at)
         item["current_period_start"], item["current_period_end"] = at, end
         if not is_metered(item):

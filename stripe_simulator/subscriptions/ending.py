@@ -6,7 +6,7 @@ neither, pending prorations go away with the subscription.
 
 from stripe_simulator.errors import refuse
 from stripe_simulator.invoices.items import find_owner
-from stripe_simulator.invoices.metering import put_metered_line
+from stripe_simulator.invoices.metering import put_metered_lines
 from stripe_simulator.metadata import update
 from stripe_simulator.routes import Object, Request, route
 from stripe_simulator.simulator import Simulator
@@ -58,7 +58,7 @@ def invoice_the_rest(sim: Simulator, subscription: Object, at: int) -> None:
     invoice = open_invoice(sim, subscription, at=at, reason="subscription_update", start=start)
     for item in items:
         if is_metered(item) and subscription["status"] not in ("trialing", "paused"):
-            put_metered_line(sim, invoice, item, item["current_period_start"], at)
+            put_metered_lines(sim, invoice, item, item["current_period_start"], at)
     take_pending(sim, subscription, invoice)
     collect_now(sim, subscription, invoice, at=at)
 

@@ -7,7 +7,7 @@ from stripe_simulator.changes import updating
 from stripe_simulator.clock import due
 from stripe_simulator.cycles import find_cycle
 from stripe_simulator.invoices.line_store import find_lines
-from stripe_simulator.invoices.metering import put_metered_line
+from stripe_simulator.invoices.metering import put_metered_lines
 from stripe_simulator.routes import Object
 from stripe_simulator.simulator import Simulator
 from stripe_simulator.subscriptions.billing import open_invoice, put_licensed_line, start_invoice, take_pending
@@ -71,7 +71,7 @@ def roll_subscription(sim: Simulator, subscription: Object, *, at: int) -> None:
 def roll_item(sim: Simulator, subscription: Object, invoice: Object, item: Object, at: int, *, is_free: bool) -> None:
     """What was used in a trial is free; licences are charged for the period that begins."""
     if is_metered(item) and not is_free:
-        put_metered_line(sim, invoice, item, item["current_period_start"], item["current_period_end"])
+        put_metered_lines(sim, invoice, item, item["current_period_start"], item["current_period_end"])
     _, end = find_cycle(find_item_cycle(subscription, item["price"]), at)
     item["current_period_start"], item["current_period_end"] = at, end
     if not is_metered(item):
@@ -98,7 +98,7 @@ def end_as_planned(sim: Simulator, subscription: Object, *, at: int) -> None:
     invoice = open_invoice(sim, subscription, at=at, reason="subscription_cycle", start=start)
     for item in find_items(sim, subscription):
         if is_metered(item) and subscription["status"] not in ("trialing", "paused"):
-            put_metered_line(sim, invoice, item, item["current_period_start"], min(at, item["current_period_end"]))
+            put_metered_lines(sim, invoice, item, item["current_period_start"], min(at, item["current_period_end"]))
     take_pending(sim, subscription, invoice)
     start_invoice(sim, subscription, invoice, at=at, at_once=False)
     end_subscription(sim, subscription, at=at, reason="cancellation_requested")

@@ -4,10 +4,11 @@ from decimal import Decimal
 import pytest
 
 from billing import coupons, tax_rates
-from billing.models import CreditNote, Invoice, StripeDrift, StripeInvoice
-from billing.rating import flat_fee, graduated, per_unit
+from billing.models import CreditNote, DriftAct, Invoice, StripeDrift, StripeInvoice
+from billing.rating import TierTerms, flat_fee, graduated, per_unit
 from billing.stripe.charging import scans
 from billing.stripe.charging.drafts import PATIENCE
+from billing.stripe.reconciling.repairs import repair
 from tests.billing.credits.makers import give
 from tests.billing.makers import BASE_FEE, JAN, MID_JAN, REQUEST_TIERS, make_plan, use
 from tests.scenarios.worlds import GRACE, HOUR
@@ -81,11 +82,35 @@ def test_usage_that_nobody_sent_stops_the_invoice_until_it_is_put_right(world):
     )
 
 
-def test_tiers_that_stripe_has_as_lines_are_one_of_ours(world):
+@pytest.mark.parametrize(("lines", "count"), [("one", 1), ("tiers", 2)])
+def test_tiers_that_stripe_has_as_lines_are_one_of_ours(world, lines, count):
+    world.simulator.settings(graduated_lines=lines)
     world.sign_up(plan=make_plan(prices=[TIERS], limits=()))
     use("acme", sizes=[20_000], time=MID_JAN)
     invoice, row = ask(world)
     assert (invoice.due_minor, row.total_minor, row.step) == (3000, 3000, "finalised")
+    assert sum(line.amount > 0 for line in world.stripe.invoices.line_items.list(row.stripe_id).data) == count
+
+
+def test_tiers_that_are_rounded_singly_are_a_drift_that_a_line_settles(world):
+    """50.5 and 50.5 cents: Palier asks 101, and Stripe 51 and 51 if it has a line for each."""
+    tiers = (TierTerms(Decimal(1_000), Decimal("0.000505")), TierTerms(None, Decimal("0.000505")))
+    world.simulator.settings(graduated_lines="tiers")
+    world.sign_up(prices=[graduated("Bytes", meter_key="bandwidth", tiers=tiers)])
+    use("acme", sizes=[2_000], time=MID_JAN)
+    ask(world)
+    later = GRACE + PATIENCE
+    world.go_to(later)
+    world.work(later, scans.CHARGE)
+    row = StripeInvoice.objects.get()
+    drift = StripeDrift.objects.get()
+    assert (row.step, row.state) == ("stopped", "draft")
+    assert (drift.kind, drift.ours, drift.theirs, drift.difference_minor) == ("metered_line", "101", "102", -1)
+    for _ in range(2):
+        repair(drift.pk, by=None, at=later, act=DriftAct.ADJUSTED)
+    row.refresh_from_db()
+    drift.refresh_from_db()
+    assert (row.step, row.total_minor, drift.state) == ("finalised", 101, "repaired")
 
 
 def test_where_nothing_is_due_stripes_comes_to_nothing_and_is_paid(world):
