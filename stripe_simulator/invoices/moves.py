@@ -4,6 +4,7 @@ import copy
 
 from stripe_simulator.changes import updating
 from stripe_simulator.errors import refuse
+from stripe_simulator.expanding import expand, strip
 from stripe_simulator.invoices.advancing import advance_invoice, send_invoice
 from stripe_simulator.invoices.balance import change_balance
 from stripe_simulator.invoices.finalising import finalise_invoice
@@ -28,13 +29,13 @@ def finalize(request: Request) -> Object:
 
     Where it advances it is charged after the answer, which shows it open; nothing to pay is paid within the answer.
     """
-    sim, at = request.sim, request.at
+    sim, params, at = request.sim, request.params, request.at
     invoice = sim.store.get("invoice", request.id)
     require_status(invoice, "draft")
-    if "auto_advance" in request.params:
-        invoice["auto_advance"] = request.params["auto_advance"]
+    if "auto_advance" in params:
+        invoice["auto_advance"] = params["auto_advance"]
     finalise_invoice(sim, invoice, at=at)
-    opened = copy.deepcopy(invoice)
+    opened = expand(sim, strip(copy.deepcopy(invoice)), params.get("expand", []))  # payments too are as they were
     advance_invoice(sim, invoice, at=at)
     return opened if invoice["amount_due"] else invoice
 

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
+from django.db.models import F
 
 from billing.models import StripeCustomer, StripeMirroring, StripeSubscription
 from billing.stripe.cycles import find_cycle
@@ -93,6 +94,12 @@ def list_cycle_differences(
         foreseen = find_cycle(describe_hanging(row), told[0])
         if foreseen != told:
             yield f"cycle {foreseen[0]} – {foreseen[1]}", f"cycle {told[0]} – {told[1]}"
+
+
+def tell_again(row_id: int) -> None:
+    """Have Stripe told once more what it was told of a subscription: somebody changed it there."""
+    known = StripeSubscription.objects.filter(pk=row_id, closed_at__isnull=True, told_revision=F("revision"))
+    known.update(revision=F("revision") + 1)
 
 
 @transaction.atomic

@@ -7,7 +7,8 @@ from billing.stripe import customers
 from billing.stripe.catalogue import syncing
 from billing.stripe.charging import outcomes, payments, scans
 from billing.stripe.mirroring.promising import promise_account
-from billing.stripe.mirroring.watching import mirror_anew
+from billing.stripe.mirroring.subscriptions import mirror_subscription
+from billing.stripe.mirroring.watching import check_subscription, mirror_anew, tell_again
 from billing.stripe.reconciling.adjusting import adjust_draft
 from billing.stripe.reconciling.findings import read_pairs
 from billing.stripe.subscriptions import ENDED
@@ -60,13 +61,23 @@ def read_again(drift: StripeDrift, at: datetime) -> None:
 
 
 def mirror_again(drift: StripeDrift, at: datetime) -> None:
-    """A subscription that ended in Stripe is made anew with its next period; any other is told once more."""
+    """A subscription that ended in Stripe is made anew with its next period; any other is told once more.
+
+    It is read first: who found it on a list noted nothing of it.
+    """
     _subscription, _space, stripe_id = drift.key.partition(" ")
     row = StripeSubscription.objects.filter(stripe_id=stripe_id, closed_at__isnull=True).first() if stripe_id else None
-    if row is not None and row.status in ENDED:
+    if row is None:
+        if drift.account_id is not None:
+            promise_account(drift.account_id, at=at)
+        return
+    check_subscription(stripe_id, at=at)
+    row.refresh_from_db()
+    if row.status in ENDED:
         mirror_anew(row.pk, at=at)
-    elif drift.account_id is not None:
-        promise_account(drift.account_id, at=at)
+    else:
+        tell_again(row.pk)
+        mirror_subscription(row.subscription_id, at=at)
 
 
 def try_customer_again(drift: StripeDrift, at: datetime) -> None:

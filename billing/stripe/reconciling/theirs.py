@@ -78,7 +78,10 @@ def find_news(row: StripeInvoice, told: Told, scope: Scope) -> Iterator[Finding]
     """Where Stripe is further than what we heard, for an hour."""
     ours = row.state, row.total_minor, row.paid_minor
     theirs = told.status, read_minor(told.total, row.currency), read_minor(told.amount_paid, row.currency)
-    if ours == theirs or row.read_at > scope.at - PATIENCE:
+    is_draft = (
+        told.is_draft and row.state == StripeInvoiceState.DRAFT
+    )  # which follows its meters, and is compared later
+    if ours == theirs or is_draft or row.read_at > scope.at - PATIENCE:
         return
     yield Finding(
         STALE,
@@ -87,7 +90,7 @@ def find_news(row: StripeInvoice, told: Told, scope: Scope) -> Iterator[Finding]
         describe(*ours, row.currency),
         describe(*theirs, row.currency),
         f"Invoice {row.invoice or row.stripe_id}: what happened there was not heard here.",
-        ours[1] - theirs[1],
+        ours[1] - theirs[1] or ours[2] - theirs[2],
         row.currency,
     )
 
