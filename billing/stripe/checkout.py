@@ -196,7 +196,9 @@ def try_change(row: StripeCheckout, *, at: datetime) -> str:
             if find_offer(version.plan.slug, currency=version.currency, at=at).pk != version.pk:
                 return OFFER_CHANGED
             change_plan(subscription.pk, version.plan.slug, at=at, by=row.made_by_id)
-    except (MoveRefused, MeterTaken, UnknownPlan) as error:
+    except UnknownPlan:
+        return OFFER_CHANGED
+    except (MoveRefused, MeterTaken) as error:
         return str(error)
     return ""
 

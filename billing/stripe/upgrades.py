@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from billing.models import PlanVersion, Subscription
 from billing.parts import MoveRefused
@@ -13,6 +14,8 @@ from billing.stripe.customers import CustomerFact, read_customer
 from billing.stripe.mirroring.planning import RUNNING, charges_nothing
 from billing.subscriptions import MeterTaken, SubscriptionFact, read_subscription
 from billing.switching import MovePreview, preview_change
+
+NOT_BY_YOURSELF = gettext_noop("You cannot move to this plan by yourself; talk to your vendor.")
 
 
 class UpgradeRefused(ValueError):
@@ -47,11 +50,13 @@ def find_upgrade(account_id: int, plan_slug: str, *, at: datetime) -> Upgrade:
     """What moving there now means. Raises UpgradeRefused."""
     subscription = find_free(account_id, at=at)
     if subscription is None or plan_slug not in list_upgrades(account_id, at=at):
-        raise UpgradeRefused(_("You cannot move to this plan by yourself; talk to your vendor."))
+        raise UpgradeRefused(_(NOT_BY_YOURSELF))
     try:
         version = find_offer(plan_slug, currency=subscription.currency, at=at)
         preview = preview_change(subscription.id, plan_slug, at=at)
-    except (MoveRefused, MeterTaken, UnknownPlan) as error:
+    except UnknownPlan as error:
+        raise UpgradeRefused(_(NOT_BY_YOURSELF)) from error
+    except (MoveRefused, MeterTaken) as error:
         raise UpgradeRefused(str(error)) from error
     return Upgrade(subscription, read_version(version.pk), preview, read_customer(account_id))
 

@@ -8,7 +8,7 @@ import pytest
 
 from billing import lifecycle, switching
 from billing.models import CheckoutState, Plan, PlanVersion, StripeCheckout, StripeCustomer, Subscription
-from billing.plans import copy_last_version, publish_version
+from billing.plans import copy_last_version, publish_version, retire_version
 from billing.stripe import checkout as module
 from billing.stripe.checkout import CheckoutFact, UnknownCheckout, begin_checkout, read_checkout, settle_checkout
 from billing.stripe.customers import read_customer
@@ -125,6 +125,13 @@ def test_a_plan_that_was_changed_elsewhere_is_left_alone_and_the_card_is_kept(fr
     customer = read_customer(free.account_id)
     assert customer is not None
     assert customer.card is not None
+
+
+def test_a_plan_that_was_retired_meanwhile_is_an_offer_that_changed(free: SubscriptionFact) -> None:
+    enter_card(click(free).url)
+    retire_version(PlanVersion.objects.get(plan__slug="team").pk, at=AT)
+    row = settle()
+    assert (row.state, row.reason, find_plan(free)) == ("refused", module.OFFER_CHANGED, "free")
 
 
 def test_one_that_ended_meanwhile_says_so(free: SubscriptionFact) -> None:
