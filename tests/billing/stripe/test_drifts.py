@@ -69,7 +69,7 @@ def test_nobody_accepts_without_a_reason_or_what_is_closed(person):
     close_drift("invoice_total", "invoice 7", at=AT)
     with (
         override("fr"),
-        pytest.raises(DriftClosed, match=r"^ce que demande une facture \(invoice 7\) est déjà corrigé\.$"),
+        pytest.raises(DriftClosed, match=r"^ce que demande une facture \(invoice 7\)\s: déjà corrigé\.$"),
     ):
         accept_drift(row.pk, by=person.pk, reason="Late.", at=LATER)
 
