@@ -12,6 +12,7 @@ from billing.models import (
     CreditDestination,
     Invoice,
     InvoiceState,
+    StripeCreditNote,
     StripeCustomer,
     StripeInvoice,
     StripeInvoiceState,
@@ -91,11 +92,15 @@ def find_missing(invoice: Invoice, rows: Sequence[StripeInvoice], scope: Scope) 
     )
 
 
+def list_corrections(final: Sequence[StripeInvoice]) -> list[StripeCreditNote]:
+    """What Stripe gave back since it had asked too much."""
+    return [note for row in final for note in row.credit_notes.all() if note.is_correction and not note.is_void]
+
+
 def find_total(invoice: Invoice, final: Sequence[StripeInvoice]) -> Iterator[Finding]:
     """All that Stripe asks for it, less what it took back since it had asked too much."""
     ours = find_askable(invoice.due_minor, invoice.currency)
-    corrections = [note for row in final for note in row.credit_notes.all() if note.is_correction and not note.is_void]
-    theirs = sum(row.total_minor for row in final) - sum(note.total_minor for note in corrections)
+    theirs = sum(row.total_minor for row in final) - sum(note.total_minor for note in list_corrections(final))
     if ours != theirs and not all(row.state == StripeInvoiceState.VOID for row in final):
         names = " and ".join(row.stripe_id for row in final)
         currency = invoice.currency
@@ -139,9 +144,13 @@ def find_state(invoice: Invoice, final: Sequence[StripeInvoice], scope: Scope) -
 
 
 def find_refunds(invoice: Invoice, final: Sequence[StripeInvoice], scope: Scope) -> Iterator[Finding]:
-    """Money that went back there and not here, or was promised here and did not go."""
+    """Money that went back there and not here, or was promised here and did not go.
+
+    What Stripe had asked too much and gave back is no part of it: Palier never asked that.
+    """
     notes = [note for note in invoice.credit_notes.all() if note.destination == CreditDestination.REFUND]
-    ours, theirs = sum(note.total_minor for note in notes), sum(row.refunded_minor for row in final)
+    ours = sum(note.total_minor for note in notes)
+    theirs = sum(row.refunded_minor for row in final) - sum(note.refund_minor for note in list_corrections(final))
     is_new = any(note.issued_at > scope.at - PATIENCE for note in notes)
     if ours != theirs and not is_new and all(row.read_at <= scope.at - PATIENCE for row in final):
         currency = invoice.currency

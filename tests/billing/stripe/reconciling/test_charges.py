@@ -97,6 +97,15 @@ def test_money_given_back_there_alone_differs(charged):
     assert look() == [("payment", "0.00 EUR refunded", "0.04 EUR refunded", 4)]
 
 
+def test_money_given_back_because_stripe_had_asked_too_much_does_not_differ(charged):
+    row = ask(charged, 14, state="paid", paid_minor=14, refunded_minor=4)
+    StripeCreditNote.objects.create(
+        stripe_invoice=row, stripe_id="cn_1", is_correction=True, total_minor=4, refund_minor=4, created_at=FEB
+    )
+    moves.mark_paid(charged.invoice.pk, method="stripe", at=FEB + DAY)
+    assert look() == []
+
+
 def test_who_was_connected_after_the_invoice_is_not_charged_for_it(charged):
     StripeCustomer.objects.update(asked_at=AT)
     assert look() == []
