@@ -43,3 +43,22 @@ def test_scenario_23_usage_is_split_where_the_price_changed(simulator: Simulator
     asked = [each.total for each in simulator.client().v1.invoices.list({"limit": 100}).data]
     assert sorted(asked)[-2:] == [70, 100]
     assert sum(asked) == 170
+
+
+def test_scenario_23_what_stripe_draws_because_it_learnt_of_a_change_too_late_is_asked_of_nobody(
+    simulator: SimulatorClient,
+) -> None:
+    subscription = make_mirrored(simulator, plan=make_plan(prices=price("0.10"), limits=[]))
+    make_plan("cheaper", prices=price("0.07"), limits=[])
+    tell_catalogue(NOV_10)
+    live_at(simulator, NOV_10 + HOUR)
+    use("acme", sizes=[1] * 10, time=NOV_10 + 2 * HOUR)
+    live_at(simulator, NOV_10 + 4 * HOUR)
+    switching.change_plan(subscription.id, "cheaper", at=DEC - HOUR)  # and every worker is down until the month is over
+    live_at(simulator, DEC + HOUR / 2, DEC + 3 * HOUR)
+    theirs = simulator.client().v1.invoices.list({"limit": 100}).data
+    assert [(each.status, each.total) for each in theirs if each.billing_reason == "subscription_cycle"] == [
+        ("void", 100)
+    ]
+    assert sum(each.total for each in theirs if each.status != "void") == 100
+    assert sum(each.due_minor for each in Invoice.objects.all()) == 100

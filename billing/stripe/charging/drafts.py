@@ -28,13 +28,14 @@ FIRST = "subscription_create"  # the invoice that a subscription begins with: fe
 
 
 def hold_created(told: Told, mirror: StripeSubscription, *, at: datetime) -> StripeInvoice | None:
-    """Keep Stripe from finalising what it drew as a period ended; None where it is of no period that is billed."""
+    """Keep Stripe from finalising what it drew as a period ended; None where that bills no period: it is dropped."""
     if told.billing_reason == FIRST or told.period_end is None:
         return None
     period = Period.objects.filter(
         subscription_id=mirror.subscription_id, version_id=mirror.version_id, ends_at=told.period_end, is_free=False
     ).first()
     if period is None or StripeInvoice.objects.filter(ALIVE, period=period, role=StripeInvoiceRole.OWN).exists():
+        drop_drawn(told, at=at)
         return None
     known = StripeInvoice.objects.filter(stripe_id=told.stripe_id).first()
     if known is not None:
@@ -54,12 +55,29 @@ def hold_created(told: Told, mirror: StripeSubscription, *, at: datetime) -> Str
     )
 
 
+def drop_drawn(told: Told, *, at: datetime) -> None:
+    """See that nobody pays what Stripe drew for a cycle that Palier has cut, or has asked by a draft of its own.
+
+    That of a subscription cannot be deleted: it is made final, so that no usage comes to it any more, and void. One
+    that asks nothing is paid by that; one that was paid before stays, and reconciliation shows it.
+    """
+    if told.is_draft:
+        try:
+            told = asking.finalise(told.stripe_id, is_collected=False, at=at)
+        except Refused:  # Stripe was faster
+            told = asking.read_invoice(told.stripe_id, at=at)
+    if told.status in (StripeInvoiceState.OPEN, StripeInvoiceState.UNCOLLECTIBLE):
+        asking.void(told.stripe_id, at=at)
+
+
 def find_draft(invoice: Invoice, customer: CustomerFact, *, at: datetime) -> StripeInvoice | None:
     """The one that asks the invoice; None where nothing is due and Stripe drew none. Raises jobs.queue.Postponed."""
     row = find_main(invoice) or take_cycle(invoice, at=at)
     if row is not None or not invoice.due_minor:
         return row
-    return make_own(invoice, customer, role=StripeInvoiceRole.OWN, at=at)
+    own = make_own(invoice, customer, role=StripeInvoiceRole.OWN, at=at)
+    close_drift("invoice_missing", str(invoice.number), at=at)
+    return own
 
 
 def take_cycle(invoice: Invoice, *, at: datetime) -> StripeInvoice | None:
@@ -82,6 +100,8 @@ def take_cycle(invoice: Invoice, *, at: datetime) -> StripeInvoice | None:
         if told.period_end == invoice.period.ends_at and hold_created(told, mirror, at=at):
             close_drift("invoice_missing", str(invoice.number), at=at)
             return link_cycle(invoice.period.pk, invoice)
+    if mirror.closed_at is not None:
+        return None  # what ends with its cycle is drawn no invoice, unless its meters were used
     raise wait_for_cycle(invoice, at=at)
 
 
