@@ -1,0 +1,56 @@
+"""Whatever goes wrong on the way, in the end Stripe asked what Palier billed, and Palier billed what was used."""
+
+import random
+
+import pytest
+
+from billing.models import DriftState, Period, StripeDrift
+from billing.stripe import client
+from billing.stripe.drifts import describe
+from portal.invariants import find_violations
+from tests.billing.makers import JAN
+from tests.scenarios.chaos import END, SECRET, Chaos
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+EVERYDAY, ALL = range(5), range(5, 200)
+
+
+def live(simulator, settings, monkeypatch, seed):
+    random.seed(seed)  # what backoffs are drawn from
+    monkeypatch.setattr(client, "NETWORK_RETRIES", 0)  # they sleep: our own come by the clock
+    client.build_client.cache_clear()
+    settings.STRIPE_METER_EVENT_RATE = 1_000_000
+    simulator.reset(JAN)
+    settings.STRIPE_WEBHOOK_SECRETS = [SECRET]
+    chaos = Chaos(simulator, seed)
+    with chaos.travel():
+        chaos.live()
+        check(chaos)
+
+
+def check(chaos):
+    assert chaos.deaths > 0
+    assert chaos.list_dead() == []
+    assert list(find_violations()) == []
+    assert [describe_open(each) for each in StripeDrift.objects.filter(state=DriftState.OPEN)] == []
+    assert chaos.sum_ours() == chaos.sum_theirs()
+    assert chaos.list_doubles() == []
+    assert not Period.objects.filter(ends_at__lte=END, closed_at__isnull=True).exists()
+    assert chaos.sum_billed() == chaos.sum_used()
+
+
+def describe_open(drift):
+    return f"{drift.kind} {drift.key}: {describe(drift)} ({drift.cause})"
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("seed", EVERYDAY)
+def test_three_months_of_faults_end_with_the_same_on_both_sides(simulator, settings, monkeypatch, seed):
+    live(simulator, settings, monkeypatch, seed)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("seed", ALL)
+def test_three_months_of_faults_end_with_the_same_on_both_sides_for_many_seeds(simulator, settings, monkeypatch, seed):
+    live(simulator, settings, monkeypatch, seed)
