@@ -194,8 +194,8 @@ class Chaos:
             self.count(gone, -1)
 
     def make_event(self, key: str, first: datetime) -> UsageEvent:
-        time = first + (self.at - first) * Decimal(self.dice.randint(0, 9_999)).scaleb(-4).__float__()
-        kind, data = ("web.request", {"bytes": self.dice.choice([1, 333, 12_345, 999_999])})
+        time = first + (self.at - first) / 10_000 * self.dice.randrange(10_000)
+        kind, data = "web.request", {"bytes": self.dice.choice([1, 333, 12_345, 999_999])}
         if self.dice.random() < 0.2:
             kind, data = "seats.set", {"count": self.dice.randint(1, 9)}
         name = f"event-{self.seed}-{len(self.sent)}-{self.dice.random()}"

@@ -105,7 +105,8 @@ def test_tiers_that_are_rounded_singly_are_a_drift_that_a_line_settles(world):
     row = StripeInvoice.objects.get()
     drift = StripeDrift.objects.get()
     assert (row.step, row.state) == ("stopped", "draft")
-    assert (drift.kind, drift.ours, drift.theirs, drift.difference_minor) == ("metered_line", "1.01 EUR", "1.02 EUR", -1)
+    assert (drift.kind, drift.ours, drift.theirs) == ("metered_line", "1.01 EUR", "1.02 EUR")
+    assert drift.difference_minor == -1
     for _ in range(2):
         repair(drift.pk, by=None, at=later, act=DriftAct.ADJUSTED)
     row.refresh_from_db()
