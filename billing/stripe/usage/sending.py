@@ -10,6 +10,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -19,8 +20,9 @@ from django.db import connection, transaction
 
 from billing.models import MeterEventState, StripeMeterEvent
 from billing.stripe.client import get_client, is_on
-from billing.stripe.usage.failures import tell_failures
+from billing.stripe.usage.failures import CannotReplay, replay_events, tell_failures
 from billing.stripe.usage.pace import Slot, find_rate, find_start, reserve_calls
+from billing.stripe.usage.slices import OLDEST
 from billing.stripe.usage.transports import MOST_STREAMED, UNSENT, Claimed, Fate, Outcome, Stream, send_one
 from jobs.queue import draw_backoff, enqueue
 
@@ -230,6 +232,10 @@ def settle_events(claimed: Sequence[Claimed], outcomes: Sequence[Outcome], *, at
     states = settle_others(others, at=at) if others else {}
     if failed := [each for each, _ in others if states.get(each.id) == MeterEventState.FAILED]:
         tell_failures({(each.period_id, each.meter_id) for each in failed}, at=at)
+        for each in failed:
+            if each.timestamp < at - OLDEST:  # it grew too old on the way: it goes with the last slice of its period
+                with suppress(CannotReplay):
+                    replay_events([each.id], at=at)
     by_state = Counter(states.values())
     return Sent(len(claimed), count, len(failed), by_state[MeterEventState.QUEUED])
 

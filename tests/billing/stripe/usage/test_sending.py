@@ -8,7 +8,7 @@ from billing.stripe.usage import pace
 from billing.stripe.usage.collecting import collect_usage
 from billing.stripe.usage.sending import CLAIM, LEASE, Sent, claim_events, promise_sending, send_usage
 from jobs.models import Job
-from tests.billing.makers import HOUR, JAN, use
+from tests.billing.makers import FEB, HOUR, JAN, use
 from tests.billing.stripe.usage.makers import (
     MINUTE,
     SEEN,
@@ -194,3 +194,11 @@ def test_the_rate_is_what_stripe_allows_for_the_key(settings):
     assert rates == {"v1": 950, "v2": 950, "stream": 9_500}
     settings.STRIPE_METER_EVENT_RATE = 7
     assert pace.find_rate() == 7
+
+
+def test_what_grew_too_old_for_stripe_on_its_way_goes_with_the_last_slice_of_its_period(queued, simulator, period):
+    later = FEB + timedelta(days=10)
+    simulator.set_time(later)
+    assert send_all(later) == Sent(claimed=4, accepted=2, failed=2)
+    assert read_stripe(simulator, period, start=FEB - HOUR, end=FEB) == 2
+    assert not StripeDrift.objects.filter(state="open").exists()
