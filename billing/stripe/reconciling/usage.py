@@ -11,7 +11,17 @@ from decimal import Decimal
 
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Sum
 
-from billing.models import InvoiceKind, InvoiceLine, InvoiceState, Price, StripeMeterEvent, StripeMode, StripeTally
+from billing.models import (
+    InvoiceKind,
+    InvoiceLine,
+    InvoiceState,
+    Price,
+    StripeInvoice,
+    StripeInvoiceRole,
+    StripeMeterEvent,
+    StripeMode,
+    StripeTally,
+)
 from billing.price_rows import describe_price
 from billing.rating import rate
 from billing.stripe.reconciling.findings import Finding, Looked, Scope, read_pairs, write_quantity
@@ -111,14 +121,20 @@ def read_last(events: "QuerySet[StripeMeterEvent]") -> dict[Key, Decimal]:
 
 
 def read_billed(tallies: Sequence[StripeTally]) -> dict[Key, Billed]:
-    """What the periods' issued invoices bill of each meter that Stripe's charge; a cut turns them into lines."""
+    """What the periods' issued invoices bill of each meter that Stripe's charge.
+
+    A cut turns them into lines; and what Stripe drew no invoice for is asked by lines on a draft of ours.
+    """
     charged = StripeMode.objects.filter(
         period=OuterRef("invoice__period"), mode="meters", price__meter=OuterRef("meter")
     )
+    own = StripeInvoice.objects.filter(invoice=OuterRef("invoice"), role=StripeInvoiceRole.OWN)
     lines = InvoiceLine.objects.filter(
         invoice__period__in={tally.period_id for tally in tallies}, invoice__kind=InvoiceKind.PERIOD, kind="price"
     ).exclude(invoice__state__in=[InvoiceState.DRAFT, InvoiceState.VOID])
-    found = lines.filter(Exists(charged)).values_list("invoice__period", "meter", "quantity", "invoice__currency")
+    found = lines.filter(Exists(charged), ~Exists(own)).values_list(
+        "invoice__period", "meter", "quantity", "invoice__currency"
+    )
     return {(period, meter): Billed(quantity, currency) for period, meter, quantity, currency in found}
 
 

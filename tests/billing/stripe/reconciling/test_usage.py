@@ -5,7 +5,7 @@ import pytest
 from billing.stripe.reconciling.findings import Scope
 from billing.stripe.reconciling.usage import FAILED, UNSENT, look_at_usage
 from tests.billing.makers import FEB, HOUR, JAN, MAR
-from tests.billing.stripe.reconciling.makers import AT, make_charged, tell_usage
+from tests.billing.stripe.reconciling.makers import AT, ask, make_charged, tell_usage
 
 pytestmark = pytest.mark.django_db
 OF_JANUARY = Scope(AT, JAN)
@@ -66,6 +66,13 @@ def test_what_lines_charge_after_a_cut_is_not_compared():
     charged = make_charged(requests=5)
     tell_usage(charged, 2)
     charged.period.stripe_modes.update(mode="lines", reason="cut")
+    assert look() == []
+
+
+def test_what_lines_ask_on_a_draft_of_ours_is_not_compared():
+    charged = make_charged(requests=5)
+    tell_usage(charged, 2)
+    ask(charged, 10, role="own")
     assert look() == []
 
 
