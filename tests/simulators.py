@@ -120,8 +120,8 @@ class SimulatorClient:
 
 @pytest.fixture(scope="session")
 def simulator_process() -> Iterator[SimulatorClient]:
-    command = [sys.executable, "-m", "stripe_simulator", "--port", "0", "--clock", "frozen"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    command = [sys.executable, "-m", "stripe_simulator", "--port", "0", "--clock", "frozen", "--end-with-input"]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
         line = process.stdout.readline()
@@ -133,8 +133,9 @@ def simulator_process() -> Iterator[SimulatorClient]:
             process.wait(5)
         process.kill()
         process.wait()
-        if process.stdout is not None:
-            process.stdout.close()
+        for pipe in (process.stdin, process.stdout):
+            if pipe is not None:
+                pipe.close()
 
 
 @pytest.fixture

@@ -29,3 +29,14 @@ def test_it_serves_and_ends_on_a_plain_kill(program, tmp_path):
         process.wait()
         process.stdout.close()
     assert (tmp_path / "stripe.db").exists()
+
+
+def test_it_ends_with_whoever_started_it():
+    command = [sys.executable, "-m", "stripe_simulator", "--port", "0", "--end-with-input"]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert process.stdin is not None
+    assert process.stdout is not None
+    assert process.stdout.readline()
+    process.stdin.close()  # as when that is killed
+    assert process.wait(10) == 0
+    process.stdout.close()
