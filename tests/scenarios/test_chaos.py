@@ -11,7 +11,11 @@ from portal.invariants import find_violations
 from tests.billing.makers import JAN
 from tests.scenarios.chaos import END, SECRET, Chaos
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    # Who is killed closes no cursor.
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning"),
+]
 
 EVERYDAY, ALL = range(5), range(5, 200)
 

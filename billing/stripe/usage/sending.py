@@ -23,7 +23,7 @@ from billing.stripe.client import get_client, is_on
 from billing.stripe.usage.failures import CannotReplay, replay_events, tell_failures
 from billing.stripe.usage.pace import Slot, find_rate, find_start, reserve_calls
 from billing.stripe.usage.slices import OLDEST
-from billing.stripe.usage.transports import MOST_STREAMED, UNSENT, Claimed, Fate, Outcome, Stream, send_one
+from billing.stripe.usage.transports import MOST_STREAMED, UNSENT, Claimed, Fate, Outcome, Stream, read_time, send_one
 from jobs.queue import draw_backoff, enqueue
 
 IDENTIFIER_LIFE = timedelta(hours=23)  # Stripe knows an identifier for 24
@@ -233,7 +233,7 @@ def settle_events(claimed: Sequence[Claimed], outcomes: Sequence[Outcome], *, at
     if failed := [each for each, _ in others if states.get(each.id) == MeterEventState.FAILED]:
         tell_failures({(each.period_id, each.meter_id) for each in failed}, at=at)
         for each in failed:
-            if each.timestamp < at - OLDEST:  # it grew too old on the way: it goes with the last slice of its period
+            if read_time(each) < at - OLDEST:  # it grew too old on the way: it goes with the last slice of its period
                 with suppress(CannotReplay):
                     replay_events([each.id], at=at)
     by_state = Counter(states.values())
