@@ -11,8 +11,6 @@ from django.db.models import Count, Min, Sum
 from billing.models import (
     DriftState,
     MeterEventState,
-    StripeCall,
-    StripeCallState,
     StripeCursor,
     StripeCustomer,
     StripeDrift,
@@ -24,6 +22,7 @@ from billing.models import (
 )
 from billing.stripe.client import is_on
 from billing.stripe.gateway import count_reads
+from billing.stripe.reconciling.calls import select_stuck
 from billing.stripe.reconciling.running import CURSOR
 from config.secrets import LIVE_KEYS, STRIPE_API
 
@@ -102,7 +101,7 @@ def read_status(at: datetime) -> Status:
             )
         ),
         stopped_invoices=StripeInvoice.objects.filter(step=StripeInvoiceStep.STOPPED).count(),
-        unknown_calls=StripeCall.objects.filter(state=StripeCallState.UNKNOWN).count(),
+        unknown_calls=select_stuck(at).count(),
         reads=count_reads(at),
         reads_max=settings.STRIPE_READS_MAX,
         reconciled_at=StripeCursor.objects.filter(name=CURSOR).values_list("reached_at", flat=True).first(),

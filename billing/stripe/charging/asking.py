@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
 EXPANDED = ["payments.data.payment.payment_intent"]
 LINES_AT_ONCE = 100
-ADD, UPDATE, FINALISE = "invoice.add_lines", "invoice.update_lines", "invoice.finalize"
+HOLD, ADD, UPDATE = "invoice.hold", "invoice.add_lines", "invoice.update_lines"
+FINALISE = "invoice.finalize"
 VOID, GIVE_UP, PAY_OUTSIDE = "invoice.void", "invoice.mark_uncollectible", "invoice.pay_outside"
 DELETE = "invoice.delete"
 
@@ -73,7 +74,7 @@ def hold(stripe_id: str, *, at: datetime) -> Told:
     """Stripe does not finalise the draft by itself. Its answer is what is on it."""
     params = {"auto_advance": False}
     answer = perform(
-        "invoice.hold",
+        HOLD,
         stripe_id,
         params,
         lambda client, options: client.v1.invoices.update(stripe_id, {"auto_advance": False}, options),

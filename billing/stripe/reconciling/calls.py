@@ -1,15 +1,17 @@
 """Calls of which nobody knows what became of them, or that go on being refused."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from django.db.models import Q
+from django.db.models import Exists, Func, OuterRef, Q, QuerySet, Value
 
-from billing.models import StripeCall, StripeCallState
+from billing.models import StripeCall, StripeCallState, StripeInvoice, StripeInvoiceState
 from billing.stripe.calls import KEY_LIFE
+from billing.stripe.charging.asking import ADD, FINALISE, HOLD, UPDATE
 from billing.stripe.reconciling.findings import Finding, Looked, Scope
 
 KIND = "call"
 PATIENCE = timedelta(hours=1)
+OF_DRAFTS = (HOLD, ADD, UPDATE, FINALISE)  # by the id of Stripe's invoice, with which their keys begin
 
 
 def look_at_calls(scope: Scope) -> Looked:
@@ -18,11 +20,20 @@ def look_at_calls(scope: Scope) -> Looked:
         return Looked()
     looked = Looked()
     looked.check_all(scope.list_open(KIND), KIND)
-    stuck = Q(state__in=[StripeCallState.SENT, StripeCallState.UNKNOWN], first_sent_at__lt=scope.at - PATIENCE)
-    for call in StripeCall.objects.filter(stuck).order_by("pk"):
+    for call in select_stuck(scope.at).order_by("pk"):
         is_lost = call.first_sent_at < scope.at - KEY_LIFE
         cause = "Its outcome is not known" + (", and it will not be sent again." if is_lost else " yet.")
         key = f"{call.operation} {call.key}"[:200]
         looked.check(key, KIND)
         looked.findings.append(Finding(KIND, key, None, "sent", call.error_message or "no answer", cause))
     return looked
+
+
+def select_stuck(at: datetime) -> QuerySet[StripeCall]:
+    """Of unknown outcome for an hour. Of an invoice that is final by now nobody has to know who made it so, or what was
+    to come onto its draft: what it asks is compared.
+    """
+    unknown = Q(state__in=[StripeCallState.SENT, StripeCallState.UNKNOWN], first_sent_at__lt=at - PATIENCE)
+    about = Func(OuterRef("key"), Value(" "), Value(1), function="split_part")
+    final = StripeInvoice.objects.exclude(state=StripeInvoiceState.DRAFT).filter(stripe_id=about)
+    return StripeCall.objects.filter(unknown).exclude(Q(operation__in=OF_DRAFTS) & Exists(final))
