@@ -71,10 +71,14 @@ class Killed(BaseException):
 
 
 class Chaos:
-    """One seed's history. `expected` is what was used: (account key, meter) → quantity, by our own count."""
+    """One seed's history, with `part` of the faults.
 
-    def __init__(self, simulator: SimulatorClient, seed: int, *, accounts: int = 20) -> None:
+    `expected` is what was used, by our own count: (account key, meter) → quantity.
+    """
+
+    def __init__(self, simulator: SimulatorClient, seed: int, *, accounts: int = 20, part: float = 1) -> None:
         self.simulator, self.seed, self.size = simulator, seed, accounts
+        self.rates = {kind: rate * part for kind, rate in RATES.items()}
         self.dice = random.Random(seed)  # noqa: S311
         self.expected: Counter[tuple[str, str]] = Counter()
         self.sent: list[UsageEvent] = []
@@ -91,7 +95,7 @@ class Chaos:
         )
         self.simulator.settings(after_retries="past_due")  # as docs/stripe.md has it set
         self.sign_up()
-        self.simulator.chaos(self.seed, RATES)
+        self.simulator.chaos(self.seed, self.rates)
         self.death_rate = 0.0004
         for at in self.draw_moments():
             self.go_to(at)

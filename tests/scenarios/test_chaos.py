@@ -20,14 +20,14 @@ pytestmark = [
 EVERYDAY, ALL = range(5), range(5, 200)
 
 
-def live(simulator, settings, monkeypatch, seed):
+def live(simulator, settings, monkeypatch, seed, *, part):
     random.seed(seed)  # what backoffs are drawn from
     monkeypatch.setattr(client, "NETWORK_RETRIES", 0)  # they sleep: our own come by the clock
     client.build_client.cache_clear()
     settings.STRIPE_METER_EVENT_RATE = 1_000_000
     simulator.reset(JAN)
     settings.STRIPE_WEBHOOK_SECRETS = [SECRET]
-    chaos = Chaos(simulator, seed)
+    chaos = Chaos(simulator, seed, part=part)
     with chaos.travel():
         chaos.live()
         check(chaos)
@@ -51,10 +51,10 @@ def describe_open(drift):
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("seed", EVERYDAY)
 def test_three_months_of_faults_end_with_the_same_on_both_sides(simulator, settings, monkeypatch, seed):
-    live(simulator, settings, monkeypatch, seed)
+    live(simulator, settings, monkeypatch, seed, part=0.5)
 
 
 @pytest.mark.soak
 @pytest.mark.parametrize("seed", ALL)
 def test_three_months_of_faults_end_with_the_same_on_both_sides_for_many_seeds(simulator, settings, monkeypatch, seed):
-    live(simulator, settings, monkeypatch, seed)
+    live(simulator, settings, monkeypatch, seed, part=1)
