@@ -20,14 +20,14 @@ RULES: dict[str, str] = {
     "a claimed alert has exactly one signal": """
         SELECT 'alert ' || alert.id, count(signal.id) || ' signals'
         FROM metering_alert alert LEFT JOIN crm_signal signal ON signal.alert_id = alert.id
-        WHERE alert.claimed_at IS NOT NULL AND NOT alert.is_superseded
+        WHERE alert.claimed_at IS NOT NULL AND alert.state = 'told'
         GROUP BY alert.id HAVING count(signal.id) <> 1
     """,
     "a signal comes from a claimed alert that speaks": """
         SELECT 'signal ' || signal.id, CASE WHEN alert.id IS NULL THEN 'its alert is gone'
-            WHEN alert.is_superseded THEN 'its alert is superseded' ELSE 'its alert is not claimed' END
+            WHEN alert.state <> 'told' THEN 'its alert is ' || alert.state ELSE 'its alert is not claimed' END
         FROM crm_signal signal LEFT JOIN metering_alert alert ON alert.id = signal.alert_id
-        WHERE alert.id IS NULL OR alert.is_superseded OR alert.claimed_at IS NULL
+        WHERE alert.id IS NULL OR alert.state <> 'told' OR alert.claimed_at IS NULL
     """,
     "a signal is on a lead of its own account": """
         SELECT 'signal ' || signal.id,

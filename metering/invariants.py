@@ -93,7 +93,7 @@ RULES: dict[str, LiteralString] = {
     """,
     "no superseded alert was handed out": """
         SELECT 'alert ' || id, 'claimed ' || claimed_at FROM metering_alert
-        WHERE is_superseded AND claimed_at IS NOT NULL
+        WHERE state <> 'told' AND claimed_at IS NOT NULL
     """,
     "a level that was reached is on record or about to be": """
         SELECT 'limit ' || l.id, 'used ' || l.used || ' of ' || l.quantity || ', nothing on record from level ' || level

@@ -66,10 +66,10 @@ class LimitAdmin(ReadOnly, LimitModelAdmin):
 @admin.register(Alert)
 class AlertAdmin(ReadOnly, AlertModelAdmin):
     list_display = [
-        "account", "meter", "level_text", "used_text", "quantity_text", "crossed_at", "detected_at", "is_superseded",
+        "account", "meter", "level_text", "used_text", "quantity_text", "crossed_at", "detected_at", "state",
         "claimed_at",
     ]  # fmt: skip
-    list_filter = ["level", "meter", "is_superseded", ("claimed_at", admin.EmptyFieldListFilter)]
+    list_filter = ["level", "meter", "state", ("claimed_at", admin.EmptyFieldListFilter)]
     list_select_related = ["account", "meter"]
     list_per_page = 50
     show_full_result_count = False
@@ -79,7 +79,7 @@ class AlertAdmin(ReadOnly, AlertModelAdmin):
     search_help_text = _("Search in keys and names of accounts")
     fields = [
         "account", "meter", "level_text", "used_text", "quantity_text", "starts_at", "ends_at", "epoch", "crossed_at",
-        "detected_at", "is_superseded", "claimed_at",
+        "detected_at", "state", "claimed_at",
     ]  # fmt: skip
 
     @admin.display(description=_("level"), ordering="level")

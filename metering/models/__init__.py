@@ -1,6 +1,23 @@
 """Fields, constraints and small properties; what happens to them is in the modules named after them."""
 
 from metering.models.accounts import Account, Alias, ApiKey, TokenBucket, validate_account_key
+from metering.models.alerts import (
+    Alert,
+    AlertCause,
+    AlertKind,
+    AlertLevel,
+    AlertRule,
+    AlertState,
+    Digest,
+    Direction,
+    LevelUnit,
+    Outcome,
+    Recovery,
+    RuleSet,
+    Severity,
+    Silence,
+    Snooze,
+)
 from metering.models.digits import QUANTITY, TOTAL, Digits
 from metering.models.events import (
     Adjustment,
@@ -13,8 +30,9 @@ from metering.models.events import (
     Pruning,
     ValueRollup,
 )
+from metering.models.forecasts import Forecast
 from metering.models.imports import RejectedLine, UsageImport
-from metering.models.limits import Alert, Limit
+from metering.models.limits import Limit
 from metering.models.meters import Aggregation, Backfill, Catalogue, Meter, MeterVersion, Rounding
 from metering.models.refusals import IngestionFigure, RejectedEvent
 from metering.models.reservations import Reservation, ReservationState
@@ -27,6 +45,11 @@ __all__ = [
     "AdjustmentCause",
     "Aggregation",
     "Alert",
+    "AlertCause",
+    "AlertKind",
+    "AlertLevel",
+    "AlertRule",
+    "AlertState",
     "Alias",
     "ApiKey",
     "Backfill",
@@ -34,19 +57,29 @@ __all__ = [
     "Claim",
     "Correction",
     "CorrectionKind",
+    "Digest",
     "Digits",
+    "Direction",
     "Event",
+    "Forecast",
     "HourlyRollup",
     "IngestionFigure",
+    "LevelUnit",
     "Limit",
     "Meter",
     "MeterVersion",
+    "Outcome",
     "Pruning",
+    "Recovery",
     "RejectedEvent",
     "RejectedLine",
     "Reservation",
     "ReservationState",
     "Rounding",
+    "RuleSet",
+    "Severity",
+    "Silence",
+    "Snooze",
     "TokenBucket",
     "UsageImport",
     "ValueRollup",

@@ -22,6 +22,17 @@ class Limit(models.Model):
     starts_at = models.DateTimeField(_("starts at"))
     ends_at = models.DateTimeField(_("ends at"))
     quantity = models.DecimalField(_("quantity"), **QUANTITY, null=True, blank=True)
+    plan = models.CharField(
+        _("plan"),
+        max_length=50,
+        blank=True,
+        default="",
+        db_default="",
+        help_text=_("Whose terms they are: its slug."),
+    )
+    time_zone = models.CharField(
+        _("time zone"), max_length=60, default="UTC", db_default="UTC", help_text=_("Of the account's own calendar.")
+    )
     is_hard = models.BooleanField(_("is hard"), default=False)
     epoch = models.PositiveIntegerField(_("epoch"), default=1, help_text=_("Grows with each change of the quantity."))
     used = models.DecimalField(_("used"), **TOTAL, default=0)
@@ -74,45 +85,3 @@ class Limit(models.Model):
 
     def __str__(self) -> str:
         return f"{self.account_id}/{self.meter_id} {self.starts_at:%Y-%m-%d}"
-
-
-class Alert(models.Model):
-    """A level of a limit was reached. Once per account, meter, window, epoch and level, by constraint."""
-
-    account = models.ForeignKey("metering.Account", models.PROTECT, verbose_name=_("account"), related_name="alerts")
-    meter = models.ForeignKey("metering.Meter", models.PROTECT, verbose_name=_("meter"))
-    limit = models.ForeignKey(Limit, models.PROTECT, verbose_name=_("limit"))
-    starts_at = models.DateTimeField(_("starts at"))
-    ends_at = models.DateTimeField(_("ends at"))
-    epoch = models.PositiveIntegerField(_("epoch"))
-    level = models.DecimalField(_("level"), max_digits=7, decimal_places=2, help_text=_("Percent of the limit."))
-    used = models.DecimalField(_("used"), **TOTAL, help_text=_("When the level was seen."))
-    quantity = models.DecimalField(_("quantity"), **QUANTITY, help_text=_("The limit at that time."))
-    crossed_at = models.DateTimeField(
-        _("crossed at"),
-        help_text=_("When the event happened with which it was reached; where usage adds up, the start of its hour."),
-    )
-    detected_at = models.DateTimeField(_("detected at"))
-    is_superseded = models.BooleanField(
-        _("is superseded"),
-        default=False,
-        help_text=_("Silent: a higher level was reached at the same time, or it spoke before a raise."),
-    )
-    claimed_at = models.DateTimeField(_("claimed at"), null=True, blank=True, help_text=_("When sales took it up."))
-
-    class Meta:
-        verbose_name = _("alert")
-        verbose_name_plural = _("alerts")
-        constraints = [
-            models.UniqueConstraint(
-                fields=["account", "meter", "starts_at", "epoch", "level"], name="alert_speaks_once"
-            ),
-        ]
-        indexes = [
-            models.Index(
-                fields=["id"], condition=Q(claimed_at__isnull=True, is_superseded=False), name="alert_unclaimed"
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.account_id}/{self.meter_id} {self.level} %"

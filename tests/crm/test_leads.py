@@ -96,9 +96,9 @@ def test_two_alerts_of_one_batch_share_the_lead():
 def test_a_superseded_level_is_no_signal():
     lead = make_lead("acme", count=260)
 
-    assert list(Alert.objects.order_by("level").values_list("level", "is_superseded")) == [
-        (Decimal("80.00"), True),
-        (Decimal("100.00"), False),
+    assert list(Alert.objects.order_by("level").values_list("level", "state")) == [
+        (Decimal("80.00"), "superseded"),
+        (Decimal("100.00"), "told"),
     ]
     assert lead.signals.count() == 1
     assert list(invariants.check()) == []
@@ -143,7 +143,7 @@ def test_an_alert_stays_unclaimed_when_its_lead_cannot_be_written(monkeypatch):
         open_leads(at=JUNE_11)
     monkeypatch.undo()
 
-    assert Alert.objects.filter(claimed_at=None, is_superseded=False).count() == 1
+    assert Alert.objects.filter(claimed_at=None, state="told").count() == 1
     assert open_leads(at=JUNE_12) == 1
     assert list(invariants.check()) == []
 

@@ -100,7 +100,7 @@ def test_of_two_levels_at_once_the_higher_speaks_and_the_lower_is_on_record(stor
     story.limit(day(1, 0), "100")
     story.use(day(6), "130")
     assert story.spoken() == [(day(6), 100)]
-    assert list(Alert.objects.order_by("level").values_list("level", "is_superseded")) == [(80, True), (100, False)]
+    assert list(Alert.objects.order_by("level").values_list("level", "state")) == [(80, "superseded"), (100, "told")]
     assert Limit.objects.get().next_crossing is None
 
 
@@ -431,7 +431,7 @@ def test_an_alert_is_handed_out_once_and_never_when_superseded():
     assert [fact.level for fact in first + second] == [100, 100, 100]
     assert len({fact.id for fact in first + second}) == 3
     assert claim_alerts(at=NOON) == []
-    assert Alert.objects.filter(claimed_at=None, is_superseded=True).count() == 3
+    assert Alert.objects.filter(claimed_at=None, state="superseded").count() == 3
 
 
 @pytest.mark.django_db(transaction=True)

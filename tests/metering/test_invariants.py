@@ -117,9 +117,9 @@ BREAKS = {
         """SET CONSTRAINTS ALL IMMEDIATE;
         ALTER TABLE metering_alert DROP CONSTRAINT alert_speaks_once;
         INSERT INTO metering_alert (account_id, meter_id, limit_id, starts_at, ends_at, epoch, level, used, quantity,
-            crossed_at, detected_at, is_superseded)
+            crossed_at, detected_at, state)
         SELECT account_id, meter_id, limit_id, starts_at, ends_at, epoch, level, used, quantity,
-            crossed_at, detected_at, is_superseded FROM metering_alert"""
+            crossed_at, detected_at, state FROM metering_alert"""
     ],
     "no superseded alert was handed out": ["UPDATE metering_alert SET claimed_at = now()"],
     "a level that was reached is on record or about to be": [

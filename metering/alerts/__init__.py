@@ -17,7 +17,7 @@ from django.db import connection, transaction
 
 from metering.crossings import Level, find_crossings
 from metering.locks import hold_limits_for_change
-from metering.models import Alert, Limit
+from metering.models import Alert, AlertState, Limit
 from metering.quantities import EXACT
 
 LEVELS = (80, 100)  # percent of the limit, ascending
@@ -81,7 +81,7 @@ def record_crossings(limit_ids: Iterable[int], *, at: datetime) -> int:
     for alert in alerts:
         recorded[alert.limit_id] = max(recorded[alert.limit_id], int(alert.level))
     set_next_crossings(limits, recorded)
-    return sum(not alert.is_superseded for alert in alerts)
+    return sum(alert.state == AlertState.TOLD for alert in alerts)
 
 
 def check_limits(*, at: datetime, batch: int = 500) -> int:
@@ -163,7 +163,9 @@ def build_alert(limit: Limit, level: int, *, quantity: Decimal, is_superseded: b
         quantity=quantity,
         crossed_at=limit.starts_at,
         detected_at=at,
-        is_superseded=is_superseded,
+        state=AlertState.SUPERSEDED if is_superseded else AlertState.TOLD,
+        plan=limit.plan,
+        time_zone=limit.time_zone,
     )
 
 
@@ -255,15 +257,15 @@ def claim_alerts(*, at: datetime, limit: int = 100) -> list[AlertFact]:
 
     Superseded ones are never handed out; two callers never get the same one.
     """
-    free = Alert.objects.filter(claimed_at=None, is_superseded=False).select_for_update(skip_locked=True, of=("self",))
-    ids = list(free.order_by("pk").values_list("pk", flat=True)[:limit])
+    free = Alert.objects.filter(claimed_at=None, state=AlertState.TOLD).order_by("pk")
+    ids = list(free.select_for_update(skip_locked=True, of=("self",)).values_list("pk", flat=True)[:limit])
     Alert.objects.filter(pk__in=ids).update(claimed_at=at)
     return [state_alert(alert) for alert in Alert.objects.filter(pk__in=ids).select_related("meter").order_by("pk")]
 
 
 def list_alerts(account_ids: Collection[int]) -> list[AlertFact]:
     """Every alert of these accounts that speaks, the latest first."""
-    alerts = Alert.objects.filter(account_id__in=account_ids, is_superseded=False).select_related("meter")
+    alerts = Alert.objects.filter(account_id__in=account_ids, state=AlertState.TOLD).select_related("meter")
     return [state_alert(alert) for alert in alerts.order_by("-detected_at", "-pk")]
 
 
