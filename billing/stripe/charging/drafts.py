@@ -40,13 +40,8 @@ def hold_created(told: Told, mirror: StripeSubscription, *, at: datetime) -> Str
     known = StripeInvoice.objects.filter(stripe_id=told.stripe_id).first()
     if known is not None:
         return known
-    if told.is_draft:
-        try:
-            told = asking.hold(told.stripe_id, at=at)
-        except Refused:  # finalised meanwhile: what is not on it is asked apart
-            told = asking.read_invoice(told.stripe_id, at=at)
     return keep_row(
-        told,
+        hold(told.stripe_id, at=at) if told.is_draft else told,
         account_id=mirror.subscription.account_id,
         role=StripeInvoiceRole.CYCLE,
         period=period,
@@ -55,12 +50,21 @@ def hold_created(told: Told, mirror: StripeSubscription, *, at: datetime) -> Str
     )
 
 
+def hold(stripe_id: str, *, at: datetime) -> Told:
+    try:
+        return asking.hold(stripe_id, at=at)
+    except Refused:  # finalised meanwhile: what is not on it is asked apart
+        return asking.read_invoice(stripe_id, at=at)
+
+
 def drop_drawn(told: Told, *, at: datetime) -> None:
     """See that nobody pays what Stripe drew for a cycle that Palier has cut, or has asked by a draft of its own.
 
     That of a subscription cannot be deleted: it is made final, so that no usage comes to it any more, and void. One
     that asks nothing is paid by that; one that was paid before stays, and reconciliation shows it.
     """
+    if asking.is_undecided(asking.HOLD, told.stripe_id):
+        told = hold(told.stripe_id, at=at)  # begun while it was wanted: left so, nobody would learn what came of it
     if told.is_draft:
         try:
             told = asking.finalise(told.stripe_id, is_collected=False, at=at)
