@@ -25,9 +25,9 @@ def freeze_evidence(evidence: Evidence) -> JSON:
 
 
 def freeze_fields(value: Any) -> Any:
-    """A dataclass as an object of its fields; decimals without an exponent, times in ISO 8601."""
+    """A dataclass as an object of its fields; decimals as short text, times in ISO 8601."""
     if isinstance(value, Decimal):
-        return f"{value:f}"
+        return write_number(value)
     if isinstance(value, datetime):
         return value.isoformat()
     if isinstance(value, tuple):
@@ -40,8 +40,15 @@ def freeze_fields(value: Any) -> Any:
 def freeze_points(points: Iterable[Point]) -> list[list[str]]:
     """A level says so by a third text."""
     return [
-        [point.start.isoformat(), f"{point.quantity:f}", *(["level"] if point.is_level else [])] for point in points
+        [point.start.isoformat(), write_number(point.quantity), *(["level"] if point.is_level else [])]
+        for point in points
     ]
+
+
+def write_number(number: Decimal) -> str:
+    """The shortest text of it, whatever digits its column keeps: neither an exponent nor zeros at the end."""
+    text = f"{number:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def thaw_evidence(frozen: JSON) -> Evidence:
