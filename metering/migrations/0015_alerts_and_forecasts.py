@@ -1,5 +1,6 @@
 """Rules and levels of alerts, what became of an alert, snoozes, forecasts."""
 
+import django.contrib.postgres.indexes
 import django.db.models.deletion
 from django.db import migrations, models
 
@@ -130,16 +131,6 @@ class Migration(migrations.Migration):
                 ("p_off", models.DecimalField(decimal_places=3, default="0.5", max_digits=4, verbose_name="clear at")),
                 ("confirmations", models.PositiveSmallIntegerField(default=2, verbose_name="runs in a row")),
                 ("min_days", models.PositiveSmallIntegerField(default=7, verbose_name="days of data")),
-                (
-                    "sensitivity",
-                    models.DecimalField(
-                        decimal_places=2,
-                        default=5,
-                        help_text="Of an anomaly: how many robust deviations from the same weekday and hour.",
-                        max_digits=5,
-                        verbose_name="deviations",
-                    ),
-                ),
                 ("tells_rep", models.BooleanField(default=True, verbose_name="tells sales")),
                 ("tells_members", models.BooleanField(default=True, verbose_name="tells the account's members")),
                 ("tells_webhook", models.BooleanField(default=True, verbose_name="tells webhooks")),
@@ -832,5 +823,9 @@ class Migration(migrations.Migration):
         migrations.RemoveField(
             model_name="alert",
             name="is_superseded",
+        ),
+        migrations.AddIndex(
+            model_name="hourlyrollup",
+            index=django.contrib.postgres.indexes.BrinIndex(fields=["hour"], name="rollup_by_hour", pages_per_range=32),
         ),
     ]

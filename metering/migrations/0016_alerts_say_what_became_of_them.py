@@ -44,20 +44,20 @@ BEGIN
 END $$;
 """
 
-# name, kind, unit, direction, repeat step, levels with their severity
+# name, kind, unit, direction, repeat step, re-armed below by, levels with their severity
 RULES = [
-    ("Usage of a limit", "usage", "percent", "rising", 25, [(80, "warning"), (100, "critical")]),
-    ("Forecast of reaching a limit", "forecast", "percent", "rising", None, [(100, "warning")]),
-    ("Budget of the customer's own", "budget", "percent", "rising", 25, [(80, "warning"), (100, "critical")]),
-    ("Credit running out", "credit", "percent", "falling", None, [(20, "warning"), (0, "critical")]),
-    ("Behind the commitment's pace", "commitment", "percent", "falling", None, [(70, "info")]),
-    ("Unusual usage", "anomaly", "absolute", "rising", None, []),
+    ("Usage of a limit", "usage", "percent", "rising", 25, 5, [(80, "warning"), (100, "critical")]),
+    ("Forecast of reaching a limit", "forecast", "percent", "rising", None, 5, [(100, "warning")]),
+    ("Budget of the customer's own", "budget", "percent", "rising", 25, 5, [(80, "warning"), (100, "critical")]),
+    ("Credit running out", "credit", "percent", "falling", None, 5, [(20, "warning"), (0, "critical")]),
+    ("Behind the commitment's pace", "commitment", "percent", "falling", None, 5, [(70, "info")]),
+    ("Unusual usage", "anomaly", "absolute", "rising", None, 2, [(5, "warning"), (10, "critical")]),
 ]
 
 
 def make_live_set(apps, schema_editor):
     rule_set = apps.get_model("metering", "RuleSet").objects.create(name="Standard", is_live=True)
-    for name, kind, unit, direction, step, levels in RULES:
+    for name, kind, unit, direction, step, rearm, levels in RULES:
         rule = apps.get_model("metering", "AlertRule").objects.create(
             rule_set=rule_set,
             name=name,
@@ -65,6 +65,7 @@ def make_live_set(apps, schema_editor):
             unit=unit,
             direction=direction,
             repeat_step=None if step is None else Decimal(step),
+            rearm_points=Decimal(rearm),
         )
         for level, severity in levels:
             apps.get_model("metering", "AlertLevel").objects.create(rule=rule, level=Decimal(level), severity=severity)

@@ -100,13 +100,6 @@ class AlertRule(models.Model):
     p_off = models.DecimalField(_("clear at"), max_digits=4, decimal_places=3, default="0.5")
     confirmations = models.PositiveSmallIntegerField(_("runs in a row"), default=2)
     min_days = models.PositiveSmallIntegerField(_("days of data"), default=7)
-    sensitivity = models.DecimalField(
-        _("deviations"),
-        max_digits=5,
-        decimal_places=2,
-        default=5,
-        help_text=_("Of an anomaly: how many robust deviations from the same weekday and hour."),
-    )
 
     tells_rep = models.BooleanField(_("tells sales"), default=True)
     tells_members = models.BooleanField(_("tells the account's members"), default=True)
@@ -143,7 +136,7 @@ class AlertRule(models.Model):
 
 
 class AlertLevel(models.Model):
-    """One number at which a rule speaks. A forecast's is the level that will be reached; an anomaly has none."""
+    """One number at which a rule speaks: of a forecast the level that will be reached, of an anomaly the deviations."""
 
     rule = models.ForeignKey(AlertRule, models.CASCADE, related_name="levels", verbose_name=_("rule"))
     level = models.DecimalField(_("level"), **TOTAL)

@@ -79,6 +79,8 @@ class HourlyRollup(models.Model):
     class Meta:
         verbose_name = _("hourly rollup")
         verbose_name_plural = _("hourly rollups")
+        # Whatever happened in an hour, of whomever: a few pages of an index that no update has to touch.
+        indexes = [BrinIndex(fields=["hour"], name="rollup_by_hour", pages_per_range=32)]
 
     def __str__(self) -> str:
         return f"{self.account_id}/{self.meter_id} {self.hour:%Y-%m-%d %H:00}"
