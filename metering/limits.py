@@ -12,7 +12,7 @@ from django.db.models import F
 from metering.accounts import AccountRef, UnknownAccount
 from metering.alerts import find_next_crossing, keep_raised_limit_quiet, record_crossings
 from metering.locks import hold_accounts, hold_limits_for_change, hold_limits_for_opening
-from metering.models import Limit, Reservation, ReservationState
+from metering.models import Forecast, Limit, Reservation, ReservationState
 from metering.quantities import EXACT
 from metering.statements import bigint_array, run_statement, time_array
 from metering.usage import Window, read_windows
@@ -170,13 +170,16 @@ def change_terms(limit: Limit, terms: LimitTerms, *, end: datetime, at: datetime
     limit.is_hard = terms.is_hard
     if limit.quantity != terms.quantity:
         change_quantity(limit, terms.quantity, at=at)
-    limit.save(update_fields=["is_hard", "quantity", "epoch", "next_crossing", "needs_check"])
+    limit.save(
+        update_fields=["is_hard", "quantity", "epoch", "next_crossing", "needs_check", "needs_forecast", "forecast_at"]
+    )
 
 
 def change_quantity(limit: Limit, quantity: Decimal | None, *, at: datetime) -> None:
     """Begin a new epoch. The next check alerts by the new quantity, also for what was used before."""
     was_raised = limit.quantity is not None and quantity is not None and quantity > limit.quantity
     limit.quantity, limit.epoch, limit.needs_check = quantity, limit.epoch + 1, True
+    limit.needs_forecast, limit.forecast_at = True, None  # a new epoch need not wait for the next hour
     limit.next_crossing = find_next_crossing(quantity)
     if was_raised:
         keep_raised_limit_quiet(limit, at=at)
@@ -263,12 +266,14 @@ def end_windows(*, account_id: int, meter_ids: Collection[int], at: datetime) ->
     held = {pk: EXACT.subtract(limit.held, give_back_holds(pk, at=at)) for pk, limit in windows.items()}
     later = [pk for pk, limit in windows.items() if limit.starts_at >= at]
     Reservation.objects.filter(limit__in=later).delete()
+    Forecast.objects.filter(limit__in=later).delete()
     Limit.objects.filter(pk__in=later).delete()
     cut = {pk: limit for pk, limit in windows.items() if limit.starts_at < at}
     used = read_windows({pk: Window(account_id, limit.meter_id, limit.starts_at, at) for pk, limit in cut.items()})
     for pk, limit in cut.items():
         limit.ends_at, limit.used, limit.held, limit.needs_check = at, used[pk], held[pk], True
-        limit.save(update_fields=["ends_at", "used", "held", "needs_check"])
+        limit.needs_forecast = True
+        limit.save(update_fields=["ends_at", "used", "held", "needs_check", "needs_forecast"])
 
 
 def give_back_holds(limit_id: int, *, at: datetime) -> Decimal:
@@ -308,4 +313,6 @@ def close_windows(windows: Collection[Window], *, at: datetime) -> None:
         cursor.execute(FIND_OPEN_WINDOWS, columns)
         open_ids = [limit_id for (limit_id,) in cursor.fetchall()]
     record_crossings(open_ids, at=at)
-    Limit.objects.filter(pk__in=open_ids).update(closed_at=at, needs_check=False, used_at_close=F("used"))
+    Limit.objects.filter(pk__in=open_ids).update(
+        closed_at=at, needs_check=False, needs_forecast=False, used_at_close=F("used")
+    )

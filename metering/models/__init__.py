@@ -30,7 +30,7 @@ from metering.models.events import (
     Pruning,
     ValueRollup,
 )
-from metering.models.forecasts import Forecast
+from metering.models.forecasts import Forecast, ForecastCalibration
 from metering.models.imports import RejectedLine, UsageImport
 from metering.models.limits import Limit
 from metering.models.meters import Aggregation, Backfill, Catalogue, Meter, MeterVersion, Rounding
@@ -62,6 +62,7 @@ __all__ = [
     "Direction",
     "Event",
     "Forecast",
+    "ForecastCalibration",
     "HourlyRollup",
     "IngestionFigure",
     "LevelUnit",

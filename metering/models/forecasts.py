@@ -1,5 +1,5 @@
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 from metering.models.digits import QUANTITY, TOTAL
@@ -47,6 +47,21 @@ class Forecast(models.Model):
                 | Q(graded_at__isnull=False, closing_total__isnull=False),
                 name="forecast_is_graded_by_its_total",
             ),
+            models.CheckConstraint(
+                condition=Q(total_low__lte=F("total_mid"), total_mid__lte=F("total_high")),
+                name="forecast_totals_in_order",
+            ),
+            models.CheckConstraint(
+                condition=Q(hit_low__isnull=True, hit_mid__isnull=True, hit_high__isnull=True)
+                | Q(
+                    hit_low__isnull=False,
+                    hit_mid__isnull=False,
+                    hit_high__isnull=False,
+                    hit_low__lte=F("hit_mid"),
+                    hit_mid__lte=F("hit_high"),
+                ),
+                name="forecast_dates_in_order",
+            ),
         ]
         indexes = [
             models.Index(fields=["limit", "-made_at"], name="forecast_by_limit"),
@@ -55,3 +70,26 @@ class Forecast(models.Model):
 
     def __str__(self) -> str:
         return f"{self.account_id}/{self.meter_id} {self.made_at:%Y-%m-%d %H:%M}"
+
+
+class ForecastCalibration(models.Model):
+    """What past forecasts taught: over all meters, of one, or of the accounts on one plan of a meter."""
+
+    meter = models.ForeignKey("metering.Meter", models.CASCADE, related_name="+", null=True, verbose_name=_("meter"))
+    plan = models.CharField(_("plan"), max_length=50, blank=True, default="", db_default="")
+    made_at = models.DateTimeField(_("made at"))
+    series_count = models.PositiveIntegerField(_("series"), help_text=_("Histories that it was learnt from."))
+    data = models.JSONField(_("data"))
+
+    class Meta:
+        verbose_name = _("calibration of the forecast")
+        verbose_name_plural = _("calibrations of the forecast")
+        constraints = [
+            models.UniqueConstraint(fields=["meter", "plan"], name="calibration_one_each", nulls_distinct=False),
+            models.CheckConstraint(
+                condition=Q(meter__isnull=False) | Q(plan=""), name="calibration_of_a_plan_names_its_meter"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.meter_id or '*'} {self.plan}".rstrip()

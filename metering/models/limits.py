@@ -43,6 +43,12 @@ class Limit(models.Model):
         _("next crossing"), **QUANTITY, null=True, blank=True, help_text=_("The quantity that alerts next.")
     )
     needs_check = models.BooleanField(_("needs check"), default=True, help_text=_("Moved since the last check."))
+    needs_forecast = models.BooleanField(
+        _("needs a forecast"), default=True, db_default=True, help_text=_("Moved since the last forecast.")
+    )
+    forecast_at = models.DateTimeField(
+        _("forecast at"), null=True, blank=True, help_text=_("The hour of the last forecast; empty before the first.")
+    )
     closed_at = models.DateTimeField(_("closed at"), null=True, blank=True, help_text=_("Its period is final."))
     used_at_close = models.DecimalField(
         _("used at close"),
@@ -81,7 +87,10 @@ class Limit(models.Model):
                 ],
             ),
         ]
-        indexes = [models.Index(fields=["id"], condition=Q(needs_check=True), name="limit_to_check")]
+        indexes = [
+            models.Index(fields=["id"], condition=Q(needs_check=True), name="limit_to_check"),
+            models.Index(fields=["id"], condition=Q(needs_forecast=True), name="limit_to_forecast"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.account_id}/{self.meter_id} {self.starts_at:%Y-%m-%d}"
