@@ -16,8 +16,8 @@ from config.processes import MARK, stop_leftovers
 
 PATIENCE_SECONDS = 60
 WITHOUT_SERVERS = {
-    "", "check", "collectstatic", "compilemessages", "diffsettings", "findstatic", "help", "makemessages", "quote",
-    "sendtestemail", "startapp", "startproject", "test", "testserver", "version",
+    "", "backtest_forecast", "check", "collectstatic", "compilemessages", "diffsettings", "findstatic", "help",
+    "makemessages", "quote", "sendtestemail", "startapp", "startproject", "test", "testserver", "version",
 }  # fmt: skip
 
 

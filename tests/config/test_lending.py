@@ -84,6 +84,7 @@ def test_given_urls_start_nothing(tmp_path: Path):
         (["manage.py", "migrate", "--help"], False),
         (["manage.py", "check"], False),
         (["manage.py", "quote", "price.json"], False),
+        (["manage.py", "backtest_forecast", "series"], False),
         (["manage.py"], False),
     ],
 )

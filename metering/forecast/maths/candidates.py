@@ -1,0 +1,122 @@
+"""Simple forecasts of a stretch's total, made at every moment of a history at once.
+
+A moment (origin) `s` has seen `values[:s]`; the stretch is the `horizon` buckets that follow. Every candidate is a mean
+of what stretches of the same place in their season held before: nothing but sums over the past, so that what is told
+at `s` does not change with what comes after.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import numpy as np
+from numpy.typing import NDArray
+
+from metering.forecast.maths.series import DAY, Floats, Series
+
+SEASONS = (1, 3, 7, 14, 28)  # means over as many seasons
+MEDIAN_OF = 7
+PROFILE = SEASONS.index(7)
+WEEKS = (1, 4)  # the same stretch of the week, where the season is a day
+MONTHS = (1, 3)  # the same dates of the month, where the season is a week
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """A history as the candidates read it. `sums[i]` is the total of the first `i` buckets."""
+
+    values: Floats
+    sums: Floats
+    season: int
+    start: datetime
+    step: timedelta
+
+    @property
+    def length(self) -> int:
+        return len(self.values)
+
+
+def open_past(history: Series, season: int) -> Past:
+    values = np.ascontiguousarray(history.values, dtype=np.float64)
+    return Past(values, np.concatenate(([0.0], np.cumsum(values))), season, history.start, history.step)
+
+
+def list_candidates(past: Past, horizon: int) -> Floats:
+    """What each candidate says at each moment: (candidates, length + 1). Moments of the first season hold zeros."""
+    season, step = past.season, past.step
+    stretches = sum_stretches(past.sums, horizon, season)
+    rows = [average_lags(stretches, past.length, season, count) for count in SEASONS]
+    rows.append(take_median(stretches, past.length, season, rows[PROFILE]))
+    if season * step == DAY:
+        week = 7 * season
+        longer = sum_stretches(past.sums, horizon, week)
+        rows += [average_lags(longer, past.length, week, count, otherwise=rows[PROFILE]) for count in WEEKS]
+    elif season * step == 7 * DAY:
+        rows += [average_months(past, horizon, count, otherwise=rows[PROFILE]) for count in MONTHS]
+    return np.stack(rows)
+
+
+def sum_stretches(sums: Floats, horizon: int, season: int) -> Floats:
+    """What a stretch of `horizon` buckets would hold if the season that begins at each bucket came again and again."""
+    length = len(sums) - 1
+    if length < season:
+        return np.zeros(0)
+    begins = length - season + 1
+    whole, rest = divmod(horizon, season)
+    first = sums[:begins]
+    held = sums[rest : rest + begins] - first
+    return whole * (sums[season:] - first) + held if whole else held
+
+
+def average_lags(stretches: Floats, length: int, lag: int, count: int, *, otherwise: Floats | None = None) -> Floats:
+    """The mean over the last `count` seasons, or over as many as there are; `otherwise` before the first."""
+    out = np.zeros(length + 1) if otherwise is None else otherwise.copy()
+    if not len(stretches):
+        return out
+    rows = -(-len(stretches) // lag)
+    padded = np.zeros(rows * lag)
+    padded[: len(stretches)] = stretches
+    running = np.cumsum(padded.reshape(rows, lag), axis=0).ravel()[: len(stretches)]
+    total = running.copy()
+    total[count * lag :] -= running[: max(len(running) - count * lag, 0)]
+    seen = np.minimum(np.arange(len(stretches)) // lag + 1, count)
+    out[lag:] = total / seen
+    return out
+
+
+def take_median(stretches: Floats, length: int, lag: int, otherwise: Floats) -> Floats:
+    """The median over the last seven seasons: one burst among them does not move it."""
+    out = otherwise.copy()
+    reach = MEDIAN_OF * lag
+    if length >= reach:
+        count = length + 1 - reach
+        table = np.stack([stretches[number * lag : number * lag + count] for number in range(MEDIAN_OF)])
+        table.partition(MEDIAN_OF // 2, axis=0)
+        out[reach:] = table[MEDIAN_OF // 2]
+    return out
+
+
+def average_months(past: Past, horizon: int, count: int, *, otherwise: Floats) -> Floats:
+    """The mean of what the same dates held one to `count` months before; `otherwise` before the first month."""
+    moments = np.arange(past.length + horizon + 1)
+    total, seen = np.zeros(past.length + 1), np.zeros(past.length + 1)
+    for months in range(1, count + 1):
+        back = moments - months_back(past, moments, months)
+        begin, end = back[: past.length + 1], back[horizon:]
+        # a month of 31 days reaches further than the shorter one before it: the end stays in what is known
+        known = begin >= 0
+        end = np.minimum(end, moments[: past.length + 1])
+        total += np.where(known, past.sums[np.clip(end, 0, past.length)] - past.sums[np.clip(begin, 0, None)], 0.0)
+        seen += known
+    return np.where(seen > 0, total / np.maximum(seen, 1), otherwise)
+
+
+def months_back(past: Past, moments: NDArray[np.int64], months: int) -> NDArray[np.int64]:
+    """How many buckets before each moment the same date lay; the last day of a month that is too short."""
+    day = DAY // past.step
+    start = np.datetime64(past.start.replace(tzinfo=None), "D")
+    dates = start + moments // day
+    month = dates.astype("datetime64[M]")
+    earlier = month - months
+    last = (earlier + 1).astype("datetime64[D]") - 1
+    same = np.minimum(earlier.astype("datetime64[D]") + (dates - month.astype("datetime64[D]")), last)
+    return np.asarray((dates - same).astype(np.int64) * day)
