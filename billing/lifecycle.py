@@ -24,7 +24,7 @@ from billing.parts import (
     withdraw_later,
 )
 from billing.periods import find_period
-from billing.subscriptions import RUNNING, find_cycle, move_anchor
+from billing.subscriptions import RUNNING, find_cycle, move_anchor, record_new_terms
 
 TRIALING, ACTIVE = SubscriptionState.TRIALING, SubscriptionState.ACTIVE
 PAUSED, ENDED = SubscriptionState.PAUSED, SubscriptionState.ENDED
@@ -183,7 +183,9 @@ def settle_locked(subscription: Subscription, *, at: datetime) -> int:
     if version is not None and changes_at is not None and changes_at <= at:
         log(subscription, SubscriptionMove.PLAN_CHANGED, subscription.version, version, at=changes_at)
         subscription.anchor = move_anchor(subscription, version, changes_at)
+        before = subscription.version
         switch_version(subscription, version)
+        record_new_terms(subscription, before, at=changes_at)
         keep_offered(subscription, version, at=changes_at)
         count += 1
     quantity, quantity_at = subscription.next_quantity, subscription.quantity_at

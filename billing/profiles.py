@@ -3,11 +3,13 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from django.db import transaction
+
 from billing.models import BillingProfile
 from billing.models.profiles import find_language, list_languages
 from billing.periods import find_zone
 from billing.taxes import check_country
-from metering import accounts
+from metering import accounts, limits
 
 
 class UnknownProfile(LookupError):
@@ -30,6 +32,7 @@ class ProfileFact:
     language: str = "en"
 
 
+@transaction.atomic
 def set_profile(
     *,
     account_id: int,
@@ -44,7 +47,8 @@ def set_profile(
     """Say who pays for an account; a second call replaces the first. The taxes stay as they are: see set_tax_rates.
 
     `country` is a code of ISO 3166, `language` one of settings.LANGUAGES or empty for the default. A new time zone
-    moves the end of periods that are not open yet. Raises UnknownTimeZone, InvalidCountry, UnknownLanguage.
+    moves the end of periods that are not open yet, and is the clock by which alerts are told.
+    Raises UnknownTimeZone, InvalidCountry, UnknownLanguage.
     """
     find_zone(time_zone)
     language = language or find_language()
@@ -64,6 +68,7 @@ def set_profile(
             "language": language,
         },
     )
+    limits.move_time_zone(account_id=account_id, time_zone=time_zone)
     return describe_profile(profile)
 
 

@@ -34,7 +34,7 @@ from billing.periods import Cycle, find_period, find_zone, next_period
 from billing.plans import describe_periods, find_offer
 from billing.proration import WHOLE
 from metering import limits
-from metering.limits import LimitTerms
+from metering.limits import ChangeReason, LimitTerms
 
 BATCH = 100
 RUNNING = [SubscriptionState.TRIALING, SubscriptionState.ACTIVE]
@@ -357,11 +357,37 @@ def open_periods(new: Iterable[Period], *, at: datetime, part: Fraction = WHOLE)
         if period.ends_at > at:
             window = (period.version_id, period.starts_at, period.ends_at)
             windows.setdefault(window, []).append(period.subscription.account_id)
+    owners = profiles.read_profiles({account_id for account_ids in windows.values() for account_id in account_ids})
+    zones = {account_id: owner.time_zone for account_id, owner in owners.items()}
+    slugs = read_slugs({version_id for version_id, _start, _end in windows})
     for (version_id, start, end), account_ids in windows.items():
         limits.hand_over_limits(
-            account_ids=account_ids, terms=list_limit_terms(version_id), start=start, end=end, at=at
+            account_ids=account_ids,
+            terms=list_limit_terms(version_id),
+            start=start,
+            end=end,
+            at=at,
+            plan=slugs[version_id],
+            time_zones=zones,
+            reason=ChangeReason.RENEWAL,
         )
     return periods
+
+
+def read_slugs(version_ids: Collection[int]) -> dict[int, str]:
+    """version id → the slug of its plan."""
+    return dict(PlanVersion.objects.filter(pk__in=version_ids).values_list("pk", "plan__slug"))
+
+
+def record_new_terms(subscription: Subscription, before: PlanVersion, *, at: datetime) -> None:
+    """The subscription's version took the place of `before` at `at`: metering is told what that makes of its limits."""
+    limits.record_new_terms(
+        account_id=subscription.account_id,
+        before=list_limit_terms(before.pk),
+        after=list_limit_terms(subscription.version_id),
+        at=at,
+        is_other_plan=before.plan_id != subscription.plan_id,
+    )
 
 
 def list_limit_terms(version_id: int) -> Sequence[LimitTerms]:

@@ -23,7 +23,7 @@ from billing.parts import (
     withdraw_later,
 )
 from billing.plans import describe_periods, find_offer
-from billing.subscriptions import RUNNING, find_held, move_anchor, require_free_meters
+from billing.subscriptions import RUNNING, find_held, move_anchor, record_new_terms, require_free_meters
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +56,7 @@ def change_plan(subscription_id: int, plan_slug: str, *, at: datetime, by: int |
     require_running(subscription)
     require_free_meters(subscription, version)
     change = log(subscription, SubscriptionMove.PLAN_CHANGED, subscription.version, version, at=at, by=by)
+    before = subscription.version
     cut = cut_period(subscription, at=at)
     give_back(subscription, cut, change)
     keeps_end = keeps_periods(subscription, version)
@@ -65,6 +66,7 @@ def change_plan(subscription_id: int, plan_slug: str, *, at: datetime, by: int |
     switch_version(subscription, version)
     keep_offered(subscription, version, at=at)
     period = begin_part(subscription, cut, change, end=cut.whole_end if keeps_end else None)
+    record_new_terms(subscription, before, at=at)
     if subscription.quantity_at is not None:
         subscription.quantity_at = period.ends_at
     move_planned(subscription, at=at, to=period.ends_at)

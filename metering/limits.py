@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import ROUND_DOWN, Decimal
+from types import MappingProxyType
 from typing import LiteralString, NamedTuple
 
 from django.db import IntegrityError, connection, transaction
@@ -12,12 +13,14 @@ from django.db.models import F
 from metering.accounts import AccountRef, UnknownAccount
 from metering.alerts import find_next_crossing, keep_raised_limit_quiet, record_crossings
 from metering.locks import hold_accounts, hold_limits_for_change, hold_limits_for_opening
-from metering.models import Forecast, Limit, Reservation, ReservationState
+from metering.models import ChangeReason as ChangeReason
+from metering.models import Forecast, Limit, LimitChange, Reservation, ReservationState
 from metering.quantities import EXACT
 from metering.statements import bigint_array, run_statement, time_array
 from metering.usage import Window, read_windows
 
 HUNDREDTH = Decimal("0.01")
+UTC_ALONE: Mapping[int, str] = MappingProxyType({})
 
 FIND_LIMITS: LiteralString = """
     SELECT c.id, c.key, c.name, l.id, m.id, m.key, m.name, m.unit, l.used, l.held, l.quantity, l.is_hard, l.starts_at,
@@ -98,6 +101,28 @@ class LimitReading:
         return None if self.remaining is None else max(EXACT.subtract(self.remaining, self.held), Decimal(0))
 
 
+@dataclass(frozen=True, slots=True)
+class LimitChangeFact:
+    """A limit's quantity became another at `at`; None is unlimited. `limit_id` is of the window that has it since.
+
+    That is None where another plan neither limits nor charges the meter, or where its window was not open yet.
+    """
+
+    account_id: int
+    meter_id: int
+    meter_key: str
+    limit_id: int | None
+    epoch: int
+    before: Decimal | None
+    after: Decimal | None
+    reason: ChangeReason
+    at: datetime
+
+    @property
+    def is_raised(self) -> bool:
+        return is_raised(self.before, self.after)
+
+
 class LimitWindowConflict(Exception):
     """The window overlaps another one of the same account and meter, or begins with it and ends elsewhere."""
 
@@ -108,13 +133,23 @@ class LimitWindowClosed(Exception):
 
 @transaction.atomic
 def hand_over_limits(
-    *, account_ids: Collection[int], terms: Sequence[LimitTerms], start: datetime, end: datetime, at: datetime
+    *,
+    account_ids: Collection[int],
+    terms: Sequence[LimitTerms],
+    start: datetime,
+    end: datetime,
+    at: datetime,
+    plan: str = "",
+    time_zones: Mapping[int, str] = UTC_ALONE,
+    reason: ChangeReason = ChangeReason.OVERRIDE,
 ) -> None:
     """Make each account's window [start, end) of each meter, or bring its terms up to date. A second call changes none.
 
     A new window starts with what the account already used in it; opening one makes ingestion wait until the caller's
     transaction ends, so keep that short, and hand over before touching limits otherwise. A changed quantity grows the
-    epoch. The number of statements does not grow with new windows. Raises LimitWindowConflict, LimitWindowClosed.
+    epoch, for the `reason` given; another `plan` (a slug) or time zone alone does not. `time_zones` is by account id,
+    UTC where it says nothing. The number of statements does not grow with new windows.
+    Raises LimitWindowConflict, LimitWindowClosed.
     """
     wanted = {(account_id, item.meter_id): item for account_id in account_ids for item in terms}
     meter_ids = {item.meter_id for item in terms}
@@ -125,12 +160,21 @@ def hand_over_limits(
         hold_limits_for_change()
         hold_accounts(account_ids)
     for limit in standing.select_for_update(of=("self",)).order_by("pk"):
-        change_terms(limit, wanted.pop((limit.account_id, limit.meter_id)), end=end, at=at)
+        item = wanted.pop((limit.account_id, limit.meter_id))
+        zone = time_zones.get(limit.account_id, "UTC")
+        change_terms(limit, item, plan=plan, time_zone=zone, end=end, at=at, reason=reason)
     if wanted:
-        open_windows(wanted, start=start, end=end)
+        open_windows(wanted, start=start, end=end, plan=plan, time_zones=time_zones)
 
 
-def open_windows(terms: Mapping[tuple[int, int], LimitTerms], *, start: datetime, end: datetime) -> None:
+def open_windows(
+    terms: Mapping[tuple[int, int], LimitTerms],
+    *,
+    start: datetime,
+    end: datetime,
+    plan: str = "",
+    time_zones: Mapping[int, str] = UTC_ALONE,
+) -> None:
     """Create windows, by account and meter, that count from what is stored. Only under `hold_limits_for_opening`."""
     account_ids = {account_id for account_id, _meter_id in terms}
     used = read_windows({pair: Window(*pair, start, end) for pair in terms})
@@ -141,6 +185,8 @@ def open_windows(terms: Mapping[tuple[int, int], LimitTerms], *, start: datetime
             starts_at=start,
             ends_at=end,
             quantity=item.quantity,
+            plan=plan,
+            time_zone=time_zones.get(account_id, "UTC"),
             is_hard=item.is_hard,
             used=used[account_id, meter_id],
             next_crossing=find_next_crossing(item.quantity),
@@ -160,29 +206,124 @@ def open_windows(terms: Mapping[tuple[int, int], LimitTerms], *, start: datetime
         ) from error
 
 
-def change_terms(limit: Limit, terms: LimitTerms, *, end: datetime, at: datetime) -> None:
+def change_terms(
+    limit: Limit, terms: LimitTerms, *, plan: str, time_zone: str, end: datetime, at: datetime, reason: ChangeReason
+) -> None:
     if limit.ends_at != end:
         raise LimitWindowConflict(f"the window of limit {limit.pk} ends {limit.ends_at}, not {end}")
-    if (limit.quantity, limit.is_hard) == (terms.quantity, terms.is_hard):
+    is_same_quantity = (limit.quantity, limit.is_hard) == (terms.quantity, terms.is_hard)
+    if is_same_quantity and (limit.closed_at is not None or (limit.plan, limit.time_zone) == (plan, time_zone)):
         return
     if limit.closed_at is not None:
         raise LimitWindowClosed(f"the window of limit {limit.pk} was closed {limit.closed_at}")
-    limit.is_hard = terms.is_hard
+    limit.is_hard, limit.plan, limit.time_zone = terms.is_hard, plan, time_zone
     if limit.quantity != terms.quantity:
-        change_quantity(limit, terms.quantity, at=at)
+        change_quantity(limit, terms.quantity, at=at, reason=reason)
     limit.save(
-        update_fields=["is_hard", "quantity", "epoch", "next_crossing", "needs_check", "needs_forecast", "forecast_at"]
-    )
+        update_fields=[
+            "is_hard", "plan", "time_zone", "quantity", "epoch", "next_crossing", "needs_check", "needs_forecast",
+            "forecast_at",
+        ]
+    )  # fmt: skip
 
 
-def change_quantity(limit: Limit, quantity: Decimal | None, *, at: datetime) -> None:
+def change_quantity(limit: Limit, quantity: Decimal | None, *, at: datetime, reason: ChangeReason) -> None:
     """Begin a new epoch. The next check alerts by the new quantity, also for what was used before."""
     was_raised = limit.quantity is not None and quantity is not None and quantity > limit.quantity
-    limit.quantity, limit.epoch, limit.needs_check = quantity, limit.epoch + 1, True
+    before, limit.quantity = limit.quantity, quantity
+    limit.epoch, limit.needs_check = limit.epoch + 1, True
     limit.needs_forecast, limit.forecast_at = True, None  # a new epoch need not wait for the next hour
     limit.next_crossing = find_next_crossing(quantity)
+    LimitChange.objects.create(
+        account_id=limit.account_id,
+        meter_id=limit.meter_id,
+        limit=limit,
+        epoch=limit.epoch,
+        before=before,
+        after=quantity,
+        reason=reason,
+        at=at,
+    )
     if was_raised:
         keep_raised_limit_quiet(limit, at=at)
+
+
+@transaction.atomic
+def record_new_terms(
+    *, account_id: int, before: Sequence[LimitTerms], after: Sequence[LimitTerms], at: datetime, is_other_plan: bool
+) -> None:
+    """Another plan, or another version of it, took effect at `at`: record which quantities it changed.
+
+    A meter of which one of them says nothing is unlimited there. With another plan the reason is an upgrade where more
+    is allowed than before, else a downgrade. A second call records nothing.
+    """
+    old, new = ({item.meter_id: item.quantity for item in terms} for terms in (before, after))
+    changed = sorted(meter_id for meter_id in old.keys() | new.keys() if old.get(meter_id) != new.get(meter_id))
+    if not changed:
+        return
+    hold_limits_for_change()
+    windows = dict(
+        Limit.objects.filter(account_id=account_id, meter_id__in=changed, starts_at=at).values_list("meter_id", "pk")
+    )
+    changes = [
+        LimitChange(
+            account_id=account_id,
+            meter_id=meter_id,
+            limit_id=windows.get(meter_id),
+            epoch=1,
+            before=old.get(meter_id),
+            after=new.get(meter_id),
+            reason=name_reason(old.get(meter_id), new.get(meter_id), is_other_plan=is_other_plan),
+            at=at,
+        )
+        for meter_id in changed
+    ]
+    LimitChange.objects.bulk_create(changes, ignore_conflicts=True)
+
+
+def name_reason(before: Decimal | None, after: Decimal | None, *, is_other_plan: bool) -> ChangeReason:
+    if not is_other_plan:
+        return ChangeReason.RENEWAL
+    return ChangeReason.UPGRADE if is_raised(before, after) else ChangeReason.DOWNGRADE
+
+
+def is_raised(before: Decimal | None, after: Decimal | None) -> bool:
+    """Whether more is allowed than before; None is unlimited."""
+    return before is not None and (after is None or after > before)
+
+
+def list_changes(
+    account_ids: Collection[int], *, since: datetime, until: datetime | None = None
+) -> list[LimitChangeFact]:
+    """What became of these accounts' limits at or after `since`, and before `until`; the first comes first."""
+    changes = LimitChange.objects.filter(account_id__in=account_ids, at__gte=since)
+    if until is not None:
+        changes = changes.filter(at__lt=until)
+    return [
+        LimitChangeFact(
+            account_id=each.account_id,
+            meter_id=each.meter_id,
+            meter_key=each.meter.key,
+            limit_id=each.limit_id,
+            epoch=each.epoch,
+            before=each.before,
+            after=each.after,
+            reason=ChangeReason(each.reason),
+            at=each.at,
+        )
+        for each in changes.select_related("meter").order_by("at", "pk")
+    ]
+
+
+@transaction.atomic
+def move_time_zone(*, account_id: int, time_zone: str) -> int:
+    """The account's clock is another: its windows that are not final say so. Returns how many; their epochs stay."""
+    moved = Limit.objects.filter(account_id=account_id, closed_at=None).exclude(time_zone=time_zone)
+    if not moved.exists():
+        return 0
+    hold_limits_for_change()
+    hold_accounts([account_id])
+    return moved.update(time_zone=time_zone)
 
 
 def read_limits(*, account_id: int, at: datetime) -> list[LimitReading]:

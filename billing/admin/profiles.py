@@ -17,6 +17,7 @@ from billing.admin.reading import NamedBlankFilter, PlainDecimalField
 from billing.models import BillingProfile, StripeCustomer, TaxRate
 from billing.stripe.client import is_on
 from billing.stripe.customers import connect_account
+from metering import limits
 
 if TYPE_CHECKING:
     ProfileModelAdmin = admin.ModelAdmin[BillingProfile]
@@ -45,6 +46,12 @@ class BillingProfileAdmin(StatementPaper, ProfileModelAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: BillingProfile | None = None) -> bool:
         """Without it no period could be closed."""
         return False
+
+    def save_model(
+        self, request: HttpRequest, obj: BillingProfile, form: "forms.ModelForm[BillingProfile]", change: bool
+    ) -> None:
+        super().save_model(request, obj, form, change)
+        limits.move_time_zone(account_id=obj.account_id, time_zone=obj.time_zone)
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         actions = super().get_actions(request)

@@ -32,7 +32,7 @@ from metering.models.events import (
 )
 from metering.models.forecasts import Forecast, ForecastCalibration
 from metering.models.imports import RejectedLine, UsageImport
-from metering.models.limits import Limit
+from metering.models.limits import ChangeReason, Limit, LimitChange
 from metering.models.meters import Aggregation, Backfill, Catalogue, Meter, MeterVersion, Rounding
 from metering.models.refusals import IngestionFigure, RejectedEvent
 from metering.models.reservations import Reservation, ReservationState
@@ -54,6 +54,7 @@ __all__ = [
     "ApiKey",
     "Backfill",
     "Catalogue",
+    "ChangeReason",
     "Claim",
     "Correction",
     "CorrectionKind",
@@ -67,6 +68,7 @@ __all__ = [
     "IngestionFigure",
     "LevelUnit",
     "Limit",
+    "LimitChange",
     "Meter",
     "MeterVersion",
     "Outcome",

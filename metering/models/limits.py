@@ -94,3 +94,49 @@ class Limit(models.Model):
 
     def __str__(self) -> str:
         return f"{self.account_id}/{self.meter_id} {self.starts_at:%Y-%m-%d}"
+
+
+class ChangeReason(models.TextChoices):
+    """Why a limit's quantity became another."""
+
+    UPGRADE = "upgrade", _("a plan that allows more")
+    DOWNGRADE = "downgrade", _("a plan that allows less")
+    TOPUP = "topup", _("more was bought")
+    OVERRIDE = "override", _("set by hand")
+    RENEWAL = "renewal", _("another version of the plan")
+
+
+class LimitChange(models.Model):
+    """What an account may use of a meter became another quantity at a moment. Append-only by trigger.
+
+    Within a window it is that of the epoch named. With another plan a window begins anew: then it is the first epoch of
+    that one; without a window where the new plan neither limits nor charges the meter, or none is open yet. What was
+    changed ahead of a window goes with the window, when that is taken back before it begins.
+    """
+
+    account = models.ForeignKey("metering.Account", models.PROTECT, verbose_name=_("account"), related_name="+")
+    meter = models.ForeignKey("metering.Meter", models.PROTECT, verbose_name=_("meter"), related_name="+")
+    limit = models.ForeignKey(Limit, models.CASCADE, null=True, verbose_name=_("limit"), related_name="changes")
+    epoch = models.PositiveIntegerField(_("epoch"), help_text=_("That begins with it."))
+    before = models.DecimalField(_("before"), **QUANTITY, null=True, help_text=_("Empty: unlimited."))
+    after = models.DecimalField(_("after"), **QUANTITY, null=True, help_text=_("Empty: unlimited."))
+    reason = models.CharField(_("reason"), max_length=10, choices=ChangeReason.choices)
+    at = models.DateTimeField(_("at"))
+
+    class Meta:
+        verbose_name = _("change of a limit")
+        verbose_name_plural = _("changes of limits")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["account", "meter", "at", "limit", "epoch"],
+                name="limit_change_is_told_once",
+                nulls_distinct=False,
+            ),
+            models.CheckConstraint(
+                condition=~Q(before=F("after")) & (Q(before__isnull=False) | Q(after__isnull=False)),
+                name="limit_change_changes",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.account_id}/{self.meter_id} {self.before} → {self.after}"

@@ -7,7 +7,8 @@ from billing.periods import UnknownTimeZone
 from billing.profiles import ProfileFact, UnknownLanguage, UnknownProfile
 from billing.taxes import InvalidCountry
 from metering import accounts
-from tests.billing.makers import JAN, make_account
+from metering.models import Limit
+from tests.billing.makers import JAN, make_account, make_subscription
 
 pytestmark = pytest.mark.django_db
 
@@ -64,3 +65,13 @@ def test_an_account_without_a_profile_gets_one_in_its_own_name():
 def test_an_account_that_does_not_exist_has_no_profile():
     with pytest.raises(accounts.UnknownAccount):
         profiles.read_or_set_profile(404)
+
+
+def test_another_clock_is_that_of_open_windows_too_but_not_of_final_ones():
+    subscription = make_subscription("acme")
+    Limit.objects.filter(pk=Limit.objects.order_by("pk").values("pk")[:1]).update(closed_at=JAN)
+    final, open_one = Limit.objects.order_by("pk")
+    profiles.set_profile(account_id=subscription.account_id, legal_name="Acme SA", time_zone="Asia/Tokyo")
+    final.refresh_from_db()
+    open_one.refresh_from_db()
+    assert (final.time_zone, open_one.time_zone, open_one.epoch) == ("UTC", "Asia/Tokyo", 1)

@@ -14,7 +14,8 @@ from billing.periods import Anchoring, Interval
 from billing.plans import PeriodTerms, PlanLimitTerms
 from billing.proration import Proration
 from billing.rating import flat_fee, per_unit
-from metering.limits import read_limits
+from metering.limits import ChangeReason, list_changes, read_limits
+from metering.models import Limit
 from tests.billing.makers import FEB, HOUR, JAN, MAR, make_plan, make_subscription, use
 from tests.billing.threads import run_together
 
@@ -282,3 +283,64 @@ def test_an_upgrade_that_dies_leaves_nothing_and_can_be_made_again():
     switching.change_plan(small.pk, "large", at=JAN_11)
     assert bill_all(FEB) == [1_000, 21_000]
     assert list(invariants.check()) == []
+
+
+def list_reasons(account_id):
+    return [
+        (each.meter_key, each.before, each.after, str(each.reason), each.at)
+        for each in list_changes([account_id], since=JAN)
+    ]
+
+
+def test_metering_learns_whose_terms_a_limit_is_and_by_whose_clock():
+    make_two_plans()
+    small = make_small(time_zone="Europe/Paris")
+    switching.change_plan(small.pk, "large", at=JAN_11)
+    assert list(Limit.objects.order_by("starts_at").values_list("plan", "time_zone", "epoch")) == [
+        ("small", "Europe/Paris", 1),
+        ("large", "Europe/Paris", 1),
+    ]
+
+
+def test_a_plan_that_allows_more_is_an_upgrade_and_one_that_allows_less_a_downgrade():
+    make_two_plans()
+    small = make_small()
+    switching.change_plan(small.pk, "large", at=JAN_11)
+    switching.change_plan(small.pk, "large", at=JAN_11 + HOUR)
+    assert list_reasons(small.account_id) == [("requests", 50, 500, "upgrade", JAN_11)]
+    switching.change_plan(small.pk, "small", at=JAN_21)
+    assert list_reasons(small.account_id)[1:] == [("requests", 500, 50, "downgrade", JAN_21)]
+
+
+def test_a_plan_that_neither_limits_nor_charges_a_meter_is_an_upgrade_to_unlimited():
+    make_sized("small", 1, fee="31.00", price="0.10", limit=50)
+    make_plan("all-in", rank=2, prices=[flat_fee("All in", Decimal(900))], limits=[])
+    small = make_small()
+    switching.change_plan(small.pk, "all-in", at=JAN_11)
+    [change] = list_changes([small.account_id], since=JAN)
+    assert (change.before, change.after, change.limit_id, change.is_raised) == (50, None, None, True)
+
+
+def test_a_planned_change_is_told_when_it_takes_effect_and_not_when_its_periods_are_opened():
+    make_two_plans()
+    small = make_small()
+    switching.schedule_change(small.pk, "large", at=JAN_11)
+    subscriptions.open_next_periods(FEB - HOUR)
+    assert list_reasons(small.account_id) == []
+    lifecycle.settle_due(FEB)
+    lifecycle.settle_due(FEB + HOUR)
+    [change] = list_changes([small.account_id], since=JAN)
+    assert (change.reason, change.at) == (ChangeReason.UPGRADE, FEB)
+    assert Limit.objects.get(pk=change.limit_id).starts_at == FEB
+
+
+def test_another_version_of_the_same_plan_is_no_upgrade():
+    make_two_plans()
+    small = make_small()
+    prices = plan_of("small").prices
+    version_id = plans.add_version(
+        plan_id=small.plan_id, currency="EUR", prices=prices, limits=[PlanLimitTerms("requests", Decimal(80))]
+    )
+    plans.publish_version(version_id, at=JAN_11)
+    switching.change_plan(small.pk, "small", at=JAN_21)
+    assert list_reasons(small.account_id) == [("requests", 50, 80, "renewal", JAN_21)]

@@ -1,14 +1,16 @@
 import threading
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from metering import limits
 from metering.alerts import check_limits
 from metering.invariants import check
 from metering.limits import (
+    ChangeReason,
     LimitReading,
     LimitTerms,
     LimitWindowClosed,
@@ -18,10 +20,11 @@ from metering.limits import (
     close_window,
     end_windows,
     hand_over_limits,
+    list_changes,
     read_limits,
     read_used_of,
 )
-from metering.models import Alert, Limit
+from metering.models import Alert, Limit, LimitChange
 from metering.reservations import find_reservation, hold_quantity
 from metering.usage import read_usage
 from tests.metering.makers import make_account, make_events, make_meter
@@ -44,9 +47,10 @@ def hand_over(
     start: datetime = NOVEMBER,
     end: datetime = DECEMBER,
     is_hard: bool = False,
+    **told: Any,
 ) -> Limit:
     terms = LimitTerms(meter_id=meter_id, quantity=None if quantity is None else Decimal(quantity), is_hard=is_hard)
-    hand_over_limits(account_ids=[account_id], terms=[terms], start=start, end=end, at=NOON)
+    hand_over_limits(account_ids=[account_id], terms=[terms], start=start, end=end, at=NOON, **told)
     return Limit.objects.get(account_id=account_id, meter_id=meter_id, starts_at=start)
 
 
@@ -384,3 +388,37 @@ def test_what_windows_count_is_read_by_what_names_them(account_id, meter_id, dja
     make_events(1, first=4)
     assert read_used_of([november]) == {november: WindowUse(Decimal(4), Decimal(3))}
     assert read_used_of([]) == {}
+
+
+def test_a_changed_quantity_is_recorded_with_its_reason(account_id, meter_id):
+    hand_over(account_id, meter_id, "100")
+    hand_over(account_id, meter_id, "300", reason=ChangeReason.TOPUP)
+    hand_over(account_id, meter_id, None)
+    hand_over(account_id, meter_id, None)
+    assert [
+        (each.epoch, each.before, each.after, each.reason, each.at, each.is_raised)
+        for each in list_changes([account_id], since=NOVEMBER)
+    ] == [(2, 100, 300, "topup", NOON, True), (3, 300, None, "override", NOON, True)]
+
+
+def test_another_plan_or_clock_alone_begins_no_epoch(account_id, meter_id):
+    hand_over(account_id, meter_id, "100", plan="small")
+    limit = hand_over(account_id, meter_id, "100", plan="large", time_zones={account_id: "Asia/Tokyo"})
+    assert (limit.plan, limit.time_zone, limit.epoch) == ("large", "Asia/Tokyo", 1)
+    assert list_changes([account_id], since=NOVEMBER) == []
+
+
+def test_what_became_of_a_limit_never_changes_and_stays(account_id, meter_id):
+    limit = hand_over(account_id, meter_id, "100")
+    hand_over(account_id, meter_id, "300")
+    for spoil in (LimitChange.objects.all().delete, lambda: LimitChange.objects.update(after=1)):
+        with pytest.raises(IntegrityError, match="append-only"), transaction.atomic():
+            spoil()
+    assert LimitChange.objects.get().limit_id == limit.pk
+
+
+def test_a_change_ahead_of_a_window_goes_with_the_window(account_id, meter_id):
+    hand_over(account_id, meter_id, "100", start=DECEMBER, end=JANUARY)
+    hand_over(account_id, meter_id, "300", start=DECEMBER, end=JANUARY)
+    end_windows(account_id=account_id, meter_ids=[meter_id], at=DECEMBER)
+    assert (Limit.objects.count(), LimitChange.objects.count()) == (0, 0)
