@@ -6,8 +6,9 @@ from celery import shared_task
 from django.conf import settings
 from django.utils import timezone
 
-from jobs.queue import JobContext, handler
+from jobs.queue import JobContext, errand, handler
 from metering import alerts, backfill, buckets, figures, rejections, reservations, retention
+from metering.notices import sending, telling
 
 
 @shared_task
@@ -54,3 +55,15 @@ def backfill_meter(job: JobContext) -> None:
     """Count the next span of a new meter's past; the last thing it does is to promise the one after."""
     start = datetime.fromisoformat(job.payload["from"])
     backfill.count_span(job.payload["meter"], start=start, at=job.at)
+
+
+@handler(telling.TELL, max_attempts=30)
+def tell_notices(job: JobContext) -> None:
+    """Write the messages of some notices. Done twice, it finds none that waits."""
+    telling.tell_notices(job.payload["notices"], at=job.at)
+
+
+@errand(telling.DELIVER, max_attempts=sending.ATTEMPTS)
+def deliver(job: JobContext) -> sending.Ending | None:
+    """Send one message. Done again after a death between hand-over and mark, it is sent under the same Message-ID."""
+    return sending.send_delivery(job.payload["delivery"], is_last=job.attempt >= sending.ATTEMPTS, at=job.at)

@@ -161,6 +161,12 @@ refuse_unsafe_stripe(
     STRIPE_SECRET_KEY, api_base=STRIPE_API_BASE, meter_events_base=STRIPE_METER_EVENTS_BASE, is_debug=DEBUG
 )
 
+# What is told to people and to the vendor's systems
+PUBLIC_URL = env.str("PUBLIC_URL", "").rstrip("/")  # where people reach us, https://…; without it mails hold no links
+WEBHOOK_PRIVATE_NETWORKS: list[str] = env.list(
+    "WEBHOOK_PRIVATE_NETWORKS", default=[]
+)  # that webhooks may go to, in CIDR
+
 # Background work
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True

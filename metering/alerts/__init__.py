@@ -9,41 +9,33 @@ Two paths, one rule. Ingestion calls `record_crossings` for the totals that pass
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import ROUND_CEILING, Decimal
 
 from django.db import connection, transaction
 
+from metering.alerts.facts import AlertFact, read_alerts, state_alert
 from metering.crossings import Level, find_crossings
 from metering.locks import hold_limits_for_change
 from metering.models import Alert, AlertState, Limit
 from metering.quantities import EXACT
 
+__all__ = [
+    "AlertFact",
+    "check_limits",
+    "claim_alerts",
+    "find_next_crossing",
+    "is_reached",
+    "keep_raised_limit_quiet",
+    "level_quantity",
+    "list_alerts",
+    "read_alerts",
+    "record_crossings",
+    "state_alert",
+]
+
 LEVELS = (80, 100)  # percent of the limit, ascending
 STEP = Decimal(1).scaleb(-12)  # the smallest quantity the database keeps
-
-
-@dataclass(frozen=True, slots=True)
-class AlertFact:
-    """One level that was reached; `used` and `quantity` as seen then.
-
-    `crossed_at` is event time: the start of the hour where usage adds up, else that of the event; `detected_at` is not.
-    """
-
-    id: int
-    account_id: int
-    meter_id: int
-    meter_key: str
-    meter_name: str
-    unit: str
-    level: Decimal
-    used: Decimal
-    quantity: Decimal
-    start: datetime
-    end: datetime
-    crossed_at: datetime
-    detected_at: datetime
 
 
 def is_reached(level: int, *, used: Decimal, quantity: Decimal) -> bool:
@@ -267,21 +259,3 @@ def list_alerts(account_ids: Collection[int]) -> list[AlertFact]:
     """Every alert of these accounts that speaks, the latest first."""
     alerts = Alert.objects.filter(account_id__in=account_ids, state=AlertState.TOLD).select_related("meter")
     return [state_alert(alert) for alert in alerts.order_by("-detected_at", "-pk")]
-
-
-def state_alert(alert: Alert) -> AlertFact:
-    return AlertFact(
-        id=alert.pk,
-        account_id=alert.account_id,
-        meter_id=alert.meter_id,
-        meter_key=alert.meter.key,
-        meter_name=alert.meter.name,
-        unit=alert.meter.unit,
-        level=alert.level,
-        used=alert.used,
-        quantity=alert.quantity,
-        start=alert.starts_at,
-        end=alert.ends_at,
-        crossed_at=alert.crossed_at,
-        detected_at=alert.detected_at,
-    )

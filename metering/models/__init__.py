@@ -34,6 +34,16 @@ from metering.models.forecasts import Forecast, ForecastCalibration
 from metering.models.imports import RejectedLine, UsageImport
 from metering.models.limits import ChangeReason, Limit, LimitChange
 from metering.models.meters import Aggregation, Backfill, Catalogue, Meter, MeterVersion, Rounding
+from metering.models.notices import (
+    Audience,
+    Channel,
+    Delivery,
+    DeliveryState,
+    Notice,
+    NoticeState,
+    Occasion,
+    WebhookEndpoint,
+)
 from metering.models.refusals import IngestionFigure, RejectedEvent
 from metering.models.reservations import Reservation, ReservationState
 
@@ -52,12 +62,16 @@ __all__ = [
     "AlertState",
     "Alias",
     "ApiKey",
+    "Audience",
     "Backfill",
     "Catalogue",
     "ChangeReason",
+    "Channel",
     "Claim",
     "Correction",
     "CorrectionKind",
+    "Delivery",
+    "DeliveryState",
     "Digest",
     "Digits",
     "Direction",
@@ -71,6 +85,9 @@ __all__ = [
     "LimitChange",
     "Meter",
     "MeterVersion",
+    "Notice",
+    "NoticeState",
+    "Occasion",
     "Outcome",
     "Pruning",
     "Recovery",
@@ -86,5 +103,6 @@ __all__ = [
     "TokenBucket",
     "UsageImport",
     "ValueRollup",
+    "WebhookEndpoint",
     "validate_account_key",
 ]

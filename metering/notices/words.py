@@ -1,0 +1,246 @@
+"""What an alert says, in whole sentences of one language: the ONE source of them.
+
+Mail, webhook, the portal's banner and the lead page all show what `word_alert` returns, so that they state the same
+percentage, limit and reset date. The figures are those that the alert saw.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from django.utils import translation
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
+
+from metering.alerts.facts import AlertFact
+from metering.calendars import find_time_zone
+from metering.limits import find_percent
+from metering.models import AlertCause, AlertKind, LevelUnit, Recovery
+from metering.notices.amounts import say_amount
+from metering.quantities import format_exact, format_readable
+
+NO_BREAK = "\N{NO-BREAK SPACE}"
+MOST_PERCENT = Decimal(1000)  # beyond it the number says nothing more
+MONEY_KINDS = (AlertKind.SPEND, AlertKind.BUDGET, AlertKind.CREDIT, AlertKind.COMMITMENT)
+
+
+@dataclass(frozen=True, slots=True)
+class AlertWords:
+    """Texts in one language. `percent` and `limit` are empty where there is no base; all else is always there, but for
+    `advice`, which is there where something can be done, and `notes`.
+    """
+
+    title: str
+    sentence: str
+    percent: str
+    limit: str
+    used: str
+    resets_on: str
+    advice: str
+    notes: tuple[str, ...]
+    severity: str
+
+    @property
+    def paragraphs(self) -> tuple[str, ...]:
+        return tuple(filter(None, (self.sentence, *self.notes, self.advice)))
+
+
+def word_alert(fact: AlertFact, *, language: str | None = None, can_upgrade: bool | None = None) -> AlertWords:
+    """Say it in this language (default: the active one), with times by the account's clock.
+
+    `can_upgrade` says whether a larger plan is there to be moved to: the advice is to do so, or to talk to the vendor;
+    without a word about it there is no advice.
+    """
+    with translation.override(language or translation.get_language() or "en"):
+        figures = say_figures(fact)
+        title, sentence = TELLERS[AlertKind(fact.kind)](fact, figures)
+        return AlertWords(
+            title=title,
+            sentence=sentence,
+            percent=figures["percent"],
+            limit=figures["limit"],
+            used=figures["used"],
+            resets_on=figures["resets_on"],
+            advice=give_advice(fact, can_upgrade=can_upgrade),
+            notes=tuple(list_notes(fact)),
+            severity=fact.severity,
+        )
+
+
+def say_figures(fact: AlertFact) -> dict[str, str]:
+    """Every figure that a sentence may need, as text."""
+    return {
+        "what": name_subject(fact),
+        "percent": say_percent(find_percent(fact.used, fact.quantity)) if fact.quantity is not None else "",
+        "limit": say_quantity(fact, fact.quantity) if fact.quantity is not None else "",
+        "used": say_quantity(fact, fact.used),
+        "level": say_level(fact),
+        "resets_on": say_moment(fact.end, fact),
+        "since": say_moment(fact.start, fact),
+        "chance": say_percent((fact.p_hit * 100).quantize(Decimal(1))) if fact.p_hit is not None else "",
+    }
+
+
+def name_subject(fact: AlertFact) -> str:
+    if fact.meter_name:
+        return fact.meter_name
+    named = fact.details.get("name")
+    return str(named) if named else fact.subject
+
+
+def say_percent(percent: Decimal) -> str:
+    """Two decimals, rounded down before, so that no level is read before it is reached; whole where it is whole.
+
+    Never more than 1,000 %.
+    """
+    return f"{format_exact(min(percent, MOST_PERCENT))}{NO_BREAK}%"
+
+
+def say_quantity(fact: AlertFact, quantity: Decimal) -> str:
+    if fact.kind in MONEY_KINDS:
+        return say_amount(quantity, find_currency(fact))
+    return format_readable(quantity, fact.unit).rstrip()
+
+
+def say_level(fact: AlertFact) -> str:
+    return say_percent(fact.level) if fact.level_unit == LevelUnit.PERCENT else say_quantity(fact, fact.level)
+
+
+def find_currency(fact: AlertFact) -> str:
+    """An observation of money says its currency in the details; where that is all there is to say, as the subject."""
+    return str(fact.details.get("currency") or fact.subject[:3])
+
+
+def say_moment(moment: datetime, fact: AlertFact) -> str:
+    """`1 December 2026, 00:00`, by the account's clock."""
+    return date_format(moment.astimezone(find_time_zone(fact.time_zone)), "j F Y, H:i")
+
+
+def say_day(moment: datetime, fact: AlertFact) -> str:
+    """`Thu 27 Nov`."""
+    local = moment.astimezone(find_time_zone(fact.time_zone))
+    return date_format(local, pgettext("date format: weekday, day and month, short", "D j M"))
+
+
+def tell_usage(fact: AlertFact, figures: dict[str, str]) -> tuple[str, str]:
+    if fact.level_unit == LevelUnit.ABSOLUTE:
+        title = _("%(what)s: %(level)s reached") % figures
+        if not figures["limit"]:
+            return title, _("%(used)s used since %(since)s. The count starts anew on %(resets_on)s.") % figures
+    else:
+        title = _("%(what)s: %(percent)s of the limit used") % figures
+    return title, _("%(used)s used of a limit of %(limit)s: %(percent)s. It resets on %(resets_on)s.") % figures
+
+
+def tell_forecast(fact: AlertFact, figures: dict[str, str]) -> tuple[str, str]:
+    low, middle, high = (read_moment(fact, name) for name in ("hit_low", "hit_mid", "hit_high"))
+    so_far = _("So far %(used)s, %(percent)s. It resets on %(resets_on)s.") % figures
+    if middle is None:
+        title = _("%(what)s is likely to reach its limit") % figures
+        return title, _("Likely to reach %(limit)s before it resets, %(chance)s.") % figures + " " + so_far
+    figures = figures | {"day": say_day(middle, fact)}
+    title = _("%(what)s is likely to reach its limit on %(day)s") % figures
+    if low is None or high is None:
+        return title, _("Likely to reach %(limit)s on %(day)s, %(chance)s.") % figures + " " + so_far
+    figures |= {"low": say_day(low, fact), "high": say_day(high, fact)}
+    likely = _("Likely to reach %(limit)s on %(day)s (%(low)s – %(high)s), %(chance)s.") % figures
+    return title, likely + " " + so_far
+
+
+def tell_spend(fact: AlertFact, figures: dict[str, str]) -> tuple[str, str]:
+    if fact.level_unit == LevelUnit.PERCENT and figures["limit"]:
+        title = _("Spend: %(percent)s of %(limit)s") % figures
+        return title, _("%(used)s spent of %(limit)s: %(percent)s. The period ends on %(resets_on)s.") % figures
+    title = _("Spend: %(level)s reached") % figures
+    return title, _("%(used)s spent since %(since)s. The period ends on %(resets_on)s.") % figures
+
+
+def tell_budget(fact: AlertFact, figures: dict[str, str]) -> tuple[str, str]:
+    if not figures["limit"]:
+        title = _("Your budget: %(level)s reached") % figures
+        return title, _("%(used)s spent since %(since)s. It starts anew on %(resets_on)s.") % figures
+    title = _("Your budget: %(percent)s used") % figures
+    return title, _("%(used)s spent of a budget of %(limit)s: %(percent)s. It starts anew on %(resets_on)s.") % figures
+
+
+def tell_credit(fact: AlertFact, figures: dict[str, str]) -> tuple[str, str]:
+    if not figures["limit"]:
+        title = _("Credit: %(used)s left") % figures
+        return title, _("The credit has fallen to %(used)s. The period ends on %(resets_on)s.") % figures
+    title = _("Credit: %(percent)s left") % figures
+    return title, _("%(used)s left of %(limit)s of credit: %(percent)s. The period ends on %(resets_on)s.") % figures
+
+
+def tell_commitment(fact: AlertFact, figures: dict[str, str]) -> tuple[str, str]:
+    """Of a commitment the base is what the pace would have used by now, so a low share is slow, a high one fast."""
+    if not figures["limit"]:
+        title = _("Commitment: %(used)s used") % figures
+        return title, _("%(used)s used since %(since)s. The period ends on %(resets_on)s.") % figures
+    title = _("Commitment: %(percent)s of its pace") % figures
+    told = _(
+        "%(used)s used, where %(limit)s would keep the pace of the commitment: %(percent)s. It ends on %(resets_on)s."
+    )
+    return title, told % figures
+
+
+def tell_anomaly(fact: AlertFact, figures: dict[str, str]) -> tuple[str, str]:
+    """The base of an anomaly is what was expected."""
+    figures = figures | {"when": say_moment(fact.crossed_at, fact)}
+    is_drop = fact.quantity is not None and fact.used < fact.quantity
+    title = (_("%(what)s: a drop in usage") if is_drop else _("%(what)s: a spike in usage")) % figures
+    if not figures["limit"]:
+        return title, _("%(used)s from %(when)s, unlike the same weekday and hour before.") % figures
+    return title, _("%(used)s from %(when)s, where %(limit)s was to be expected: %(percent)s.") % figures
+
+
+TELLERS = {
+    AlertKind.USAGE: tell_usage,
+    AlertKind.FORECAST: tell_forecast,
+    AlertKind.SPEND: tell_spend,
+    AlertKind.BUDGET: tell_budget,
+    AlertKind.CREDIT: tell_credit,
+    AlertKind.COMMITMENT: tell_commitment,
+    AlertKind.ANOMALY: tell_anomaly,
+}
+
+
+def list_notes(fact: AlertFact) -> list[str]:
+    """What the reader must know to believe it."""
+    times = {"found": say_moment(fact.detected_at, fact), "reached": say_moment(fact.crossed_at, fact)}
+    if fact.cause == AlertCause.CATCH_UP:
+        return [_("Found at %(found)s after an outage; reached %(reached)s.") % times]
+    if fact.cause == AlertCause.LIMIT_IS_NEW:
+        return [_("The usage was there before this limit was.")]
+    if fact.cause == AlertCause.LIMIT_CHANGED:
+        return [_("The limit was changed; the usage did not jump.")]
+    return []
+
+
+def give_advice(fact: AlertFact, *, can_upgrade: bool | None) -> str:
+    """Of what runs into a limit. A budget is the customer's own, a drop is nothing to buy against."""
+    if can_upgrade is None or fact.kind not in (AlertKind.USAGE, AlertKind.FORECAST):
+        return ""
+    if can_upgrade:
+        return _("A larger plan gives more room.")
+    return _("You are on our largest plan: talk to us about more room.")
+
+
+def read_moment(fact: AlertFact, name: str) -> datetime | None:
+    """A time that the details of a forecast hold as ISO 8601 text."""
+    text = fact.details.get(name)
+    return datetime.fromisoformat(text) if isinstance(text, str) and text else None
+
+
+def say_recovery(fact: AlertFact) -> str:
+    """Why an alert is over, in the active language; empty while it is not."""
+    match fact.recovery:
+        case Recovery.FELL:
+            return _("It was left again.")
+        case Recovery.LIMIT_CHANGED:
+            return _("The limit was changed: it is not reached any more.")
+        case Recovery.FORECAST_FELL:
+            return _("It is no longer expected.")
+        case Recovery.WINDOW_ENDED:
+            return _("Its period has ended.")
+    return ""
