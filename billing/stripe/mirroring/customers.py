@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from stripe import Customer, RequestOptions, StripeClient, TaxId
 
 MISSING = "resource_missing"
+UPDATE = "customer.update"
 
 
 class Ambiguous(LookupError):
@@ -116,7 +117,7 @@ def tell_details(wish: Wish, stripe_id: str, *, at: datetime) -> None:
         """Sending it again does no harm: the same details once more."""
         return None
 
-    perform("customer.update", f"{wish.name} {wish.revision}", {"id": stripe_id} | params, send, find=find, at=at)
+    perform(UPDATE, f"{wish.name} {wish.revision}", {"id": stripe_id} | params, send, find=find, at=at)
 
 
 def note_told(wish: Wish, *, at: datetime) -> None:

@@ -20,8 +20,9 @@ from billing.periods import Cycle
 from billing.plans import describe_periods, read_version
 from billing.profiles import read_profile
 from billing.rating import PriceModel
+from billing.stripe.drifts import close_drift
 from billing.stripe.mirroring.stretches import PeriodFact, begin_stretch, find_end
-from billing.stripe.subscriptions import ENDED
+from billing.stripe.subscriptions import DRIFT, ENDED, name_drift
 
 RUNNING = (SubscriptionState.TRIALING, SubscriptionState.ACTIVE)
 CHARGE, SEND = "charge_automatically", "send_invoice"
@@ -69,7 +70,10 @@ def plan_step(subscription_id: int, *, at: datetime) -> Step | None:
         knows = row.told_ends_at == row.ends_at and at < row.ends_at + END_SEEN_WITHIN
         return Step(Deed.CONFIRM if knows else Deed.CANCEL, row)
     if row.status in ENDED:
-        return None  # somebody ended it in Stripe: a drift, until a person decides
+        if row.told_ends_at is None or row.told_ends_at > at:
+            return None  # somebody ended it in Stripe: a drift, until a person decides
+        close_as_told(row, at=at)
+        return plan_step(subscription_id, at=at)
     if row.told_revision < row.revision:
         return Step(Deed.UPDATE, row)
     mirroring.due_at = row.ends_at
@@ -117,6 +121,13 @@ def state_wishes(row: StripeSubscription, subscription: Subscription, customer: 
     if (ends_at, collection) != (row.ends_at, row.collection_method):
         row.ends_at, row.collection_method, row.revision = ends_at, collection, row.revision + 1
         row.save(update_fields=["ends_at", "collection_method", "revision"])
+
+
+def close_as_told(row: StripeSubscription, *, at: datetime) -> None:
+    """Stripe ended it when it had been told to, before it heard that it is to go on: another stretch follows."""
+    row.ends_at, row.closed_at, row.told_revision = row.told_ends_at, at, row.revision
+    row.save(update_fields=["ends_at", "closed_at", "told_revision"])
+    close_drift(DRIFT, name_drift(row), at=at, note="ended as it was told to")
 
 
 def find_end_of(row: StripeSubscription, subscription: Subscription) -> datetime | None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from billing.models import StripeMirroring, StripeSubscription, Subscription
+from billing.models import StripeCall, StripeMirroring, StripeSubscription, Subscription
 from billing.stripe.catalogue.lookup import NotInStripe, find_version_prices
 from billing.stripe.drifts import open_drift
 from billing.stripe.errors import Refused
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from stripe import Subscription as Stripes
 
 MISSING = "resource_missing"
+UPDATE = "subscription.update"
 EPOCH, SECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(seconds=1)
 FEE = "fee"  # what the carrier is among the items
 MOST_ITEMS = 20  # that a subscription in Stripe may have
@@ -165,7 +166,7 @@ def update(row: StripeSubscription, *, at: datetime) -> None:
         return found if (found.cancel_at, found.collection_method) == (ends_at, row.collection_method) else None
 
     key = f"{name_stretch(row)} {row.revision}"
-    body = perform("subscription.update", key, {"id": row.stripe_id} | params, send, find=find, at=at).body
+    body = perform(UPDATE, key, {"id": row.stripe_id} | params, send, find=find, at=at).body
     StripeSubscription.objects.filter(pk=row.pk, told_revision__lt=row.revision).update(
         status=body["status"], told_revision=row.revision, told_ends_at=row.ends_at
     )
@@ -203,7 +204,9 @@ def close(row: StripeSubscription, status: str, *, at: datetime) -> None:
 
 
 def is_over(step: Step, refusal: Refused, *, at: datetime) -> bool:
-    """Whether a refusal needs nobody: it ended before we said so, or what was never made is not wanted now."""
+    """Whether a refusal needs nobody: it ended before we said so, or as we had said before, or what was never made is
+    not wanted now.
+    """
     row = step.row
     if step.deed is Deed.CREATE and min(row.anchor, row.trial_ends_at or row.anchor) <= at:
         StripeSubscription.objects.filter(pk=row.pk, stripe_id__isnull=True).delete()
@@ -213,17 +216,31 @@ def is_over(step: Step, refusal: Refused, *, at: datetime) -> bool:
         if status in ENDED:
             close(row, status, at=at)
             return True
+    if step.deed is Deed.UPDATE and read_status(row, at=at) in ENDED:
+        return row.told_ends_at is not None and row.told_ends_at <= at
     return False
 
 
 def read_status(row: StripeSubscription, *, at: datetime) -> str:
     """What Stripe says of it; empty where it knows no such subscription."""
     try:
-        return read(lambda client: client.v1.subscriptions.retrieve(read_id(row)), at=at).status
+        found = read(lambda client: client.v1.subscriptions.retrieve(read_id(row)), at=at)
     except Refused as refusal:
         if refusal.code != MISSING:
             raise
         return ""
+    note_status(row, found.to_dict())
+    return row.status
+
+
+def note_status(row: StripeSubscription, found: Mapping[str, Any]) -> None:
+    """Keep what it is there; and when it was told to end, where it did so and the answer to that had been lost."""
+    row.status = found["status"]
+    if row.status in ENDED and found["cancel_at"] and found["cancel_at"] <= found["ended_at"]:
+        told = StripeCall.objects.filter(operation=UPDATE, key__startswith=f"{name_stretch(row)} ")
+        if told.filter(params__cancel_at=found["cancel_at"]).exists():
+            row.told_ends_at = read_time(found["cancel_at"])
+    row.save(update_fields=["status", "told_ends_at"])
 
 
 def note_refusal(step: Step, refusal: Refused, *, at: datetime) -> None:
@@ -233,7 +250,6 @@ def note_refusal(step: Step, refusal: Refused, *, at: datetime) -> None:
     if refusal.code == MISSING and not look_at_customer(account_id, at=at):
         return
     if step.deed is not Deed.CREATE and (status := read_status(row, at=at)) in ENDED:
-        StripeSubscription.objects.filter(pk=row.pk).update(status=status)
         show_drift(name_drift(row), account_id, "goes on", status, cause="changed in Stripe", at=at)
         return
     StripeMirroring.objects.filter(pk=row.subscription_id).update(problem=refusal.message)

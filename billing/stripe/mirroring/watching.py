@@ -13,7 +13,7 @@ from billing.stripe.drifts import close_drift
 from billing.stripe.gateway import read
 from billing.stripe.inbox.handlers import NotOurs, NotYet
 from billing.stripe.mirroring.customers import look_at_customer
-from billing.stripe.mirroring.subscriptions import read_time, show_drift
+from billing.stripe.mirroring.subscriptions import note_status, read_time, show_drift
 from billing.stripe.subscriptions import DRIFT, ENDED, describe_hanging, name_drift
 
 
@@ -53,9 +53,9 @@ def check_subscription(stripe_id: str, *, at: datetime) -> None:
 def note_found(row: StripeSubscription, found: Mapping[str, Any]) -> None:
     """Items that are gone can charge nothing: their prices are asked by lines from then on."""
     there = {each["id"] for each in found["items"]["data"]}
-    row.status = found["status"]
     row.lost_items = sorted(item for item in row.items.values() if item not in there)
-    row.save(update_fields=["status", "lost_items"])
+    row.save(update_fields=["lost_items"])
+    note_status(row, found)
 
 
 def list_differences(row: StripeSubscription, found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -2,11 +2,21 @@
 
 from datetime import datetime, timedelta
 
-from django.db.models import Exists, Func, OuterRef, Q, QuerySet, Value
+from django.db.models import Exists, Func, IntegerField, OuterRef, Q, QuerySet, Value
+from django.db.models.expressions import Combinable
+from django.db.models.functions import Cast
 
-from billing.models import StripeCall, StripeCallState, StripeInvoice, StripeInvoiceState
+from billing.models import (
+    StripeCall,
+    StripeCallState,
+    StripeCustomer,
+    StripeInvoice,
+    StripeInvoiceState,
+    StripeSubscription,
+)
 from billing.stripe.calls import KEY_LIFE
 from billing.stripe.charging.asking import ADD, FINALISE, HOLD, UPDATE
+from billing.stripe.mirroring import customers, subscriptions
 from billing.stripe.reconciling.findings import Finding, Looked, Scope
 
 KIND = "call"
@@ -31,9 +41,24 @@ def look_at_calls(scope: Scope) -> Looked:
 
 def select_stuck(at: datetime) -> QuerySet[StripeCall]:
     """Of unknown outcome for an hour. Of an invoice that is final by now nobody has to know who made it so, or what was
-    to come onto its draft: what it asks is compared.
+    to come onto its draft, and of a subscription or customer not how it was to be before: what they are is compared.
     """
     unknown = Q(state__in=[StripeCallState.SENT, StripeCallState.UNKNOWN], first_sent_at__lt=at - PATIENCE)
-    about = Func(OuterRef("key"), Value(" "), Value(1), function="split_part")
-    final = StripeInvoice.objects.exclude(state=StripeInvoiceState.DRAFT).filter(stripe_id=about)
-    return StripeCall.objects.filter(unknown).exclude(Q(operation__in=OF_DRAFTS) & Exists(final))
+    final = StripeInvoice.objects.exclude(state=StripeInvoiceState.DRAFT).filter(stripe_id=read_word(1))
+    later = StripeSubscription.objects.filter(pk=read_number(3), told_revision__gte=read_number(4))
+    newer = StripeCustomer.objects.filter(pk=read_number(1), number=read_number(2), told_revision__gte=read_number(3))
+    return (
+        StripeCall.objects.filter(unknown)
+        .exclude(Q(operation__in=OF_DRAFTS) & Exists(final))
+        .exclude(Q(operation=subscriptions.UPDATE) & Exists(later))
+        .exclude(Q(operation=customers.UPDATE) & Exists(newer))
+    )
+
+
+def read_word(place: int) -> Func:
+    """That word of the key of the call that is looked at."""
+    return Func(OuterRef("key"), Value(" "), Value(place), function="split_part")
+
+
+def read_number(place: int) -> Combinable:
+    return Cast(read_word(place), IntegerField())

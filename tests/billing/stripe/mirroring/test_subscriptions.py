@@ -1,6 +1,6 @@
 """Stretches of subscriptions go out, and end as Palier's do."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -8,12 +8,16 @@ from typing import Any
 import pytest
 
 from billing import lifecycle, switching
-from billing.models import Period, Price, StripeCustomer, StripeMirroring, StripeSubscription
+from billing.models import Period, Price, StripeCustomer, StripeDrift, StripeMirroring, StripeSubscription
 from billing.periods import Anchoring, Interval
 from billing.plans import PeriodTerms
 from billing.rating import PriceModel, flat_fee
+from billing.stripe import client
+from billing.stripe.errors import TryLater
 from billing.stripe.mirroring import subscriptions as mirroring
 from billing.stripe.mirroring.subscriptions import mirror_subscription
+from billing.stripe.mirroring.watching import check_subscription
+from billing.stripe.reconciling.calls import select_stuck
 from billing.stripe.subscriptions import find_mirror
 from billing.subscriptions import open_next_periods
 from jobs.queue import Postponed
@@ -196,6 +200,46 @@ def test_what_is_due_is_collected_from_a_card_once_there_is_one(simulator: Simul
     assert (made.collection_method, StripeSubscription.objects.get().collection_method) == (
         ("charge_automatically",) * 2
     )
+
+
+@pytest.fixture
+def no_network_retries(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(client, "NETWORK_RETRIES", 0)
+    client.build_client.cache_clear()
+    yield
+    client.build_client.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("lost", "is_heard_first"),
+    [((), False), ((), True), (("drop_after",), False)],
+    ids=["refused", "heard first", "refused, and the answer to the end was lost"],
+)
+def test_one_that_ended_as_planned_before_stripe_heard_that_it_goes_on_is_followed_by_another(
+    simulator: SimulatorClient, no_network_retries: None, lost: tuple[str, ...], is_heard_first: bool
+) -> None:
+    subscription = make_mirrored(simulator)
+    lifecycle.cancel_at_end(subscription.id, at=NOV_20)
+    for kind in lost:
+        simulator.fault(kind, "/v1/subscriptions/*", method="POST")
+    mirror_all(NOV_20)
+    lifecycle.undo_cancel(subscription.id, at=NOV_20 + MINUTE)
+    simulator.fault("rate_limit", "/v1/subscriptions/*", method="POST")
+    with pytest.raises(TryLater):
+        mirror_subscription(subscription.id, at=NOV_20 + MINUTE)
+    simulator.set_time(DEC + MINUTE)
+    if is_heard_first:
+        check_subscription(str(StripeSubscription.objects.get().stripe_id), at=DEC + MINUTE)
+    pass_time(simulator, DEC + timedelta(hours=2))
+    first, second = list_subscriptions(simulator)
+    assert (first.status, second.status, cycle_of(second)) == ("canceled", "active", (DEC, JAN))
+    before, after = (find_mirror(period) for period in Period.objects.order_by("starts_at"))
+    assert before is not None
+    assert after is not None
+    assert (before.stripe_id, before.is_cycle) == (first.id, True)
+    assert (after.stripe_id, after.is_cycle) == (second.id, True)
+    assert not StripeDrift.objects.exists()
+    assert not select_stuck(JAN).exists()
 
 
 @pytest.mark.parametrize("step", ["note_created", "close"])
