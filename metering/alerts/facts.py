@@ -1,12 +1,42 @@
-"""An alert as it crosses the border of metering."""
+"""Alerts and what they are raised by, as they cross the border of metering."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from metering.models import Alert
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """What something stands at, in its window [start, end): levels of the rules of its kind and unit may be reached.
+
+    `unit` is percent (of `base`; None: there is nothing to be measured by) or absolute. What is not about a meter says
+    by `subject` what it is about; an amount of money names its `currency`. `epoch` grows when the base is changed by
+    somebody; `value_before` is the value as it was when it did, if that is known. `plan` finds the rules of a plan.
+    What `is_final` is too late to be told. The `value` of an anomaly is the number of robust deviations.
+    """
+
+    account_id: int
+    kind: str
+    unit: str
+    start: datetime
+    end: datetime
+    value: Decimal
+    base: Decimal | None = None
+    subject: str = ""
+    currency: str = ""
+    meter_id: int | None = None
+    limit_id: int | None = None
+    plan: str = ""
+    time_zone: str = "UTC"
+    epoch: int = 1
+    value_before: Decimal | None = None
+    p_hit: Decimal | None = None
+    is_final: bool = False
+    details: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +65,7 @@ class AlertFact:
     level_unit: str = "percent"
     subject: str = ""
     limit_id: int | None = None
+    rule_id: int | None = None
     plan: str = ""
     time_zone: str = "UTC"
     epoch: int = 1
@@ -47,7 +78,11 @@ class AlertFact:
     resolved_at: datetime | None = None
     recovery: str = ""
     reminded_at: datetime | None = None
-    details: dict[str, Any] = field(default_factory=dict)
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_standing(self) -> bool:
+        return self.resolved_at is None
 
 
 def state_alert(alert: Alert) -> AlertFact:
@@ -71,6 +106,7 @@ def state_alert(alert: Alert) -> AlertFact:
         level_unit=str(alert.unit),
         subject=alert.subject,
         limit_id=alert.limit_id,
+        rule_id=alert.rule_id,
         plan=alert.plan,
         time_zone=alert.time_zone,
         epoch=alert.epoch,

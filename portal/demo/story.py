@@ -24,7 +24,7 @@ from billing.plans import list_plans
 from billing.previews import preview_period
 from crm.leads import list_leads
 from metering.accounts import read_names
-from metering.alerts import LEVELS, list_alerts
+from metering.alerts import list_alerts
 from metering.importers import AccessLog, ImportReport, import_usage
 from metering.keys import issue_key, revoke_key
 from metering.usage import read_totals_of
@@ -45,6 +45,7 @@ from portal.demo.people import (
 from portal.invariants import find_violations
 from portal.models import User
 
+LEVELS = (80, 100)  # percent of the limit, ascending
 LAST_MONTH = "access-log:last-month"
 HOUR = timedelta(hours=1)
 

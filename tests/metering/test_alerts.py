@@ -7,8 +7,9 @@ from decimal import Decimal
 import pytest
 from django.db import connection, transaction
 
-from metering import alerts
-from metering.alerts import check_limits, claim_alerts, is_reached, level_quantity, list_alerts, record_crossings
+from metering.alerts import check_limits, claim_alerts, list_alerts, record_crossings
+from metering.alerts import detection as alerts
+from metering.alerts.detection import is_reached, level_quantity
 from metering.ingest import ingest_events
 from metering.invariants import check
 from metering.limits import LimitTerms, close_window, hand_over_limits
