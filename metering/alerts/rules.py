@@ -6,12 +6,12 @@ from decimal import Decimal
 
 from django.db.models import Q
 
-from metering.alerts.terms import ANOMALY, Rule, build_ladder
+from metering.alerts.terms import Rule, build_ladder
 from metering.models import AlertLevel, AlertRule, Direction
 
 RULE_FIELDS = (
     "id", "kind", "unit", "direction", "account_id", "plan", "meter_id", "currency", "repeat_step", "rearm_points",
-    "renotify_hours", "p_on", "p_off", "confirmations", "min_days", "sensitivity",
+    "renotify_hours", "p_on", "p_off", "confirmations", "min_days",
 )  # fmt: skip
 
 
@@ -34,18 +34,14 @@ def read_rules(
 
 
 def state_rule(rule: AlertRule, severities: dict[Decimal, str]) -> Rule:
-    """An anomaly without levels speaks at its sensitivity, and once it has come back half of the way."""
-    levels, margin = list(severities), rule.rearm_points
-    if rule.kind == ANOMALY and not levels:
-        levels, margin = [rule.sensitivity], rule.sensitivity / 2
     is_falling = rule.direction == Direction.FALLING
     return Rule(
         id=rule.pk,
         kind=rule.kind,
         unit=rule.unit,
-        ladder=build_ladder(levels, unit=rule.unit, step=rule.repeat_step, is_falling=is_falling),
+        ladder=build_ladder(list(severities), unit=rule.unit, step=rule.repeat_step, is_falling=is_falling),
         severities=severities,
-        rearm_points=margin,
+        rearm_points=rule.rearm_points,
         renotify_hours=rule.renotify_hours,
         account_id=rule.account_id,
         plan=rule.plan,

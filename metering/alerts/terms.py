@@ -8,7 +8,6 @@ from metering.alerts.levels import CAP, Ladder
 
 PERCENT, ABSOLUTE = "percent", "absolute"
 WARNING, CRITICAL = "warning", "critical"
-ANOMALY = "anomaly"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -88,7 +88,7 @@ def test_spend_speaks_at_amounts_of_its_own_currency(account_id):
     assert Alert.objects.get().quantity is None
 
 
-def test_an_anomaly_speaks_at_the_sensitivity_of_its_rule(account_id):
+def test_an_anomaly_speaks_by_the_number_of_its_deviations(account_id):
     see(account_id, "anomaly", "4.99", base=None, unit="absolute", subject="spike")
     assert spoken(account_id) == []
     see(account_id, "anomaly", "7.5", base=None, unit="absolute", subject="spike", details={"expected": "12"})
