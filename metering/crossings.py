@@ -80,29 +80,35 @@ STATEMENT: LiteralString = """
 
 
 def find_crossings(levels: Sequence[Level]) -> list[datetime]:
-    """For each the time of the first event with which the reading of the window had reached it.
+    """As `find_reached`, and the window's start where nothing that can be read reached it."""
+    return [moment or level.start for moment, level in zip(find_reached(levels), levels, strict=True)]
+
+
+def find_reached(levels: Sequence[Level]) -> list[datetime | None]:
+    """For each the time of the first event with which the reading of the window had reached it; None if it never had.
 
     The first hour by whose end it had is found, and the event in there; a peak that was gone again when its hour ended
-    is passed over. Where the events of the hour were pruned or are too MANY it is the hour's start; where nothing that
-    can be read reached it, or what was carried in had already, the window's.
+    is passed over. Where the events of the hour were pruned or are too MANY it is the hour's start; where what was
+    carried in had reached it already, the window's.
     """
     if not levels:
         return []
     kept_from = find_kept_from()
-    found = find_hours(levels, kept_from)
-    moments = {position: max(each.hour, levels[position].start) for position, each in found.items()}
+    found, carried_in = find_hours(levels, kept_from)
+    moments = {position: levels[position].start for position in carried_in}
+    moments |= {position: max(each.hour, levels[position].start) for position, each in found.items()}
     readable = {position: each for position, each in found.items() if kept_from is None or each.hour >= kept_from}
     samples = read_samples(levels, readable)
     for position, events in samples.items():
         each = found[position]
         moments[position] = find_moment(each.progress, events, names=each.names) or moments[position]
-    return [moments.get(position, level.start) for position, level in enumerate(levels)]
+    return [moments.get(position) for position in range(len(levels))]
 
 
-def find_hours(levels: Sequence[Level], kept_from: datetime | None) -> dict[int, FoundHour]:
-    """By position of the level; what was carried in over it has no hour."""
+def find_hours(levels: Sequence[Level], kept_from: datetime | None) -> tuple[dict[int, FoundHour], set[int]]:
+    """By position of the level the hour that reached it; and the positions of what was carried in over theirs."""
     rows = read_parts([narrow_level(level, kept_from) for level in levels])
-    found = {}
+    found, carried_in = {}, set()
     for position, group in groupby(rows, key=itemgetter(0)):
         level = levels[position - 1]
         [*each] = group
@@ -113,9 +119,11 @@ def find_hours(levels: Sequence[Level], kept_from: datetime | None) -> dict[int,
         if reached is None:
             continue
         before, part = reached
-        if part.hour is not None:
+        if part.hour is None:
+            carried_in.add(position - 1)
+        else:
             found[position - 1] = FoundHour(part.hour, before, part.names)
-    return found
+    return found, carried_in
 
 
 def narrow_level(level: Level, kept_from: datetime | None) -> Level:

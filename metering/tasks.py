@@ -7,7 +7,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from jobs.queue import JobContext, errand, handler
-from metering import alerts, backfill, buckets, figures, rejections, reservations, retention
+from metering import alerts, backfill, buckets, figures, grading, rejections, reservations, retention
 from metering.notices import sending, telling
 
 
@@ -15,6 +15,12 @@ from metering.notices import sending, telling
 def check_limits() -> None:
     """Alert by every total that moved. Lost or run twice, it does no harm: the next run finds what is left."""
     alerts.check_limits(at=timezone.now())
+
+
+@shared_task
+def grade_windows() -> None:
+    """Say what was reached of the windows that ended. Lost or run twice, it does no harm: each is graded once."""
+    grading.grade_windows(at=timezone.now())
 
 
 @shared_task

@@ -185,6 +185,7 @@ CELERY_TIMEZONE = "UTC"
 PERIODIC_TASKS: dict[str, tuple[str, int]] = {
     "jobs: send again what was lost": ("jobs.tasks.sweep_jobs", 10),
     "metering: check totals that moved": ("metering.tasks.check_limits", 60),
+    "metering: grade what was said of windows that ended": ("metering.tasks.grade_windows", 300),
     "metering: give back what was reserved too long": ("metering.tasks.expire_reservations", 60),
     "metering: forget how fast those asked who stopped": ("metering.tasks.forget_idle_buckets", 3_600),
     "metering: drop old refusals and figures": ("metering.tasks.prune_records", 86_400),
@@ -217,6 +218,7 @@ EVENT_FIGURES_DAYS = 400
 EVENT_REJECTED_DAYS = env.int("EVENT_REJECTED_DAYS", 30)  # how long refused rows are kept
 EVENT_REJECTED_HOURLY_MAX = env.int("EVENT_REJECTED_HOURLY_MAX", 10_000)  # rows that one key may leave in an hour
 EVENT_REJECTED_BODY_BYTES = 16 * 1024
+ALERT_GRADING_DAYS = 7  # after its end a window is graded that nobody closed
 
 # The API: an API key in every request, JSON and nothing else, problem documents for what goes wrong
 REST_FRAMEWORK = {

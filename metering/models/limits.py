@@ -57,6 +57,14 @@ class Limit(models.Model):
         blank=True,
         help_text=_("What was used then: what came later is in the adjustments."),
     )
+    was_to_end_at = models.DateTimeField(
+        _("was to end at"), null=True, blank=True, help_text=_("Of a window that was cut, by a change of the plan.")
+    )
+    was_reached = models.BooleanField(
+        _("was reached"), null=True, blank=True, help_text=_("In the end; nothing of an unlimited window.")
+    )
+    reached_at = models.DateTimeField(_("limit reached at"), null=True, blank=True)
+    graded_at = models.DateTimeField(_("graded at"), null=True, blank=True)
 
     class Meta:
         verbose_name = _("limit")
@@ -68,6 +76,14 @@ class Limit(models.Model):
                 condition=Q(quantity__isnull=True) | Q(quantity__gte=0), name="limit_quantity_is_not_negative"
             ),
             models.CheckConstraint(condition=Q(held__gte=0), name="limit_holds_nothing_negative"),
+            models.CheckConstraint(
+                condition=Q(graded_at__isnull=False) | Q(was_reached__isnull=True), name="limit_is_graded_at_a_moment"
+            ),
+            models.CheckConstraint(
+                condition=Q(was_reached=True, reached_at__isnull=False)
+                | (Q(reached_at__isnull=True) & (Q(was_reached=False) | Q(was_reached__isnull=True))),
+                name="limit_has_a_moment_exactly_when_reached",
+            ),
             ExclusionConstraint(
                 # A one-value range stands for equality, which GiST lacks for integers without btree_gist.
                 name="limit_windows_do_not_overlap",
@@ -90,6 +106,8 @@ class Limit(models.Model):
         indexes = [
             models.Index(fields=["id"], condition=Q(needs_check=True), name="limit_to_check"),
             models.Index(fields=["id"], condition=Q(needs_forecast=True), name="limit_to_forecast"),
+            models.Index(fields=["ends_at"], condition=Q(graded_at__isnull=True), name="limit_ungraded"),
+            models.Index(fields=["ends_at"], condition=Q(graded_at__isnull=False), name="limit_graded"),
         ]
 
     def __str__(self) -> str:
