@@ -412,9 +412,10 @@ def end_windows(*, account_id: int, meter_ids: Collection[int], at: datetime) ->
     cut = {pk: limit for pk, limit in windows.items() if limit.starts_at < at}
     used = read_windows({pk: Window(account_id, limit.meter_id, limit.starts_at, at) for pk, limit in cut.items()})
     for pk, limit in cut.items():
+        limit.was_to_end_at = limit.was_to_end_at or limit.ends_at
         limit.ends_at, limit.used, limit.held, limit.needs_check = at, used[pk], held[pk], True
         limit.needs_forecast = True
-        limit.save(update_fields=["ends_at", "used", "held", "needs_check", "needs_forecast"])
+        limit.save(update_fields=["ends_at", "was_to_end_at", "used", "held", "needs_check", "needs_forecast"])
 
 
 def give_back_holds(limit_id: int, *, at: datetime) -> Decimal:

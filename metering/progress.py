@@ -92,6 +92,8 @@ class Progress:
 
     def is_reached(self) -> bool:
         match self.aggregation:
+            case "count" | "sum":
+                return self.total >= self.quantity
             case "min":
                 return self.minimum is not None and self.minimum >= self.quantity
             case "max":
@@ -106,7 +108,7 @@ class Progress:
                 return divide(self.weighed, find_seconds(self.end - self.start)) >= self.quantity
             case "percentile":  # nearest rank: the value there is one of those that are not below
                 return self.below < round_number(Fraction(self.percentile) * self.event_count / 100, 0, "ceil")
-        raise ValueError(f"of {self.aggregation!r} a reading adds up")
+        raise ValueError(f"there is no aggregation {self.aggregation!r}")
 
 
 def find_part(progress: Progress, parts: Iterable[HourPart]) -> tuple[Progress, HourPart] | None:

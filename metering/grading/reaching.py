@@ -1,17 +1,20 @@
 """When windows that ended had reached a quantity, if they had: exact, and in a fixed number of statements.
 
-Where usage adds up it is the hour, found in the rollups as alerts find theirs; elsewhere the event.
+Where usage adds up it is the hour, found in the rollups as alerts find theirs; elsewhere the event. What was said of a
+window that a change of the plan cut short was said of the whole: there it is found in what was used until its old end.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import LiteralString
 
-from metering.alerts import STEP
 from metering.crossings import Level, find_reached
 from metering.models import Limit
+from metering.numbers import STEP
 from metering.statements import bigint_array, plain_array, run_statement
+from metering.usage import Window, read_windows
 
 Stake = tuple[int, Decimal]  # a limit, and the quantity of which it was said that it would be reached
 
@@ -54,6 +57,28 @@ FIND_HOURS: LiteralString = """
 """
 
 
+# A window that was cut goes on in another one, or under a plan without one; else its customer has left.
+FIND_GOING_ON: LiteralString = """
+    SELECT l.id FROM metering_limit l WHERE l.id = ANY(%s::bigint[]) AND (
+        EXISTS (SELECT FROM metering_limit n
+            WHERE (n.account_id, n.meter_id, n.starts_at) = (l.account_id, l.meter_id, l.ends_at))
+        OR EXISTS (SELECT FROM metering_limitchange c
+            WHERE (c.account_id, c.meter_id, c.at) = (l.account_id, l.meter_id, l.ends_at)))
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """What was used until the old ends of windows that were cut: when it reached what, and the total, by limit.
+
+    `moot` are windows whose customers left: what was not reached by then nobody can say any more.
+    """
+
+    reached: dict[Stake, datetime | None]
+    totals: dict[int, Decimal]
+    moot: frozenset[int]
+
+
 def find_stakes(limits: Collection[Limit]) -> list[Stake]:
     """Every quantity at stake in these windows: their own, and those that ungraded alerts and forecasts saw."""
     rows = run_statement(FIND_STAKES, [bigint_array(list_ids(limits))])
@@ -69,12 +94,35 @@ def find_reached_at(limits: Collection[Limit], stakes: Sequence[Stake]) -> dict[
     reached = {(row[0], row[1]): row[2] for row in run_statement(FIND_HOURS, [bigint_array(ids), amounts])}
     windows = {limit.pk: limit for limit in limits}
     others = [stake for stake in stakes if stake not in reached]
-    levels = [state_level(windows[limit_id], quantity) for limit_id, quantity in others]
+    levels = [state_level(windows[limit_id], quantity, end=windows[limit_id].ends_at) for limit_id, quantity in others]
     return reached | dict(zip(others, find_reached(levels), strict=True))
 
 
-def state_level(limit: Limit, quantity: Decimal) -> Level:
-    return Level(limit.account_id, limit.meter_id, limit.starts_at, limit.ends_at, max(quantity, STEP))
+def find_whole(limits: Collection[Limit], reached: Mapping[Stake, datetime | None]) -> Whole:
+    """Of what windows that were cut had not reached by then, whether they would have by their old end."""
+    cut = {limit.pk: limit for limit in limits if limit.was_to_end_at is not None}
+    if not cut:
+        return Whole({}, {}, frozenset())
+    going_on = {limit_id for (limit_id,) in run_statement(FIND_GOING_ON, [bigint_array(list(cut))])}
+    open_stakes = [stake for stake, moment in reached.items() if stake[0] in going_on and moment is None]
+    levels = [state_level(cut[limit_id], quantity, end=find_end(cut[limit_id])) for limit_id, quantity in open_stakes]
+    windows = {
+        pk: Window(cut[pk].account_id, cut[pk].meter_id, cut[pk].starts_at, find_end(cut[pk])) for pk in going_on
+    }
+    return Whole(
+        reached=dict(zip(open_stakes, find_reached(levels), strict=True)),
+        totals=read_windows(windows) if windows else {},
+        moot=frozenset(cut.keys() - going_on),
+    )
+
+
+def state_level(limit: Limit, quantity: Decimal, *, end: datetime) -> Level:
+    return Level(limit.account_id, limit.meter_id, limit.starts_at, end, max(quantity, STEP))
+
+
+def find_end(limit: Limit) -> datetime:
+    """Until when it was to run."""
+    return limit.was_to_end_at or limit.ends_at
 
 
 def list_ids(limits: Collection[Limit]) -> list[int]:

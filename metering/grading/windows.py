@@ -1,18 +1,18 @@
 """Grading: when a window has ended, what was said of it is compared with what came. Once, and never again.
 
-A window is due when its period is final, or ALERT_GRADING_DAYS after its end where nobody closed it. Alerts and
-forecasts are graded by the quantity that they saw: a limit that was raised meanwhile makes no warning a wrong one that
-would have come true.
+A window is due when its period is final, or ALERT_GRADING_DAYS after its end where nobody closed it; one that a change
+of the plan cut short when it would have been. Alerts and forecasts are graded by the quantity and the window that they
+saw: an upgrade makes no warning a wrong one that would have come true.
 """
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import LiteralString
+from typing import Any, LiteralString
 
 from django.conf import settings
 from django.db import connection, transaction
 
-from metering.grading.reaching import Stake, find_reached_at, find_stakes, list_ids
+from metering.grading.reaching import Stake, Whole, find_reached_at, find_stakes, find_whole, list_ids
 from metering.locks import hold_limits_for_change
 from metering.models import Limit
 
@@ -20,8 +20,16 @@ BATCH = 100  # windows in a transaction; each may have some hundred forecasts
 STRAY_BATCH = 1_000
 
 TAKE_DUE: LiteralString = """
-    SELECT id FROM metering_limit
-    WHERE graded_at IS NULL AND ends_at <= %s AND (closed_at IS NOT NULL OR ends_at <= %s)
+    SELECT id FROM metering_limit l
+    WHERE graded_at IS NULL AND ends_at <= %s AND (
+        was_to_end_at IS NULL AND closed_at IS NOT NULL
+        OR coalesce(was_to_end_at, ends_at) <= %s
+        OR was_to_end_at <= %s AND closed_at IS NOT NULL AND EXISTS (
+            SELECT FROM metering_limit n
+            WHERE (n.account_id, n.meter_id, n.ends_at) = (l.account_id, l.meter_id, l.was_to_end_at)
+                AND n.closed_at IS NOT NULL
+        )
+    )
     ORDER BY ends_at LIMIT %s FOR NO KEY UPDATE SKIP LOCKED
 """
 
@@ -45,7 +53,8 @@ GRADE_ALERTS: LiteralString = """
     ), graded AS (
         SELECT a.id, stake.reached_at, CASE
             WHEN a.kind NOT IN ('usage', 'forecast') OR stake.limit_id IS NULL THEN 'not_graded'
-            WHEN stake.reached_at IS NULL THEN 'not_reached' ELSE 'reached' END AS outcome
+            WHEN stake.reached_at IS NOT NULL THEN 'reached'
+            WHEN a.limit_id = ANY(%s::bigint[]) THEN 'not_graded' ELSE 'not_reached' END AS outcome
         FROM held JOIN metering_alert a ON a.id = held.id JOIN metering_limit l ON l.id = a.limit_id
         LEFT JOIN unnest(%s::bigint[], %s::numeric[], %s::timestamptz[]) AS stake (limit_id, quantity, reached_at)
             ON (stake.limit_id, stake.quantity) = (l.id, coalesce(a.quantity, l.quantity))
@@ -58,9 +67,11 @@ GRADE_ALERTS: LiteralString = """
 
 GRADE_FORECASTS: LiteralString = """
     UPDATE metering_forecast f
-    SET graded_at = %s, closing_total = coalesce(l.used_at_close, l.used), reached_at = stake.reached_at,
-        was_reached = CASE WHEN f.quantity IS NOT NULL THEN stake.reached_at IS NOT NULL END
+    SET graded_at = %s, closing_total = coalesce(whole.total, l.used_at_close, l.used), reached_at = stake.reached_at,
+        was_reached = CASE WHEN stake.reached_at IS NOT NULL THEN true
+            WHEN f.quantity IS NOT NULL AND f.limit_id <> ALL(%s::bigint[]) THEN false END
     FROM metering_forecast own JOIN metering_limit l ON l.id = own.limit_id
+    LEFT JOIN unnest(%s::bigint[], %s::numeric[]) AS whole (limit_id, total) ON whole.limit_id = own.limit_id
     LEFT JOIN unnest(%s::bigint[], %s::numeric[], %s::timestamptz[]) AS stake (limit_id, quantity, reached_at)
         ON (stake.limit_id, stake.quantity) = (own.limit_id, own.quantity)
     WHERE f.id = own.id AND own.limit_id = ANY(%s::bigint[]) AND own.graded_at IS NULL
@@ -104,14 +115,15 @@ def grade_batch(*, at: datetime, batch: int) -> int:
     hold_limits_for_change()
     limits = take_due(at=at, batch=batch)
     if limits:
-        grade_limits(limits, find_reached_at(limits, find_stakes(limits)), at=at)
+        reached = find_reached_at(limits, find_stakes(limits))
+        grade_limits(limits, reached, find_whole(limits, reached), at=at)
     return len(limits)
 
 
 def take_due(*, at: datetime, batch: int) -> list[Limit]:
     """Lock the next windows that are due, the earliest ended first; what another transaction holds waits."""
     with connection.cursor() as cursor:
-        cursor.execute(TAKE_DUE, [at, find_cutoff(at), batch])
+        cursor.execute(TAKE_DUE, [at, find_cutoff(at), at, batch])
         ids = [limit_id for (limit_id,) in cursor.fetchall()]
     return list(Limit.objects.filter(pk__in=ids)) if ids else []
 
@@ -121,13 +133,19 @@ def find_cutoff(at: datetime) -> datetime:
     return at - timedelta(days=settings.ALERT_GRADING_DAYS)
 
 
-def grade_limits(limits: Sequence[Limit], reached: Mapping[Stake, datetime | None], *, at: datetime) -> None:
-    ids = list_ids(limits)
-    stakes = [[limit_id for limit_id, _ in reached], [quantity for _, quantity in reached], list(reached.values())]
+def grade_limits(
+    limits: Sequence[Limit], reached: Mapping[Stake, datetime | None], whole: Whole, *, at: datetime
+) -> None:
+    ids, moot = list_ids(limits), list(whole.moot)
+    stakes = list_columns({**reached, **whole.reached})
     with connection.cursor() as cursor:
-        cursor.execute(GRADE_LIMITS, [at, ids, *stakes])
-        cursor.execute(GRADE_ALERTS, [ids, *stakes, at])
-        cursor.execute(GRADE_FORECASTS, [at, *stakes, ids])
+        cursor.execute(GRADE_LIMITS, [at, ids, *list_columns(reached)])
+        cursor.execute(GRADE_ALERTS, [ids, moot, *stakes, at])
+        cursor.execute(GRADE_FORECASTS, [at, moot, list(whole.totals), list(whole.totals.values()), *stakes, ids])
+
+
+def list_columns(reached: Mapping[Stake, datetime | None]) -> list[list[Any]]:
+    return [[limit_id for limit_id, _ in reached], [quantity for _, quantity in reached], list(reached.values())]
 
 
 @transaction.atomic
@@ -135,4 +153,4 @@ def grade_strays(*, at: datetime, batch: int = STRAY_BATCH) -> int:
     """Grade what is left of alerts whose windows are over; returns how many."""
     with connection.cursor() as cursor:
         cursor.execute(GRADE_STRAYS, [at, find_cutoff(at), batch, at])
-        return cursor.rowcount
+        return int(cursor.rowcount)

@@ -12,8 +12,11 @@ END = NOON + timedelta(hours=4)
 PERCENTILE = Decimal("62.5")
 
 KINDS = [
-    *[(aggregation, False) for aggregation in ("min", "max", "avg", "latest", "unique", "weighted_sum", "percentile")],
-    *[(aggregation, True) for aggregation in sorted(CARRYING - {"sum"})],
+    *[
+        (aggregation, False)
+        for aggregation in ("sum", "min", "max", "avg", "latest", "unique", "weighted_sum", "percentile")
+    ],
+    *[(aggregation, True) for aggregation in sorted(CARRYING)],
 ]
 # Few times and few values: what is at one time, and what is there again, comes often.
 SAMPLES = st.lists(

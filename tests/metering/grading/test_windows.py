@@ -1,5 +1,5 @@
 import threading
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -9,6 +9,7 @@ from django.db.utils import IntegrityError
 
 from metering.grading import grade_windows, windows
 from metering.grading.windows import grade_batch
+from metering.limits import LimitTerms, close_window, end_windows, hand_over_limits
 from metering.models import Alert, Forecast, Limit
 from metering.tasks import grade_windows as task
 from tests.metering.grading.makers import (
@@ -161,6 +162,50 @@ def test_an_alert_of_an_unlimited_window_has_nothing_to_grade():
     grade(limit)
     alert.refresh_from_db()
     assert alert.outcome == "not_graded"
+
+
+def cut(limit: Limit, *, at: datetime, goes_on: bool = True) -> Limit:
+    """As an upgrade does; the new plan allows 300."""
+    with transaction.atomic():
+        end_windows(account_id=limit.account_id, meter_ids=[limit.meter_id], at=at)
+        if goes_on:
+            terms = [LimitTerms(limit.meter_id, Decimal(300), is_hard=False)]
+            hand_over_limits(account_ids=[limit.account_id], terms=terms, start=at, end=DECEMBER, at=at)
+    limit.refresh_from_db()
+    return limit
+
+
+@pytest.mark.parametrize("is_level", [False, True])
+def test_what_was_said_of_a_window_that_an_upgrade_cut_is_graded_by_the_whole(is_level):
+    limit = make_window(meter_id=make_level() if is_level else None)
+    use(limit, 1 if is_level else 90, at=day(5), amount=90)
+    alert = make_alert(limit, at=day(6), kind="forecast", level=Decimal(100), p_hit="0.9")
+    forecast = make_forecast(limit, at=day(6))
+    cut(limit, at=day(8, 10.3))
+    use(limit, 1 if is_level else 40, at=day(15, 3.5), amount=130)
+    close_window(account_id=limit.account_id, start=limit.starts_at, end=limit.ends_at, at=day(8, 12))
+    assert grade_windows(at=day(29)) == 0
+    close_window(account_id=limit.account_id, start=limit.ends_at, end=DECEMBER, at=AFTER)
+    assert grade_windows(at=AFTER) == 2
+    for row in (limit, alert, forecast):
+        row.refresh_from_db()
+    assert (limit.was_reached, limit.used) == (False, 90)
+    assert (alert.outcome, alert.reached_at) == ("reached", day(15, 3.5))
+    assert (forecast.was_reached, forecast.reached_at, forecast.closing_total) == (True, day(15, 3.5), 130)
+
+
+def test_what_was_said_of_a_window_whose_customer_left_is_not_graded():
+    limit = make_window()
+    use(limit, 90, at=day(5))
+    alert, forecast = make_alert(limit, at=day(6)), make_forecast(limit, at=day(6))
+    seen = make_forecast(limit, at=day(7), quantity=Decimal(90))
+    close(cut(limit, at=day(8), goes_on=False))
+    grade_windows(at=DECEMBER + timedelta(days=settings.ALERT_GRADING_DAYS))
+    for row in (limit, alert, forecast, seen):
+        row.refresh_from_db()
+    assert (limit.was_reached, alert.outcome, alert.reached_at) == (False, "not_graded", None)
+    assert (forecast.was_reached, forecast.closing_total) == (None, 90)
+    assert (seen.was_reached, seen.reached_at) == (True, day(5))
 
 
 def test_alerts_without_a_limit_are_closed_after_their_window():
