@@ -17,7 +17,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -89,8 +89,8 @@ def send_webhook(url: str, body: str, *, message_id: str, keys: Sequence[str], a
     try:
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         connection.request("POST", target, body.encode(), headers)
-        response = connection.getresponse()
-        text = response.read(ANSWER_BYTES).decode("utf-8", "replace").replace("\x00", "")[:ANSWER_LENGTH]
+        with closing(connection.getresponse()) as response:
+            text = response.read(ANSWER_BYTES).decode("utf-8", "replace").replace("\x00", "")[:ANSWER_LENGTH]
     except (OSError, http.client.HTTPException, ValueError) as error:
         raise WebhookFailed(f"no answer: {type(error).__name__}: {error}") from error
     finally:

@@ -12,19 +12,18 @@ def find_outdated(notices: Sequence[Notice], facts: Mapping[int, AlertFact]) -> 
     """The ids of those that people need not hear of. Systems hear of everything, in whatever order.
 
     An alert that is over by now, or that a later one of the same meter and window took the place of, was seen by nobody
-    and need not be. That it is over interests who heard that it began; of several that ended at once, the latest.
+    and need not be. That one is over interests who heard of it.
     """
-    outdated: set[int] = set()
     told = [notice for notice in notices if notice.audience != Audience.WEBHOOK and notice.alert_id is not None]
     mine = [facts[notice.alert_id] for notice in told if notice.alert_id is not None]
-    later = read_latest_of(mine)
-    heard = read_heard(told)
+    latest, heard = read_latest(mine), read_heard(told)
+    outdated = set()
     for notice, fact in zip(told, mine, strict=True):
         if notice.occasion == Occasion.RECOVERED:
-            ended = later.get((*find_track(fact), fact.resolved_at), fact.id)
-            if ended > fact.id or (notice.alert_id, notice.audience) not in heard:
-                outdated.add(notice.pk)
-        elif fact.resolved_at is not None or later.get((*find_track(fact), None), fact.id) > fact.id:
+            is_current = (notice.alert_id, notice.audience) in heard
+        else:
+            is_current = fact.resolved_at is None and latest.get(find_track(fact), fact.id) <= fact.id
+        if not is_current:
             outdated.add(notice.pk)
     return outdated
 
@@ -34,26 +33,23 @@ def find_track(fact: AlertFact) -> Track:
     return fact.account_id, fact.kind, fact.level_unit, fact.meter_id, fact.subject, fact.start
 
 
-def read_latest_of(facts: Sequence[AlertFact]) -> dict[Track, int]:
-    """The latest alert that spoke, of each track and moment at which it ended (None: it goes on)."""
+def read_latest(facts: Sequence[AlertFact]) -> dict[Track, int]:
+    """Of each track the latest alert that spoke and goes on."""
     rows = Alert.objects.filter(
         account__in={fact.account_id for fact in facts},
         starts_at__in={fact.start for fact in facts},
         state=AlertState.TOLD,
+        resolved_at=None,
     ).order_by("pk")
-    return {
-        row[1:]: row[0]
-        for row in rows.values_list(
-            "pk", "account_id", "kind", "unit", "meter_id", "subject", "starts_at", "resolved_at"
-        )
-    }
+    tracks = rows.values_list("account_id", "kind", "unit", "meter_id", "subject", "starts_at", "pk")
+    return {row[:-1]: row[-1] for row in tracks}
 
 
 def read_heard(notices: Sequence[Notice]) -> set[tuple[int | None, str]]:
-    """Alert and audience of those alerts that the audience has been told of."""
-    raised = Notice.objects.filter(
+    """Alert and audience of those alerts, among what is over, that the audience has been told of."""
+    earlier = Notice.objects.filter(
         alert__in=[notice.alert_id for notice in notices if notice.occasion == Occasion.RECOVERED],
-        occasion=Occasion.RAISED,
+        occasion__in=[Occasion.RAISED, Occasion.REMINDED],
         state=NoticeState.TOLD,
     )
-    return set(raised.values_list("alert_id", "audience"))
+    return set(earlier.values_list("alert_id", "audience"))

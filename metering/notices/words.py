@@ -70,10 +70,11 @@ def word_alert(fact: AlertFact, *, language: str | None = None, can_upgrade: boo
 
 def say_figures(fact: AlertFact) -> dict[str, str]:
     """Every figure that a sentence may need, as text."""
+    base = None if fact.kind == AlertKind.ANOMALY else fact.quantity
     return {
         "what": name_subject(fact),
-        "percent": say_percent(find_percent(fact.used, fact.quantity)) if fact.quantity is not None else "",
-        "limit": say_quantity(fact, fact.quantity) if fact.quantity is not None else "",
+        "percent": say_percent(find_percent(fact.used, base)) if base is not None else "",
+        "limit": say_quantity(fact, base) if base is not None else "",
         "used": say_quantity(fact, fact.used),
         "level": say_level(fact),
         "resets_on": say_moment(fact.end, fact),
@@ -185,13 +186,16 @@ def tell_commitment(fact: AlertFact, figures: dict[str, str]) -> tuple[str, str]
 
 
 def tell_anomaly(fact: AlertFact, figures: dict[str, str]) -> tuple[str, str]:
-    """The base of an anomaly is what was expected."""
+    """The value of an anomaly is how many deviations it is off; what was used and what was usual is in its details."""
+    seen, usual = read_number(fact, "actual"), read_number(fact, "expected")
     figures = figures | {"when": say_moment(fact.crossed_at, fact)}
-    is_drop = fact.quantity is not None and fact.used < fact.quantity
-    title = (_("%(what)s: a drop in usage") if is_drop else _("%(what)s: a spike in usage")) % figures
-    if not figures["limit"]:
-        return title, _("%(used)s from %(when)s, unlike the same weekday and hour before.") % figures
-    return title, _("%(used)s from %(when)s, where %(limit)s was to be expected: %(percent)s.") % figures
+    if seen is None or usual is None:
+        return _("%(what)s: unusual usage") % figures, _(
+            "Unlike the same weekday and hour before, on %(when)s."
+        ) % figures
+    figures |= {"seen": say_quantity(fact, seen), "usual": say_quantity(fact, usual)}
+    title = (_("%(what)s: a drop in usage") if seen < usual else _("%(what)s: a spike in usage")) % figures
+    return title, _("%(seen)s by %(when)s, where about %(usual)s was usual at this weekday and hour.") % figures
 
 
 TELLERS = {
@@ -230,6 +234,12 @@ def read_moment(fact: AlertFact, name: str) -> datetime | None:
     """A time that the details of a forecast hold as ISO 8601 text."""
     text = fact.details.get(name)
     return datetime.fromisoformat(text) if isinstance(text, str) and text else None
+
+
+def read_number(fact: AlertFact, name: str) -> Decimal | None:
+    """A quantity that the details of an anomaly hold as text."""
+    text = fact.details.get(name)
+    return Decimal(text) if isinstance(text, str) and text else None
 
 
 def say_recovery(fact: AlertFact) -> str:

@@ -103,20 +103,6 @@ def test_who_heard_of_an_alert_hears_that_it_is_over():
     assert "The limit was changed: it is not reached any more." in over.text
 
 
-def test_of_levels_that_end_at_once_the_last_is_told():
-    low, high = make_alert(), make_alert(level="100", used="104", detected_at=NOON + timedelta(hours=1))
-    with hearing(OLIVIA):
-        raise_alert(low)
-        Notice.objects.filter(alert=low).update(state="told", decided_at=NOON)
-        raise_alert(high)
-        do_jobs("metering.tell")
-        Alert.objects.update(resolved_at=NOON, recovery="limit_changed")
-        raise_alert(low, occasion="recovered")
-        raise_alert(high, occasion="recovered")
-        do_jobs("metering.tell")
-    assert states() == [("raised", "told"), ("raised", "told"), ("recovered", "superseded"), ("recovered", "told")]
-
-
 def test_a_digest_gathers_what_is_due_with_it_in_one_mail_and_leaves_other_accounts_alone():
     rule = make_rule(digest="daily")
     for subject, account in [("eu", "acme"), ("us", "acme"), ("eu", "initech")]:
