@@ -115,6 +115,14 @@ def test_a_pause_bills_nothing_and_the_fee_only_what_is_outside_of_it():
     assert list(invariants.check()) == []
 
 
+@pytest.mark.parametrize(("used_at", "due"), [(JAN_11 - HOUR, [1_040]), (JAN_11, [1_000])])
+def test_what_is_used_in_the_moment_of_a_pause_is_billed_to_nobody(used_at, due):
+    subscription = make_daily()
+    use("acme", sizes=[1] * 4, time=used_at)
+    lifecycle.pause(subscription.pk, at=JAN_11)
+    assert bill_all(FEB) == due
+
+
 def test_a_gap_that_no_pause_explains_is_a_violation():
     subscription = make_daily()
     lifecycle.pause(subscription.pk, at=JAN_11)

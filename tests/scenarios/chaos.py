@@ -57,6 +57,7 @@ RATES = {
     "error_after": 0.005,
     "wrong_body": 0.002,
 }
+LIFE = 2_500  # statements, on the average
 BEATS = (
     tasks.enqueue_due_periods,
     tasks.settle_late_usage,
@@ -84,7 +85,7 @@ class Chaos:
         self.sent: list[UsageEvent] = []
         self.waiting: list[bytes] = []
         self.deaths = 0
-        self.death_rate = 0.0
+        self.left: int | None = None  # statements until a worker dies
         self.at = JAN
 
     # The story
@@ -96,7 +97,7 @@ class Chaos:
         self.simulator.settings(after_retries="past_due")  # as docs/stripe.md has it set
         self.sign_up()
         self.simulator.chaos(self.seed, self.rates)
-        self.death_rate = 0.0004
+        self.left = self.draw_life()
         for at in self.draw_moments():
             self.go_to(at)
             self.use_and_change()
@@ -115,7 +116,7 @@ class Chaos:
     def settle(self) -> None:
         """Stripe and the workers are well again, and are given days."""
         self.simulator.chaos(self.seed, {})
-        self.death_rate = 0.0
+        self.left = None
         for hours in (1, 2, 6, 12, 24, 24, 24, 48):
             self.go_to(self.at + timedelta(hours=hours))
             self.hear(loss=0)
@@ -175,6 +176,7 @@ class Chaos:
                     self.change(subscription)
 
     def use(self, subscription: Subscription) -> None:
+        """Up to now, and not now: what is used in the moment of a pause, or of the end, is billed to nobody."""
         period = subscription.periods.filter(starts_at__lte=self.at, ends_at__gt=self.at, ends_at__lte=END).first()
         if period is None:
             return
@@ -182,6 +184,8 @@ class Chaos:
         if self.dice.random() < 0.15:  # late: of a time whose invoice may be out
             earlier = subscription.periods.filter(ends_at=period.starts_at, version=period.version_id).first()
             first = earlier.ends_at - 3 * DAY if earlier and earlier.ends_at - earlier.starts_at > 3 * DAY else first
+        if first == self.at:
+            return
         key = subscription.account.key
         events = [self.make_event(key, first) for _ in range(self.dice.randint(1, 6))]
         fates = ingest.ingest_events(events, at=self.at)
@@ -277,10 +281,16 @@ class Chaos:
         return False
 
     def throw(self, execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
-        if self.dice.random() < self.death_rate:
-            self.deaths += 1
-            raise Killed
+        if self.left is not None:
+            self.left -= 1
+            if self.left < 0:
+                self.deaths, self.left = self.deaths + 1, self.draw_life()
+                raise Killed
         return execute(sql, params, many, context)
+
+    def draw_life(self) -> int:
+        """How many statements until the next death: drawn so, each history has some."""
+        return self.dice.randrange(2 * LIFE)
 
     @contextmanager
     def travel(self) -> Iterator[None]:
@@ -319,7 +329,7 @@ class Chaos:
             sums[line.invoice.account.key, line.meter.key] += line.quantity
         settled = LateSettlement.objects.select_related("invoice_line__invoice__account", "invoice_line__meter")
         for each in settled:
-            if each.invoice_line.meter is not None:
+            if each.invoice_line and each.invoice_line.meter:  # none of a commitment
                 name = each.invoice_line.invoice.account.key, each.invoice_line.meter.key
                 sums[name] += each.quantity - each.quantity_before
         return Counter({name: value for name, value in sums.items() if value and name[1] != "seats"})
