@@ -53,11 +53,22 @@ class PalierAdminSite(AdminSite):
         return HttpResponseRedirect(reverse("account_change_password"))
 
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
-        """Metering lists its events too, and billing how things stand with Stripe: they have pages of their own."""
+        """Metering lists its events and the quality of its forecasts too, and billing how things stand with Stripe.
+
+        They have pages of their own.
+        """
         listed: list[Any] = super().get_app_list(request, app_label)
         for app in listed:
             if app["app_label"] == "metering" and request.user.has_perm("metering.view_event"):
                 entry = {"name": _("Events"), "object_name": "Event", "admin_url": reverse("staff:events")}
+                entry |= {"view_only": True, "add_url": None, "perms": {"view": True}}
+                app["models"] = sorted([*app["models"], entry], key=lambda model: str(model["name"]).lower())
+            if app["app_label"] == "metering" and request.user.has_perm("metering.view_alert"):
+                entry = {
+                    "name": _("Forecast quality"),
+                    "object_name": "ForecastQuality",
+                    "admin_url": reverse("admin:metering_forecast_quality"),
+                }
                 entry |= {"view_only": True, "add_url": None, "perms": {"view": True}}
                 app["models"] = sorted([*app["models"], entry], key=lambda model: str(model["name"]).lower())
             if app["app_label"] == "billing" and request.user.has_perm("billing.view_stripedrift"):

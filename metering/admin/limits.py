@@ -3,9 +3,11 @@
 from typing import TYPE_CHECKING
 
 from django.contrib import admin
+from django.urls import URLPattern, path
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from metering.admin.quality import answer_quality
 from metering.admin.reading import ReadOnly
 from metering.limits import state_limit
 from metering.models import Alert, Limit
@@ -81,6 +83,10 @@ class AlertAdmin(ReadOnly, AlertModelAdmin):
         "account", "meter", "level_text", "used_text", "quantity_text", "starts_at", "ends_at", "epoch", "crossed_at",
         "detected_at", "state", "claimed_at",
     ]  # fmt: skip
+
+    def get_urls(self) -> list[URLPattern]:
+        quality = self.admin_site.admin_view(lambda request: answer_quality(self, request))
+        return [path("quality/", quality, name="metering_forecast_quality"), *super().get_urls()]
 
     @admin.display(description=_("level"), ordering="level")
     def level_text(self, alert: Alert) -> str:

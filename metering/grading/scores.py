@@ -271,13 +271,18 @@ class Trial:
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """Over `windows`, of which `reached` came to their limit. `best` is None where no threshold keeps the target."""
+    """Over `windows`, of which `reached` came to their limit. `best` is None where no threshold keeps the target.
+
+    Of either number it takes so many as `enough_windows` and `enough_reached` say.
+    """
 
     windows: int
     reached: int
     target: float
-    best: Trial | None
-    present: Trial | None
+    best: Trial | None = None
+    present: Trial | None = None
+    enough_windows: int = ENOUGH_WINDOWS
+    enough_reached: int = ENOUGH_REACHED
 
     @property
     def is_enough(self) -> bool:
@@ -292,17 +297,15 @@ def try_threshold(windows: Collection[Watched], threshold: float) -> Trial:
     return Trial(threshold, Share(hits, len(spoken)), Share(hits, reached))
 
 
-def advise_threshold(
-    windows: Collection[Watched], *, present: float, target: float = TARGET_RECALL, enough: int = ENOUGH_WINDOWS
-) -> Advice:
+def advise_threshold(windows: Collection[Watched], *, present: float, target: float = TARGET_RECALL) -> Advice:
     """Of the thresholds with a recall of `target` or more the most precise, of equals the highest.
 
-    It was found on these windows and holds for them: of others it is an advice. None is given with fewer than `enough`
-    windows, or fewer than ENOUGH_REACHED that reached their limit.
+    It was found on these windows and holds for them: of others it is an advice. None is given with fewer than
+    ENOUGH_WINDOWS, or fewer than ENOUGH_REACHED that reached their limit.
     """
     reached = sum(each.was_reached for each in windows)
-    if len(windows) < enough or reached < ENOUGH_REACHED:
-        return Advice(len(windows), reached, target, None, None)
+    if len(windows) < ENOUGH_WINDOWS or reached < ENOUGH_REACHED:
+        return Advice(len(windows), reached, target)
     trials = [try_threshold(windows, threshold) for threshold in THRESHOLDS]
     kept = [trial for trial in trials if (trial.recall.value or 0) >= target]
     best = max(kept, key=lambda trial: (trial.precision.value or 0, trial.threshold), default=None)
