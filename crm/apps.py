@@ -7,6 +7,9 @@ class CRMConfig(AppConfig):
     verbose_name = "CRM"
 
     def ready(self) -> None:
+        from crm.leads import TAKE_UP
         from crm.roles import grant_roles
+        from metering.notices.waking import wakes
 
         post_migrate.connect(grant_roles, dispatch_uid="crm.roles.grant_roles")
+        wakes(TAKE_UP)

@@ -8,7 +8,8 @@ from django.db.models import Count, QuerySet
 from django.utils.translation import gettext as _
 
 from crm.facts import LeadFact, LeadIsTaken, UnknownRep, describe_lead, lock_lead, require_open
-from crm.models import IS_OPEN, Activity, ActivityKind, Lead, RepProfile
+from crm.models import IS_OPEN, WORST_FIRST, Activity, ActivityKind, Lead, Priority, RepProfile
+from crm.touches import mark_touched
 
 NEVER = datetime.min.replace(tzinfo=UTC)
 QUEUE_BATCH = 500
@@ -43,11 +44,15 @@ def take_lead(*, lead_id: int, user_id: int, at: datetime) -> LeadFact:
     if lead.rep_id is not None:
         raise LeadIsTaken(_("Somebody else has this lead already."))
     give_lead(lead, lock_rep(rep.pk), actor_id=user_id, at=at)
+    mark_touched(lead, actor_id=user_id, at=at)
     return describe_lead(lead)
 
 
 def assign_queue(*, at: datetime) -> int:
-    """Give out what waits, worst first, when somebody is present. Returns how many; a second call finds nothing."""
+    """Give out what waits, worst first, when somebody is present. Returns how many; a second call finds nothing.
+
+    What has a low priority is left there: it costs nobody time until it rises, or somebody takes it.
+    """
     given = 0
     while batch := assign_queue_batch(at=at):
         given += batch
@@ -58,8 +63,8 @@ def assign_queue(*, at: datetime) -> int:
 def assign_queue_batch(*, at: datetime) -> int:
     if not present_reps().exists():
         return 0
-    queued = Lead.objects.filter(IS_OPEN, rep__isnull=True).order_by("-severity", "opened_at", "pk")
-    return give_out(queued.select_for_update(no_key=True, skip_locked=True)[:QUEUE_BATCH], at=at)
+    queued = Lead.objects.filter(IS_OPEN, rep__isnull=True, priority__gt=Priority.LOW)
+    return give_out(queued.order_by(*WORST_FIRST).select_for_update(no_key=True, skip_locked=True)[:QUEUE_BATCH], at=at)
 
 
 def give_out(leads: Iterable[Lead], *, at: datetime) -> int:

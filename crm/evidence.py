@@ -3,8 +3,8 @@
 Kept as JSON with decimals and times as text, so that a conversation months later still has its facts.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -14,6 +14,7 @@ from billing.plan_costs import PlanBill, bill_plan, read_open_usage
 from billing.plans import PlanTerms, next_plan, read_version
 from billing.rating import PriceTerms
 from billing.subscriptions import SubscriptionFact, read_subscription
+from crm.expected import Expected, find_expected
 from metering.alerts import AlertFact
 from metering.events import floor_hour
 from metering.limits import find_percent
@@ -26,19 +27,30 @@ ZERO = Decimal(0)
 
 @dataclass(frozen=True, slots=True)
 class Headline:
-    """The one sentence's worth of it: one meter, one level, one window [start, end)."""
+    """The one sentence's worth of it: one thing watched, one level, one window [start, end).
+
+    Mostly a meter and its limit. What is about money has no meter but a `subject`; an absolute level has no quantity.
+    """
 
     meter_key: str
     meter_name: str
     unit: str
-    level: Decimal  # the level that was reached, in percent
+    level: Decimal  # the level that was reached, or is expected to be; in percent, or as `level_unit` says
     used: Decimal
-    quantity: Decimal  # the limit
-    percent: Decimal  # used of the limit, two decimals, rounded down
+    quantity: Decimal | None  # the limit, or another base
+    percent: Decimal | None  # used of the quantity, two decimals, rounded down
     start: datetime
     end: datetime
     crossed_at: datetime
     detected_at: datetime
+    kind: str = "usage"
+    level_unit: str = "percent"
+    subject: str = ""
+    severity: str = "warning"
+    cause: str = "usage"
+    time_zone: str = "UTC"
+    p_hit: Decimal | None = None
+    details: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +100,10 @@ class Offer:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Without a subscription there is neither plan nor cost nor offer; on the largest plan there is no offer."""
+    """Without a subscription there is neither plan nor cost nor offer; on the largest plan there is no offer.
+
+    Without a meter there are neither hours nor days, and without a limit that moved no forecast.
+    """
 
     headline: Headline
     time_zone: str
@@ -98,6 +113,7 @@ class Evidence:
     cost: Cost | None
     offer: Offer | None
     frozen_at: datetime
+    forecast: Expected | None = None
 
 
 def gather_evidence(alert: AlertFact, *, at: datetime, find_next: FindNext = next_plan) -> Evidence:
@@ -107,7 +123,7 @@ def gather_evidence(alert: AlertFact, *, at: datetime, find_next: FindNext = nex
     """
     subscription = read_subscription(account_id=alert.account_id, at=at)
     until = find_reading_end(alert.start, alert.end, at=at)
-    time_zone = subscription.time_zone if subscription else "UTC"
+    time_zone = subscription.time_zone if subscription else alert.time_zone
     return Evidence(
         headline=state_headline(alert),
         time_zone=time_zone,
@@ -117,6 +133,7 @@ def gather_evidence(alert: AlertFact, *, at: datetime, find_next: FindNext = nex
         cost=find_cost(subscription) if subscription else None,
         offer=find_offer(subscription, meter_key=alert.meter_key, at=at, find_next=find_next) if subscription else None,
         frozen_at=at,
+        forecast=find_expected(alert.limit_id),
     )
 
 
@@ -126,6 +143,8 @@ def find_reading_end(start: datetime, end: datetime, *, at: datetime) -> datetim
 
 
 def read_points(alert: AlertFact, *, until: datetime, bucket: Any, time_zone: str) -> Sequence[Point]:
+    if not alert.meter_key or alert.start >= until:
+        return ()
     return read_series(
         account_id=alert.account_id,
         meter_key=alert.meter_key,
@@ -143,12 +162,47 @@ def state_headline(alert: AlertFact) -> Headline:
         unit=alert.unit,
         level=alert.level,
         used=alert.used,
-        quantity=alert.quantity or ZERO,
-        percent=find_percent(alert.used, alert.quantity or ZERO),
+        quantity=alert.quantity,
+        percent=None if alert.quantity is None else find_percent(alert.used, alert.quantity),
         start=alert.start,
         end=alert.end,
         crossed_at=alert.crossed_at,
         detected_at=alert.detected_at,
+        kind=alert.kind,
+        level_unit=alert.level_unit,
+        subject=alert.subject,
+        severity=alert.severity,
+        cause=alert.cause,
+        time_zone=alert.time_zone,
+        p_hit=alert.p_hit,
+        details=dict(alert.details),
+    )
+
+
+def restore_alert(headline: Headline) -> AlertFact:
+    """The alert as it was told, for whoever has words for alerts."""
+    return AlertFact(
+        id=0,
+        account_id=0,
+        meter_id=None,
+        meter_key=headline.meter_key,
+        meter_name=headline.meter_name,
+        unit=headline.unit,
+        level=headline.level,
+        used=headline.used,
+        quantity=headline.quantity,
+        start=headline.start,
+        end=headline.end,
+        crossed_at=headline.crossed_at,
+        detected_at=headline.detected_at,
+        kind=headline.kind,
+        level_unit=headline.level_unit,
+        subject=headline.subject,
+        time_zone=headline.time_zone,
+        severity=headline.severity,
+        p_hit=headline.p_hit,
+        cause=headline.cause,
+        details=dict(headline.details),
     )
 
 

@@ -2,19 +2,20 @@
 
 from collections.abc import Iterator
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from defusedcsv import csv
 from django.db.models import QuerySet
 from django.http import StreamingHttpResponse
 
-from crm.frozen import thaw_headline
-from crm.models import Lead
+from crm.frozen import thaw_headline, write_number
+from crm.models import Lead, Priority, Severity
 from crm.words import say_why
 
 COLUMNS = (
-    "lead", "account", "name", "why", "meter", "level_percent", "used", "limit", "unit", "stage", "rep", "opened_at",
-    "closed_at", "lost_reason",
+    "lead", "account", "name", "priority", "severity", "why", "about", "meter", "level_percent", "used", "limit",
+    "unit", "stage", "rep", "opened_at", "closed_at", "lost_reason",
 )  # fmt: skip
 CHUNK = 500
 
@@ -43,10 +44,15 @@ def write_rows(leads: QuerySet[Lead], *, at: datetime) -> Iterator[str]:
 def list_cells(lead: Any, *, at: datetime) -> Iterator[str]:
     headline = thaw_headline(lead.headline) if lead.headline else None
     yield from (str(lead.pk), lead.account.key, lead.account.name)
+    yield from (Priority(lead.priority).name.lower(), Severity(lead.severity).name.lower())
     if headline is None:
-        yield from [""] * 6
+        yield from [""] * 7
     else:
-        yield from (say_why(headline, at=at), headline.meter_key, f"{lead.severity:f}")
-        yield from (f"{headline.used:f}", f"{headline.quantity:f}", headline.unit)
+        yield from (say_why(headline, at=at), headline.kind, headline.meter_key, write_plain(lead.level))
+        yield from (write_plain(headline.used), write_plain(headline.quantity), headline.unit)
     yield from (lead.stage, str(lead.rep or ""), lead.opened_at.isoformat())
     yield from (lead.closed_at.isoformat() if lead.closed_at else "", lead.lost_reason)
+
+
+def write_plain(number: Decimal | None) -> str:
+    return "" if number is None else write_number(number)

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from django.utils.translation import gettext as _
 
-from crm.models import CLOSED_STAGES, Lead
+from crm.models import CLOSED_STAGES, Lead, Priority, Severity
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +15,9 @@ class LeadFact:
     account_id: int
     stage: str
     rep_id: int | None  # nobody yet: the lead is in the queue
-    severity: Decimal  # the highest level reached, in percent
+    priority: str  # low, normal or high: by what stands now
+    severity: str  # info, warning or critical: that of the worst alert that joined
+    level: Decimal | None  # the highest level of a limit that was reached, in percent
     lost_reason: str
     opened_at: datetime
     closed_at: datetime | None
@@ -23,6 +25,16 @@ class LeadFact:
     @property
     def is_open(self) -> bool:
         return self.closed_at is None
+
+
+@dataclass(frozen=True, slots=True)
+class CooledFact:
+    """An alert that came too soon after a lead was lost, and was no worse: it opened none."""
+
+    alert_id: int
+    lead_id: int
+    account_id: int
+    at: datetime
 
 
 class CRMError(Exception):
@@ -67,7 +79,9 @@ def describe_lead(lead: Lead) -> LeadFact:
         account_id=lead.account_id,
         stage=lead.stage,
         rep_id=lead.rep_id,
-        severity=lead.severity,
+        priority=Priority(lead.priority).name.lower(),
+        severity=Severity(lead.severity).name.lower(),
+        level=lead.level,
         lost_reason=lead.lost_reason,
         opened_at=lead.opened_at,
         closed_at=lead.closed_at,

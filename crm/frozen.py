@@ -1,11 +1,12 @@
 """Evidence as JSON and back. Decimals and times are text; an hour in which nothing was used is left out."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from crm.evidence import Cost, CostLine, Evidence, Fee, Headline, Offer, PlanFacts, fill_hours, find_reading_end
+from crm.expected import Expected
 from metering.usage import Point
 
 JSON = dict[str, Any]
@@ -21,6 +22,7 @@ def freeze_evidence(evidence: Evidence) -> JSON:
         "cost": freeze_fields(evidence.cost),
         "offer": freeze_fields(evidence.offer),
         "frozen_at": evidence.frozen_at.isoformat(),
+        "forecast": freeze_fields(evidence.forecast),
     }
 
 
@@ -32,6 +34,8 @@ def freeze_fields(value: Any) -> Any:
         return value.isoformat()
     if isinstance(value, tuple):
         return [freeze_fields(item) for item in value]
+    if isinstance(value, Mapping):
+        return {name: freeze_fields(item) for name, item in value.items()}
     if hasattr(value, "__dataclass_fields__"):
         return {name: freeze_fields(getattr(value, name)) for name in value.__dataclass_fields__}
     return value
@@ -60,19 +64,33 @@ def thaw_evidence(frozen: JSON) -> Evidence:
     return Evidence(
         headline=headline,
         time_zone=frozen["time_zone"],
-        hours=fill_hours(used, start=headline.start, end=until),
+        hours=fill_hours(used, start=headline.start, end=until) if headline.meter_key else (),
         days=thaw_points(frozen["days"]),
         plan=thaw_plan(frozen["plan"]) if frozen["plan"] else None,
         cost=thaw_cost(frozen["cost"]) if frozen["cost"] else None,
         offer=thaw_offer(frozen["offer"]) if frozen["offer"] else None,
         frozen_at=frozen_at,
+        forecast=thaw_expected(frozen["forecast"]) if frozen.get("forecast") else None,
     )
 
 
 def thaw_headline(frozen: JSON) -> Headline:
-    decimals = {name: Decimal(frozen[name]) for name in ("level", "used", "quantity", "percent")}
-    times = {name: datetime.fromisoformat(frozen[name]) for name in ("start", "end", "crossed_at", "detected_at")}
-    return Headline(**(frozen | decimals | times))
+    """Also one from when all alerts were about a limit's percentage: what it does not say is as it was then."""
+    decimals = thaw_numbers(frozen, "level", "used", "quantity", "percent", "p_hit")
+    return Headline(**(frozen | decimals | thaw_times(frozen, "start", "end", "crossed_at", "detected_at")))
+
+
+def thaw_numbers(frozen: JSON, *names: str) -> dict[str, Decimal | None]:
+    return {name: None if frozen[name] is None else Decimal(frozen[name]) for name in names if name in frozen}
+
+
+def thaw_times(frozen: JSON, *names: str) -> dict[str, datetime | None]:
+    return {name: None if frozen[name] is None else datetime.fromisoformat(frozen[name]) for name in names}
+
+
+def thaw_expected(frozen: JSON) -> Expected:
+    numbers = thaw_numbers(frozen, "chance", "total_low", "total_mid", "total_high")
+    return Expected(**(frozen | numbers | thaw_times(frozen, "made_at", "hit_low", "hit_mid", "hit_high")))
 
 
 def thaw_points(frozen: Iterable[list[str]]) -> tuple[Point, ...]:
@@ -82,8 +100,7 @@ def thaw_points(frozen: Iterable[list[str]]) -> tuple[Point, ...]:
 
 
 def thaw_plan(frozen: JSON) -> PlanFacts:
-    times = {name: datetime.fromisoformat(frozen[name]) for name in ("period_start", "period_end")}
-    return PlanFacts(**(frozen | times))
+    return PlanFacts(**(frozen | thaw_times(frozen, "period_start", "period_end")))
 
 
 def thaw_cost(frozen: JSON) -> Cost:

@@ -36,14 +36,32 @@ RULES: dict[str, str] = {
         JOIN crm_lead lead ON lead.id = signal.lead_id WHERE alert.account_id <> lead.account_id
     """,
     "a lead has a signal": """
-        SELECT 'lead ' || id, 'nobody knows why it is there'
-        FROM crm_lead WHERE NOT EXISTS (SELECT FROM crm_signal WHERE lead_id = crm_lead.id)
+        SELECT 'lead ' || id, 'nobody knows why it is there' FROM crm_lead
+        WHERE NOT EXISTS (SELECT FROM crm_signal WHERE lead_id = crm_lead.id AND NOT is_cooled)
     """,
     "a lead is as severe as its worst signal": """
-        SELECT 'lead ' || lead.id, 'severity ' || lead.severity || ', worst signal ' || max(alert.level)
-        FROM crm_lead lead JOIN crm_signal signal ON signal.lead_id = lead.id
-        JOIN metering_alert alert ON alert.id = signal.alert_id
-        GROUP BY lead.id HAVING lead.severity <> max(alert.level)
+        SELECT 'lead ' || id, 'severity ' || severity || ', worst signal ' || worst
+        FROM (
+            SELECT lead.id, lead.severity,
+                max(array_position(ARRAY['info', 'warning', 'critical'], alert.severity::text)) AS worst
+            FROM crm_lead lead JOIN crm_signal signal ON signal.lead_id = lead.id AND NOT signal.is_cooled
+            JOIN metering_alert alert ON alert.id = signal.alert_id GROUP BY lead.id
+        ) compared WHERE severity <> worst
+    """,
+    "a lead has come as far as its furthest signal": """
+        SELECT 'lead ' || id, 'level ' || coalesce(level::text, 'none') || ', furthest signal '
+            || coalesce(furthest::text, 'none')
+        FROM (
+            SELECT lead.id, lead.level,
+                max(alert.level) FILTER (WHERE alert.kind = 'usage' AND alert.unit = 'percent') AS furthest
+            FROM crm_lead lead JOIN crm_signal signal ON signal.lead_id = lead.id AND NOT signal.is_cooled
+            JOIN metering_alert alert ON alert.id = signal.alert_id GROUP BY lead.id
+        ) compared WHERE level IS DISTINCT FROM furthest
+    """,
+    "a signal that cooled is on a lead that was lost": """
+        SELECT 'signal ' || signal.id, 'lead ' || lead.id || ' is ' || lead.stage
+        FROM crm_signal signal JOIN crm_lead lead ON lead.id = signal.lead_id
+        WHERE signal.is_cooled AND (lead.stage <> 'lost' OR signal.created_at < lead.closed_at)
     """,
     "a lead's stage is where its last transition led": """
         SELECT 'lead ' || lead.id, 'is ' || lead.stage || ', last moved to ' || coalesce(last.to_stage, 'nothing')

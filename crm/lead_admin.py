@@ -27,10 +27,10 @@ from crm.assignment import assign_lead, take_lead
 from crm.exports import export_leads
 from crm.facts import CRMError
 from crm.frozen import thaw_headline
-from crm.lead_filters import SeverityFilter, StageFilter, WhoseFilter
+from crm.lead_filters import KindFilter, LevelFilter, PriorityFilter, StageFilter, WhoseFilter
 from crm.lead_forms import AssignForm, MoveForm, NoteForm
 from crm.lead_pages import build_page
-from crm.models import Lead, RepProfile, Stage
+from crm.models import WORST_FIRST, Lead, Priority, RepProfile, Stage
 from crm.notes import add_note
 from crm.signals import add_headlines
 from crm.transitions import move_lead
@@ -43,14 +43,27 @@ else:
 
 NAMED_ON_CONFIRMATION = 20
 Words = str | Promise
+NOTHING = "–"
+ARROWS = {Priority.HIGH: "▲", Priority.NORMAL: "●", Priority.LOW: "▽"}
+
+
+def draw_priority(lead: Lead) -> SafeString:
+    """A word and a shape: the colour only repeats them."""
+    priority = Priority(lead.priority)
+    return format_html(
+        '<span class="badge badge-priority-{}"><span aria-hidden="true">{}</span> {}</span>',
+        priority.name.lower(),
+        ARROWS[priority],
+        priority.label,
+    )
 
 
 class LeadAdmin(LeadModelAdmin):
-    list_display = ["account", "why", "level", "stage_name", "rep_or_queue", "opened"]
+    list_display = ["account", "priority_name", "why", "level_reached", "stage_name", "rep_or_queue", "opened"]
     list_select_related = ["account", "rep__user"]
     list_per_page = 50
     show_full_result_count = False
-    ordering = ["-severity", "opened_at", "pk"]
+    ordering = WORST_FIRST
     date_hierarchy = "opened_at"
     search_fields = ["account__key", "account__name"]
     search_help_text = _("Search in account names and keys")
@@ -70,16 +83,22 @@ class LeadAdmin(LeadModelAdmin):
 
     def get_list_filter(self, request: HttpRequest) -> list[Any]:
         by_rep = [("rep", admin.RelatedOnlyFieldListFilter)] if self.has_assign_permission(request) else []
-        return [StageFilter, WhoseFilter, SeverityFilter, *by_rep]
+        return [StageFilter, WhoseFilter, PriorityFilter, KindFilter, LevelFilter, *by_rep]
 
     @admin.display(description=_("why, as it was seen"))
     def why(self, lead: Any) -> str:
         return say_why(thaw_headline(lead.headline), at=timezone.now()) if lead.headline else ""
 
-    @admin.display(description=_("level"), ordering="severity")
-    def level(self, lead: Lead) -> SafeString:
-        kind = "over" if lead.severity >= 100 else "warning"
-        return format_html('<span class="badge badge-{}">{}</span>', kind, say_percent(lead.severity))
+    @admin.display(description=_("priority"), ordering="priority")
+    def priority_name(self, lead: Lead) -> SafeString:
+        return draw_priority(lead)
+
+    @admin.display(description=_("level"), ordering="level")
+    def level_reached(self, lead: Lead) -> SafeString:
+        if lead.level is None:
+            return format_html('<span class="quiet">{}</span>', NOTHING)
+        kind = "over" if lead.level >= 100 else "warning"
+        return format_html('<span class="badge badge-{}">{}</span>', kind, say_percent(lead.level))
 
     @admin.display(description=_("stage"), ordering="stage")
     def stage_name(self, lead: Lead) -> SafeString:
@@ -150,6 +169,7 @@ class LeadAdmin(LeadModelAdmin):
             "title": str(lead.account),
             "opts": self.opts,
             "lead": lead,
+            "priority": draw_priority(lead),
             "page": build_page(lead, at=timezone.now()),
             "note_form": NoteForm() if may_change else None,
             "move_form": MoveForm(lead=lead) if may_change and is_open else None,

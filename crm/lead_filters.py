@@ -5,12 +5,13 @@ from typing import Any
 
 from django.contrib.admin import SimpleListFilter
 from django.contrib.admin.views.main import ChangeList
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from crm.access import identify
-from crm.models import IS_OPEN, Lead, Stage
+from crm.kinds import KINDS
+from crm.models import IS_OPEN, Lead, Priority, Signal, Stage
 
 EVERY_STAGE = "every"
 
@@ -53,16 +54,47 @@ class WhoseFilter(SimpleListFilter):
         return queryset.filter(rep__isnull=True) if self.value() == "queue" else queryset
 
 
-class SeverityFilter(SimpleListFilter):
-    """How far along the limit the account is."""
+class PriorityFilter(SimpleListFilter):
+    """How soon it wants a call."""
 
-    title = _("severity")
-    parameter_name = "severity"
+    title = _("priority")
+    parameter_name = "priority"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [(priority.name.lower(), priority.label) for priority in reversed(Priority)]
+
+    def queryset(self, request: HttpRequest | None, queryset: QuerySet[Lead]) -> QuerySet[Lead]:
+        known = {priority.name.lower(): priority for priority in Priority}
+        priority = known.get(self.value() or "")
+        return queryset if priority is None else queryset.filter(priority=priority)
+
+
+class KindFilter(SimpleListFilter):
+    """What any of its signals is about."""
+
+    title = _("about")
+    parameter_name = "about"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return list(KINDS.items())
+
+    def queryset(self, request: HttpRequest | None, queryset: QuerySet[Lead]) -> QuerySet[Lead]:
+        if self.value() is None:
+            return queryset
+        signals = Signal.objects.filter(lead=OuterRef("pk"), is_cooled=False, alert__kind=self.value())
+        return queryset.filter(Exists(signals))
+
+
+class LevelFilter(SimpleListFilter):
+    """How far along its limit the account has come."""
+
+    title = _("limit")
+    parameter_name = "limit"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
         return [("reached", _("limit reached")), ("close", _("close to the limit"))]
 
     def queryset(self, request: HttpRequest | None, queryset: QuerySet[Lead]) -> QuerySet[Lead]:
         if self.value() == "reached":
-            return queryset.filter(severity__gte=100)
-        return queryset.filter(severity__lt=100) if self.value() == "close" else queryset
+            return queryset.filter(level__gte=100)
+        return queryset.filter(level__lt=100) if self.value() == "close" else queryset

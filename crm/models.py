@@ -30,8 +30,25 @@ class Stage(models.TextChoices):
     LOST = "lost", _("lost")
 
 
+class Priority(models.IntegerChoices):
+    """How soon a lead wants a call. A low one waits in the queue: no rep is given it, no clock runs."""
+
+    LOW = 1, _("low")
+    NORMAL = 2, _("normal")
+    HIGH = 3, _("high")
+
+
+class Severity(models.IntegerChoices):
+    """How bad the worst of it was when it was told: an alert's severity, as a rank."""
+
+    INFO = 1, _("information")
+    WARNING = 2, _("warning")
+    CRITICAL = 3, _("critical")
+
+
 CLOSED_STAGES = (Stage.WON, Stage.LOST)
 IS_OPEN = ~Q(stage__in=["won", "lost"])
+WORST_FIRST = (F("priority").desc(), F("severity").desc(), F("level").desc(nulls_last=True), "opened_at", "pk")
 
 
 class Lead(models.Model):
@@ -45,8 +62,19 @@ class Lead(models.Model):
     rep = models.ForeignKey(
         RepProfile, models.PROTECT, null=True, blank=True, related_name="leads", verbose_name=_("rep")
     )
-    severity = models.DecimalField(
-        _("severity"), max_digits=7, decimal_places=2, help_text=_("The highest level reached, in percent.")
+    priority = models.PositiveSmallIntegerField(
+        _("priority"), choices=Priority.choices, default=Priority.NORMAL, help_text=_("By what stands at the moment.")
+    )
+    severity = models.PositiveSmallIntegerField(
+        _("severity"), choices=Severity.choices, help_text=_("That of the worst alert that joined.")
+    )
+    level = models.DecimalField(
+        _("level"),
+        max_digits=50,
+        decimal_places=12,
+        null=True,
+        blank=True,
+        help_text=_("The highest level of a limit that was reached, in percent; none where no limit is meant."),
     )
     lost_reason = models.CharField(_("reason of loss"), max_length=200, blank=True)
     opened_at = models.DateTimeField(_("opened"))
@@ -69,11 +97,14 @@ class Lead(models.Model):
                 condition=(Q(stage="lost") & ~Q(lost_reason="")) | (~Q(stage="lost") & Q(lost_reason="")),
                 name="lead_has_a_reason_exactly_when_lost",
             ),
+            models.CheckConstraint(condition=Q(priority__in=Priority.values), name="lead_priority_is_known"),
+            models.CheckConstraint(condition=Q(severity__in=Severity.values), name="lead_severity_is_known"),
         ]
         indexes = [
             models.Index(fields=["rep", "stage"], name="lead_by_rep_and_stage"),
-            models.Index(fields=["-severity", "opened_at"], condition=IS_OPEN, name="lead_open_by_severity"),
+            models.Index(fields=["-priority", "-severity", "opened_at"], condition=IS_OPEN, name="lead_open_by_rank"),
             models.Index(fields=["opened_at"], condition=IS_OPEN & Q(rep__isnull=True), name="lead_queued"),
+            models.Index(fields=["account", "-closed_at"], name="lead_by_account"),
         ]
 
     def __str__(self) -> str:
@@ -81,12 +112,18 @@ class Lead(models.Model):
 
 
 class Signal(models.Model):
-    """Why we call: one claimed alert with its evidence frozen as it was then. Append-only by trigger."""
+    """Why we call: one claimed alert with its evidence frozen as it was then. Append-only by trigger.
+
+    One that cooled is why we do not: it came soon after its lead was lost, and was no worse.
+    """
 
     lead = models.ForeignKey(Lead, models.PROTECT, related_name="signals")
     alert = models.OneToOneField("metering.Alert", models.PROTECT, related_name="+")
     evidence = models.JSONField(help_text=_("Meter, level, usage, limit, series, plan and cost when it was taken up."))
     created_at = models.DateTimeField()
+    is_cooled = models.BooleanField(
+        _("cooled"), default=False, db_default=False, help_text=_("Came too soon after the lead was lost.")
+    )
 
     def __str__(self) -> str:
         return f"signal {self.pk}"

@@ -7,6 +7,7 @@ from django.utils.translation import gettext as _
 
 from crm.facts import EmptyNote, NoteTooLong, lock_lead
 from crm.models import Activity, ActivityKind
+from crm.touches import mark_touched
 
 NOTE_LENGTH = 5000
 
@@ -24,3 +25,4 @@ def add_note(*, lead_id: int, text: str, actor_id: int | None, at: datetime) -> 
         raise NoteTooLong(_("A note has at most %(length)s characters.") % {"length": NOTE_LENGTH})
     lead = lock_lead(lead_id)
     Activity.objects.create(lead=lead, kind=ActivityKind.NOTE, actor_id=actor_id, text=text, created_at=at)
+    mark_touched(lead, actor_id=actor_id, at=at)

@@ -4,9 +4,16 @@ from celery import shared_task
 from django.utils import timezone
 
 from crm import leads
+from jobs.queue import JobContext, errand
 
 
 @shared_task(name="crm.tasks.open_leads")
 def open_leads() -> None:
-    """Turn what metering has to say into leads. Any number of these at once gives the same result as one."""
+    """Bring leads up to date with metering. Any number of these at once gives the same result as one."""
     leads.open_leads(at=timezone.now())
+
+
+@errand(leads.TAKE_UP)
+def take_up_alerts(job: JobContext) -> None:
+    """An alert has spoken: take it up at once, and whatever waits beside it. Each batch commits by itself."""
+    leads.take_up_alerts(at=job.at)

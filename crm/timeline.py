@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import F
 from django.utils.translation import gettext as _
 
-from crm.frozen import thaw_headline
 from crm.models import Activity, ActivityKind, Signal, Stage, Transition
-from crm.words import say_percent, say_quantity
+from crm.transitions import BY_UPGRADE
+from metering.alerts import AlertFact, read_alerts
+from metering.notices.words import say_recovery, word_alert
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,14 +16,14 @@ class Entry:
     """`who` is empty when nobody did it: it came from metering or from the rules."""
 
     at: datetime
-    kind: str  # signal, move, assignment or note: names an icon and a colour
+    kind: str  # signal, cooled, recovery, move, assignment or note: names an icon and a colour
     title: str
     text: str
     who: str
 
 
 def list_entries(lead_id: int) -> list[Entry]:
-    """Signals, moves, assignments and notes of one lead in three queries."""
+    """Signals and their recoveries, moves, assignments and notes of one lead in four queries."""
     entries = [*list_signals(lead_id), *list_moves(lead_id), *list_activities(lead_id)]
     return [entry for _position, entry in sorted(enumerate(entries), key=by_time, reverse=True)]
 
@@ -34,27 +34,31 @@ def by_time(numbered: tuple[int, Entry]) -> tuple[datetime, int]:
 
 
 def list_signals(lead_id: int) -> list[Entry]:
-    rows = Signal.objects.filter(lead_id=lead_id).order_by("pk").values_list("created_at", F("evidence__headline"))
-    return [Entry(at, "signal", *describe_signal(headline), "") for at, headline in rows]
+    """What was told, in the words in which everybody was told, and when it was over."""
+    signals = Signal.objects.filter(lead_id=lead_id).order_by("pk").values_list("alert_id", "created_at", "is_cooled")
+    rows = list(signals)
+    alerts = read_alerts([alert_id for alert_id, _at, _is_cooled in rows])
+    told = [describe_signal(alerts[alert_id], at=at, is_cooled=is_cooled) for alert_id, at, is_cooled in rows]
+    return told + [describe_recovery(alert) for alert in alerts.values() if alert.resolved_at is not None]
 
 
-def describe_signal(frozen: dict[str, str]) -> tuple[str, str]:
-    headline = thaw_headline(frozen)
-    title = _("%(meter)s reached %(level)s") % {
-        "meter": headline.meter_name,
-        "level": say_percent(headline.level),
-    }
-    text = _("%(used)s of %(limit)s, %(percent)s") % {
-        "used": say_quantity(headline.used, headline.unit),
-        "limit": say_quantity(headline.quantity, headline.unit),
-        "percent": say_percent(headline.percent),
-    }
-    return title, text
+def describe_signal(alert: AlertFact, *, at: datetime, is_cooled: bool) -> Entry:
+    words = word_alert(alert)
+    sentences = [words.sentence, *words.notes]
+    if is_cooled:
+        sentences.append(_("It came soon after the lead was lost and was no worse, so it opened none."))
+    return Entry(at, "cooled" if is_cooled else "signal", words.title, " ".join(sentences), "")
+
+
+def describe_recovery(alert: AlertFact) -> Entry:
+    return Entry(alert.resolved_at or alert.detected_at, "recovery", say_recovery(alert), word_alert(alert).title, "")
 
 
 def list_moves(lead_id: int) -> list[Entry]:
     moves = Transition.objects.filter(lead_id=lead_id).select_related("actor").order_by("pk")
-    return [Entry(move.moved_at, "move", describe_move(move), move.reason, name_person(move.actor)) for move in moves]
+    return [
+        Entry(move.moved_at, "move", describe_move(move), explain_move(move), name_person(move.actor)) for move in moves
+    ]
 
 
 def describe_move(move: Transition) -> str:
@@ -62,6 +66,12 @@ def describe_move(move: Transition) -> str:
         return _("Lead opened")
     stages = {"from": Stage(move.from_stage).label, "to": Stage(move.to_stage).label}
     return _("Moved from %(from)s to %(to)s") % stages
+
+
+def explain_move(move: Transition) -> str:
+    if move.actor_id is None and move.reason == BY_UPGRADE:
+        return _("A larger plan cleared every alarm of the account.")
+    return move.reason
 
 
 def list_activities(lead_id: int) -> list[Entry]:

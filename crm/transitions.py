@@ -7,6 +7,7 @@ from django.utils.translation import gettext as _
 
 from crm.facts import LeadFact, MoveNotAllowed, ReasonMissing, describe_lead, lock_lead
 from crm.models import CLOSED_STAGES, Lead, Stage, Transition
+from crm.touches import mark_touched
 
 MOVES: dict[str, tuple[Stage, ...]] = {
     Stage.NEW: (Stage.CONTACTED, Stage.QUALIFIED, Stage.PROPOSAL, Stage.WON, Stage.LOST),
@@ -16,6 +17,9 @@ MOVES: dict[str, tuple[Stage, ...]] = {
     Stage.WON: (),
     Stage.LOST: (),
 }
+
+
+BY_UPGRADE = "upgrade"  # the reason in the history of a lead that no person won
 
 
 @transaction.atomic
@@ -32,12 +36,18 @@ def move_lead(*, lead_id: int, to_stage: str, actor_id: int | None, at: datetime
     reason = reason.strip()
     if to_stage == Stage.LOST and not reason:
         raise ReasonMissing(_("Say why the lead is lost."))
+    change_stage(lead, to_stage=to_stage, actor_id=actor_id, reason=reason, at=at)
+    mark_touched(lead, actor_id=actor_id, at=at)
+    return describe_lead(lead)
+
+
+def change_stage(lead: Lead, *, to_stage: str, actor_id: int | None, reason: str, at: datetime) -> None:
+    """The move itself. The caller holds the lead's row, and has asked the table of moves."""
     log_transition(lead, to_stage=to_stage, actor_id=actor_id, reason=reason, at=at)
     lead.stage = to_stage
     lead.lost_reason = reason if to_stage == Stage.LOST else ""
     lead.closed_at = at if to_stage in CLOSED_STAGES else None
     lead.save(update_fields=["stage", "lost_reason", "closed_at"])
-    return describe_lead(lead)
 
 
 def log_transition(lead: Lead, *, to_stage: str, actor_id: int | None, at: datetime, reason: str = "") -> None:

@@ -274,6 +274,9 @@ BILLING_OPEN_AHEAD = timedelta(days=1)  # the next period and its limits are the
 BILLING_LATE_POLICY = {"late_usage": "settle", "waive_under": "0"}
 BILLING_LATE_DELAY = timedelta(days=1)
 
+# Sales
+LEAD_COOLDOWN_DAYS = env.int("LEAD_COOLDOWN_DAYS", 30)  # after a loss only what is worse opens a lead
+
 
 # Statements are prepared where the code asks for it (`metering.statements`); without a threshold none ever is.
 NEVER_BY_ITSELF = 2**31

@@ -11,6 +11,7 @@ from jobs import queue
 from metering.calendars import find_time_zone
 from metering.models import Alert, AlertRule, Audience, Digest, NoticeState, Occasion, Severity
 from metering.notices.times import find_digest_time, find_quiet_end
+from metering.notices.waking import wake
 
 TELL = "metering.tell"
 NOTICES_A_JOB = 100
@@ -32,8 +33,8 @@ def announce(alert_ids: Collection[int], *, occasion: str, at: datetime) -> int:
     """Promise that each audience hears of these alerts, in the caller's transaction. How many notices are new.
 
     `occasion` is raised, reminded or recovered; each is announced once per alert, whoever calls and how often. An
-    audience that the rule does not tell gets its notice too, which says so. Two statements, and one for each hundred
-    notices: a job tells those that are due together.
+    audience that the rule does not tell gets its notice too, which says so. Two statements, one for each hundred
+    notices, which a job tells that are due together, and one for each app above that begins at once.
     """
     alerts = list(Alert.objects.filter(pk__in=alert_ids).select_related("rule").order_by("pk"))
     if not alerts:
@@ -53,6 +54,8 @@ def announce(alert_ids: Collection[int], *, occasion: str, at: datetime) -> int:
         cursor.execute(INSERT_NOTICES, values)
         rows = cursor.fetchall()
     enqueue_telling([(pk, audience, due_at) for pk, audience, state, due_at in rows if state == "waiting"], at=at)
+    if rows and occasion == Occasion.RAISED:
+        wake([alert.pk for alert in alerts], at=at)
     return len(rows)
 
 

@@ -14,14 +14,16 @@ from billing.rating import flat_fee, per_unit
 from billing.subscriptions import create_subscription
 from crm.assignment import give_out
 from crm.leads import open_leads
-from crm.models import Lead
+from crm.models import Lead, Severity
 from crm.reps import RepFact, create_rep
 from crm.roles import SALES_MANAGER, SALES_REP
 from crm.transitions import log_transition
 from metering.accounts import AccountRef, create_account, read_accounts
 from metering.alerts import check_limits
+from metering.forecast import Expectation, record_forecast
 from metering.ingest import UsageEvent, ingest_events
 from metering.meters import create_meter
+from metering.models import Alert, Limit
 
 JUNE_1 = datetime(2026, 6, 1, tzinfo=UTC)
 JUNE_10 = datetime(2026, 6, 10, 12, tzinfo=UTC)
@@ -83,6 +85,36 @@ def use(account: AccountRef, count: int, *, at: datetime = JUNE_10, batch: str =
     check_limits(at=at)
 
 
+def raise_alert(account: AccountRef, *, at: datetime = JUNE_10, **fields: object) -> Alert:
+    """An alert that was told, of any kind: by default 80 % of the account's limit of `requests`."""
+    limit = Limit.objects.filter(account_id=account.id, starts_at__lte=at, ends_at__gt=at).first()
+    is_of_limit = fields.get("kind", "usage") in ("usage", "forecast") and limit is not None
+    known = {"limit": limit, "meter_id": limit.meter_id, "quantity": limit.quantity} if is_of_limit else {}
+    plain = {
+        "kind": "usage",
+        "level": Decimal(80),
+        "severity": "warning",
+        "used": Decimal(210),
+        "starts_at": JUNE_1,
+        "ends_at": JULY_1,
+        "epoch": limit.epoch if limit else 1,
+        "crossed_at": at,
+        "detected_at": at,
+    }
+    return Alert.objects.create(account_id=account.id, **(plain | known | fields))
+
+
+def resolve_alerts(account: AccountRef, *, at: datetime, recovery: str = "fell") -> None:
+    Alert.objects.filter(account_id=account.id, resolved_at=None).update(resolved_at=at, recovery=recovery)
+
+
+def expect(account: AccountRef, chance: str, *, at: datetime = JUNE_10, **fields: object) -> None:
+    """A forecast of the account's limit of that moment."""
+    limit = Limit.objects.get(account_id=account.id, starts_at__lte=at, ends_at__gt=at)
+    expectation = Expectation(p_hit=Decimal(chance), days_of_data=Decimal(30), **fields)  # type: ignore[arg-type]
+    record_forecast(limit.pk, expectation, at=at)
+
+
 def make_lead(key: str, *, count: int = 260, at: datetime = JUNE_10) -> Lead:
     """A customer on Small who used that much, and the lead that follows."""
     account = make_customer(key)
@@ -91,17 +123,18 @@ def make_lead(key: str, *, count: int = 260, at: datetime = JUNE_10) -> Lead:
     return Lead.objects.get(account_id=account.id, closed_at=None)
 
 
-def make_plain_lead(key: str, *, severity: int = 100, at: datetime = JUNE_10) -> Lead:
+def make_plain_lead(key: str, *, level: int = 100, at: datetime = JUNE_10) -> Lead:
     """An open lead without any signal: enough for who may do what with it, and cheaper."""
     account = create_account(key=key, name=key.title(), at=JUNE_1)
-    lead = Lead.objects.create(account_id=account.id, severity=severity, opened_at=at)
+    severity = Severity.CRITICAL if level >= 100 else Severity.WARNING
+    lead = Lead.objects.create(account_id=account.id, severity=severity, level=level, opened_at=at)
     log_transition(lead, to_stage="new", actor_id=None, at=at)
     return lead
 
 
-def make_given_lead(key: str, *, severity: int = 100, at: datetime = JUNE_10) -> Lead:
+def make_given_lead(key: str, *, level: int = 100, at: datetime = JUNE_10) -> Lead:
     """The same, given to whom the rules give it."""
-    lead = make_plain_lead(key, severity=severity, at=at)
+    lead = make_plain_lead(key, level=level, at=at)
     with transaction.atomic():
         give_out([lead], at=at)
     return lead

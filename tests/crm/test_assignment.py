@@ -129,7 +129,7 @@ def test_an_assignment_says_who_got_it_and_that_nobody_decided():
 
 def test_the_queue_is_given_out_worst_first_when_somebody_comes_in():
     rosa, paul = make_rep("rosa", is_present=False), make_rep("paul", is_present=False)
-    mild, hot = make_given_lead("mild", severity=80), make_given_lead("hot")
+    mild, hot = make_given_lead("mild", level=80), make_given_lead("hot")
     assert assign_queue(at=JUNE_11) == 0
     RepProfile.objects.update(is_present=True)
 

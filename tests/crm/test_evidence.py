@@ -4,14 +4,26 @@ from decimal import Decimal
 
 import pytest
 
-from crm.evidence import Cost, CostLine, Fee, Offer, gather_evidence
-from crm.frozen import freeze_evidence, thaw_evidence
+from crm.evidence import Cost, CostLine, Fee, Offer, gather_evidence, restore_alert
+from crm.frozen import freeze_evidence, thaw_evidence, thaw_headline
 from crm.leads import open_leads
 from crm.models import Signal
 from metering.alerts import list_alerts
 from metering.limits import LimitTerms, hand_over_limits
 from metering.meters import find_meter
-from tests.crm.makers import JULY_1, JUNE_1, JUNE_10, JUNE_11, find_customer, make_customer, make_large, make_lead, use
+from tests.crm.makers import (
+    JULY_1,
+    JUNE_1,
+    JUNE_10,
+    JUNE_11,
+    expect,
+    find_customer,
+    make_customer,
+    make_large,
+    make_lead,
+    raise_alert,
+    use,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -37,6 +49,14 @@ def test_the_frozen_evidence_holds_every_fact_as_text():
         "end": "2026-07-01T00:00:00+00:00",
         "crossed_at": "2026-06-10T12:00:00+00:00",
         "detected_at": "2026-06-10T12:00:00+00:00",
+        "kind": "usage",
+        "level_unit": "percent",
+        "subject": "",
+        "severity": Signal.objects.get().alert.severity,
+        "cause": "usage",
+        "time_zone": "UTC",
+        "p_hit": None,
+        "details": {},
     }
     assert evidence["plan"] == {
         "slug": "small",
@@ -80,6 +100,68 @@ def test_what_was_frozen_thaws_to_the_same_evidence():
 
     assert thaw_evidence(freeze_evidence(evidence)) == evidence
     assert len(evidence.hours) == 10 * 24 + 13
+
+
+def test_the_evidence_holds_what_was_expected_then():
+    account = make_customer("acme")
+    use(account, 210)
+    expect(
+        account,
+        "0.86",
+        hit_low=datetime(2026, 6, 22, tzinfo=UTC),
+        hit_mid=datetime(2026, 6, 24, tzinfo=UTC),
+        hit_high=datetime(2026, 6, 27, tzinfo=UTC),
+        total_low=Decimal(280),
+        total_mid=Decimal(310),
+        total_high=Decimal(350),
+        reason="trend",
+        reason_params={"percent": 34},
+    )
+    [alert] = list_alerts([account.id])
+    evidence = gather_evidence(alert, at=JUNE_11)
+
+    assert freeze_evidence(evidence)["forecast"] == {
+        "made_at": "2026-06-10T12:00:00+00:00",
+        "chance": "0.86",
+        "is_learning": False,
+        "hit_low": "2026-06-22T00:00:00+00:00",
+        "hit_mid": "2026-06-24T00:00:00+00:00",
+        "hit_high": "2026-06-27T00:00:00+00:00",
+        "total_low": "280",
+        "total_mid": "310",
+        "total_high": "350",
+        "reason": "trend",
+        "reason_params": {"percent": 34},
+    }
+    assert thaw_evidence(freeze_evidence(evidence)) == evidence
+
+
+SPEND = {"kind": "spend", "unit": "absolute", "level": Decimal(500), "used": Decimal("512.3"), "subject": "EUR"}
+CREDIT = {"kind": "credit", "level": Decimal(20), "used": Decimal(12), "quantity": Decimal(100), "subject": "EUR"}
+
+
+@pytest.mark.parametrize(("fields", "percent"), [(SPEND, None), (CREDIT, Decimal(12))], ids=["spend", "credit"])
+def test_what_no_meter_counts_has_evidence_without_a_series(fields, percent):
+    make_large()
+    raise_alert(make_customer("acme"), **fields, details={"currency": "EUR"})
+
+    assert open_leads(at=JUNE_11) == 1
+
+    evidence = thaw_evidence(Signal.objects.get().evidence)
+    assert (evidence.hours, evidence.days, evidence.forecast) == ((), (), None)
+    assert (evidence.headline.subject, evidence.headline.percent) == ("EUR", percent)
+    assert (evidence.plan.slug, evidence.offer.slug) == ("small", "large")
+    assert restore_alert(evidence.headline).details == {"currency": "EUR"}
+
+
+def test_a_headline_from_before_there_were_kinds_is_read_as_usage():
+    lead = make_lead("acme")
+    old = lead.signals.get().evidence["headline"]
+    for name in ("kind", "level_unit", "subject", "severity", "cause", "time_zone", "p_hit", "details"):
+        del old[name]
+
+    headline = thaw_headline(old)
+    assert (headline.kind, headline.level_unit, headline.percent) == ("usage", "percent", Decimal(104))
 
 
 def test_later_usage_leaves_the_evidence_as_it_was():

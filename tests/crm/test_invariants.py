@@ -37,8 +37,8 @@ def test_a_second_open_lead_is_found(lead):
     break_by_hand(
         "DROP INDEX lead_one_open_per_account",
         "UPDATE crm_lead SET stage = 'lost', lost_reason = 'x', closed_at = now()",
-        "INSERT INTO crm_lead (account_id, stage, rep_id, severity, lost_reason, opened_at)"
-        " SELECT account_id, 'new', NULL, 80, '', now() FROM crm_lead, generate_series(1, 2)",
+        "INSERT INTO crm_lead (account_id, stage, rep_id, priority, severity, lost_reason, opened_at)"
+        " SELECT account_id, 'new', NULL, 2, 2, '', now() FROM crm_lead, generate_series(1, 2)",
     )
 
     assert ("one open lead per account", f"account {lead.account_id}", "2 open leads") in find_violations()
@@ -100,10 +100,27 @@ def test_a_signal_on_another_accounts_lead_is_found(lead):
 
 
 def test_a_severity_that_no_signal_justifies_is_found(lead):
-    break_by_hand("UPDATE crm_lead SET severity = 100")
+    break_by_hand("UPDATE crm_lead SET severity = 3")
 
     rule = "a lead is as severe as its worst signal"
-    assert find_violations() == [(rule, f"lead {lead.pk}", "severity 100.00, worst signal 80.000000000000")]
+    assert find_violations() == [(rule, f"lead {lead.pk}", "severity 3, worst signal 2")]
+
+
+def test_a_level_that_no_signal_reached_is_found(lead):
+    break_by_hand("UPDATE crm_lead SET level = NULL")
+
+    rule = "a lead has come as far as its furthest signal"
+    assert find_violations() == [(rule, f"lead {lead.pk}", "level none, furthest signal 80.000000000000")]
+
+
+def test_a_signal_that_cooled_on_a_lead_that_was_not_lost_is_found(lead):
+    break_by_hand("UPDATE crm_signal SET is_cooled = true")
+
+    rule = "a signal that cooled is on a lead that was lost"
+    assert find_violations() == [
+        ("a lead has a signal", f"lead {lead.pk}", "nobody knows why it is there"),
+        (rule, f"signal {lead.signals.get().pk}", f"lead {lead.pk} is contacted"),
+    ]
 
 
 def test_a_stage_that_no_transition_led_to_is_found(lead):

@@ -12,7 +12,7 @@ from django.urls import reverse
 
 from crm.assignment import assign_lead
 from crm.leads import move_lead, open_leads
-from crm.models import Lead
+from crm.models import Lead, Severity
 from crm.signals import strongest_signal
 from metering.accounts import create_account
 from tests.crm.makers import (
@@ -74,8 +74,8 @@ def test_the_sentence_is_about_the_highest_level_of_the_latest_window():
         ("?stage=contacted", {"Mine"}),
         ("?whose=queue", {"Queued", "Mild"}),
         ("?whose=mine", {"Mine"}),
-        ("?severity=reached", {"Mine", "Queued"}),
-        ("?severity=close", {"Mild"}),
+        ("?limit=reached", {"Mine", "Queued"}),
+        ("?limit=close", {"Mild"}),
         ("?q=que", {"Queued"}),
         ("?opened_at__year=2026&opened_at__month=6", {"Mine", "Queued", "Mild"}),
         ("?opened_at__year=2025", set()),
@@ -86,7 +86,7 @@ def test_filters_and_search_narrow_the_list(log_in, query, found):
     rosa = make_rep("rosa", is_present=False)
     mine, closed = make_plain_lead("mine"), make_plain_lead("closed")
     make_plain_lead("queued")
-    Lead.objects.filter(pk=make_plain_lead("mild").pk).update(severity=80)
+    Lead.objects.filter(pk=make_plain_lead("mild").pk).update(level=80)
     for lead in (mine, closed):
         assign_lead(lead_id=lead.pk, rep_id=rosa.id, actor_id=None, at=JUNE_11)
     move_lead(lead_id=mine.pk, to_stage="contacted", actor_id=None, at=JUNE_11)
@@ -155,17 +155,20 @@ def test_the_download_is_the_filtered_list(log_in):
     make_rep("rosa")
     make_lead("acme", count=260)
     make_lead("mild", count=210)
-    answer = log_in(make_manager()).get(reverse("admin:crm_lead_export") + "?severity=reached")
+    answer = log_in(make_manager()).get(reverse("admin:crm_lead_export") + "?limit=reached")
 
     assert answer["Content-Disposition"] == 'attachment; filename="leads-2026-06-11.csv"'
     [row] = csv.DictReader(io.StringIO(b"".join(answer.streaming_content).decode()))
     assert row == {
-        "lead": str(Lead.objects.get(severity=100).pk),
+        "lead": str(Lead.objects.get(level=100).pk),
         "account": "acme",
         "name": "Acme",
+        "priority": "high",
+        "severity": Severity(Lead.objects.get(level=100).severity).name.lower(),
         "why": "Requests at 104\xa0% of 250 — limit reached, resets in 19 days",
+        "about": "usage",
         "meter": "requests",
-        "level_percent": "100.00",
+        "level_percent": "100",
         "used": "260",
         "limit": "250",
         "unit": "request",

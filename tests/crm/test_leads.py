@@ -13,7 +13,7 @@ from crm.leads import (
     open_leads,
     read_lead,
 )
-from crm.models import Activity, Lead, Signal, Transition
+from crm.models import Activity, Lead, Priority, Severity, Signal, Transition
 from crm.reps import set_presence
 from metering.models import Alert
 from tests.crm.makers import (
@@ -40,7 +40,8 @@ def test_a_reached_level_opens_a_lead_with_one_signal():
     assert open_leads(at=JUNE_11) == 1
 
     [lead] = Lead.objects.all()
-    assert (lead.account_id, lead.stage, lead.severity) == (account.id, "new", Decimal("80.00"))
+    assert (lead.account_id, lead.stage, lead.level) == (account.id, "new", Decimal(80))
+    assert (lead.severity, lead.priority) == (Severity.WARNING, Priority.NORMAL)
     assert (lead.opened_at, lead.closed_at, lead.rep_id) == (JUNE_11, None, None)
     assert Signal.objects.get().alert_id == Alert.objects.get().pk
     assert list(invariants.check()) == []
@@ -68,14 +69,14 @@ def test_a_second_run_finds_nothing():
     assert (Lead.objects.count(), Signal.objects.count()) == (1, 1)
 
 
-def test_the_next_level_joins_the_open_lead_and_raises_its_severity():
+def test_the_next_level_joins_the_open_lead_and_raises_it():
     lead = make_lead("acme", count=210)
     use(find_customer(lead), 50, at=JUNE_11, batch="b")
 
     assert open_leads(at=JUNE_12) == 1
 
     lead.refresh_from_db()
-    assert lead.severity == Decimal("100.00")
+    assert (lead.level, lead.priority) == (Decimal(100), Priority.HIGH)
     assert lead.signals.count() == 2
     assert Lead.objects.count() == 1
     assert list(invariants.check()) == []
@@ -89,7 +90,7 @@ def test_two_alerts_of_one_batch_share_the_lead():
     assert open_leads(at=JUNE_12) == 2
 
     [lead] = Lead.objects.all()
-    assert (lead.severity, lead.signals.count(), lead.transitions.count()) == (Decimal("100.00"), 2, 1)
+    assert (lead.level, lead.signals.count(), lead.transitions.count()) == (Decimal(100), 2, 1)
     assert list(invariants.check()) == []
 
 
@@ -119,7 +120,7 @@ def test_what_comes_after_a_closed_lead_opens_a_new_one():
 
     second = Lead.objects.get(closed_at=None)
     assert second.pk != first.pk
-    assert (second.account_id, second.severity, second.signals.count()) == (first.account_id, Decimal("100.00"), 1)
+    assert (second.account_id, second.level, second.signals.count()) == (first.account_id, Decimal(100), 1)
     assert list(invariants.check()) == []
 
 
@@ -152,7 +153,7 @@ def test_the_database_refuses_a_second_open_lead():
     lead = make_lead("acme")
 
     with pytest.raises(IntegrityError, match="lead_one_open_per_account"), transaction.atomic():
-        Lead.objects.create(account_id=lead.account_id, severity=80, opened_at=JUNE_11)
+        Lead.objects.create(account_id=lead.account_id, severity=Severity.WARNING, opened_at=JUNE_11)
 
 
 @pytest.mark.parametrize("model", [Signal, Transition, Activity])

@@ -44,7 +44,7 @@ def test_two_who_open_a_lead_at_once_share_one(two_alerts):
     assert run_together(open_one, open_one) == [1, 1]
 
     [lead] = Lead.objects.all()
-    assert (lead.severity, lead.signals.count(), lead.transitions.count()) == (100, 2, 1)
+    assert (lead.level, lead.signals.count(), lead.transitions.count()) == (100, 2, 1)
     assert list(invariants.check()) == []
 
 

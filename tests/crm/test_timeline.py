@@ -1,7 +1,9 @@
 import pytest
+from django.db import transaction
 
 from crm.leads import add_note, assign_lead, move_lead, open_leads, take_lead
 from crm.timeline import list_entries
+from crm.transitions import BY_UPGRADE, change_stage
 from tests.crm.makers import (
     JUNE_10,
     JUNE_11,
@@ -11,10 +13,21 @@ from tests.crm.makers import (
     make_manager,
     make_rep,
     make_user,
+    raise_alert,
+    resolve_alerts,
     use,
 )
 
 pytestmark = pytest.mark.django_db
+
+FULL = (
+    "Requests: 104\xa0% of the limit used",
+    "260 requests used of a limit of 250 requests: 104\xa0%. It resets on 1 July 2026, 00:00.",
+)
+CLOSE = (
+    "Requests: 84\xa0% of the limit used",
+    "210 requests used of a limit of 250 requests: 84\xa0%. It resets on 1 July 2026, 00:00.",
+)
 
 
 def test_everything_stands_on_one_timeline_latest_first():
@@ -32,12 +45,42 @@ def test_everything_stands_on_one_timeline_latest_first():
     assert entries == [
         ("move", "Moved from new to lost", "no budget", "Paul"),
         ("note", "Note", "No budget before autumn.", "Paul"),
-        ("signal", "Requests reached 100\xa0%", "260 of 250, 104\xa0%", ""),
+        ("signal", *FULL, ""),
         ("assignment", "Given to Paul", "", "Mona"),
         ("assignment", "Given to Rosa", "", ""),
         ("move", "Lead opened", "", ""),
-        ("signal", "Requests reached 80\xa0%", "210 of 250, 84\xa0%", ""),
+        ("signal", *CLOSE, ""),
     ]
+
+
+def test_what_is_over_says_why():
+    lead = make_lead("acme", count=210)
+    resolve_alerts(find_customer(lead), at=JUNE_11, recovery="limit_changed")
+
+    entry = list_entries(lead.pk)[0]
+    assert (entry.at, entry.kind, entry.text) == (JUNE_11, "recovery", CLOSE[0])
+    assert entry.title == "The limit was changed: it is not reached any more."
+
+
+def test_a_signal_that_cooled_says_that_it_opened_nothing():
+    lead = make_lead("acme", count=210)
+    move_lead(lead_id=lead.pk, to_stage="lost", actor_id=None, at=JUNE_11, reason="no budget")
+    raise_alert(find_customer(lead), at=JUNE_12, arming=2)
+    open_leads(at=JUNE_12)
+
+    entry = list_entries(lead.pk)[0]
+    assert (entry.at, entry.kind, entry.title) == (JUNE_12, "cooled", CLOSE[0])
+    assert entry.text.endswith("It came soon after the lead was lost and was no worse, so it opened none.")
+
+
+def test_a_lead_that_an_upgrade_won_says_so_where_a_person_would_stand():
+    lead = make_lead("acme", count=210)
+    with transaction.atomic():
+        change_stage(lead, to_stage="won", actor_id=None, reason=BY_UPGRADE, at=JUNE_11)
+
+    entry = list_entries(lead.pk)[0]
+    assert (entry.title, entry.who) == ("Moved from new to won", "")
+    assert entry.text == "A larger plan cleared every alarm of the account."
 
 
 def test_taking_from_the_queue_is_called_so():
@@ -61,5 +104,5 @@ def test_its_cost_does_not_grow_with_what_happened(django_assert_num_queries):
     for number in range(20):
         add_note(lead_id=lead.pk, text=f"note {number}", actor_id=rosa.pk, at=JUNE_11)
 
-    with django_assert_num_queries(3):
+    with django_assert_num_queries(4):
         assert len(list_entries(lead.pk)) == 22

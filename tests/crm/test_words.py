@@ -5,25 +5,27 @@ import pytest
 from django.utils import translation
 
 from crm.evidence import Headline
-from crm.words import say_percent, say_quantity, say_reset, say_why
+from crm.expected import Expected
+from crm.words import say_chance, say_dates, say_outlook, say_percent, say_quantity, say_reset, say_total, say_why
 
 AT = datetime(2026, 6, 22, 12, tzinfo=UTC)
 JULY_1 = datetime(2026, 7, 1, tzinfo=UTC)
 
 
-def make_headline(*, percent="104.00", quantity="250", unit="request", end=JULY_1):
+def make_headline(*, percent="104.00", quantity="250", unit="request", end=JULY_1, **fields):
     return Headline(
         meter_key="requests",
         meter_name="Requests",
         unit=unit,
         level=Decimal(100),
         used=Decimal(260),
-        quantity=Decimal(quantity),
-        percent=Decimal(percent),
+        quantity=None if quantity is None else Decimal(quantity),
+        percent=None if percent is None else Decimal(percent),
         start=datetime(2026, 6, 1, tzinfo=UTC),
         end=end,
         crossed_at=AT,
         detected_at=AT,
+        **fields,
     )
 
 
@@ -36,6 +38,18 @@ def make_headline(*, percent="104.00", quantity="250", unit="request", end=JULY_
         (
             make_headline(quantity="500000000", unit="byte"),
             "Requests at 104\xa0% of 500 MB — limit reached, resets in 8 days",
+        ),
+        (
+            make_headline(percent="62.00", kind="forecast", p_hit=Decimal("0.86")),
+            "Requests at 62\xa0% of 250 — 86\xa0% likely to reach it, resets in 8 days",
+        ),
+        (
+            make_headline(kind="forecast", p_hit=Decimal("0.86")),
+            "Requests at 104\xa0% of 250 — limit reached, resets in 8 days",
+        ),
+        (
+            make_headline(percent=None, quantity=None, level_unit="absolute"),
+            "Requests: 100 requests reached — resets in 8 days",
         ),
         (make_headline(end=AT), "Requests at 104\xa0% of 250 — limit reached, its period has ended"),
     ],
@@ -57,6 +71,46 @@ def test_one_sentence_says_why_we_call(headline, sentence):
 )
 def test_the_reset_is_told_in_days_and_on_the_last_day_in_hours(left, words):
     assert say_reset(AT + left, at=AT) == words
+
+
+@pytest.mark.parametrize(
+    ("chance", "words"),
+    [("0", "0\xa0%"), ("0.004", "1\xa0%"), ("0.86", "86\xa0%"), ("0.999", "99\xa0%"), ("1", "100\xa0%")],
+)
+def test_a_chance_is_certain_only_when_it_is(chance, words):
+    assert say_chance(Decimal(chance)) == words
+
+
+def make_expected(**fields):
+    plain = {
+        "made_at": AT,
+        "chance": Decimal("0.86"),
+        "is_learning": False,
+        "hit_low": AT,
+        "hit_mid": AT + timedelta(days=2),
+        "hit_high": AT + timedelta(days=5, hours=11),
+        "total_low": Decimal(280),
+        "total_mid": Decimal(310),
+        "total_high": Decimal(350),
+        "reason": "",
+        "reason_params": {},
+    }
+    return Expected(**(plain | fields))
+
+
+def test_what_is_expected_is_told_with_its_ranges():
+    expected = make_expected()
+
+    assert say_outlook(expected) == "86\xa0%"
+    assert say_dates(expected, zone="UTC") == "Wed 24 Jun (Mon 22 Jun – Sat 27 Jun)"
+    assert say_dates(expected, zone="Asia/Kolkata") == "Wed 24 Jun (Mon 22 Jun – Sun 28 Jun)"
+    assert say_total(expected, "request") == "310 (280 – 350)"
+
+
+@pytest.mark.parametrize(("expected", "outlook"), [(None, "–"), (make_expected(is_learning=True), "still learning")])
+def test_what_nobody_can_expect_is_not_told(expected, outlook):
+    assert say_outlook(expected) == outlook
+    assert (say_dates(expected, zone="UTC"), say_total(expected, "request")) == ("–", "–")
 
 
 @pytest.mark.parametrize(
