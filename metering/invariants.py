@@ -103,6 +103,26 @@ RULES: dict[str, LiteralString] = {
                 SELECT FROM metering_alert a WHERE a.limit_id = l.id AND a.epoch = l.epoch AND a.level >= levels.level
             )
     """,
+    "a window is graded after its end, and what it said after it": """
+        SELECT 'limit ' || id, 'graded ' || graded_at || ', its window ends ' || ends_at FROM metering_limit
+        WHERE graded_at < ends_at
+        UNION ALL
+        SELECT 'alert ' || a.id, 'graded ' || a.graded_at || ', its window not yet' FROM metering_alert a
+        JOIN metering_limit l ON l.id = a.limit_id WHERE a.graded_at IS NOT NULL AND l.graded_at IS NULL
+    """,
+    "a forecast is graded exactly when its window is": """
+        SELECT 'forecast ' || f.id, 'graded ' || coalesce(f.graded_at::text, 'never') || ', its window '
+            || coalesce(l.graded_at::text, 'not yet')
+        FROM metering_forecast f JOIN metering_limit l ON l.id = f.limit_id
+        WHERE (f.graded_at IS NULL) <> (l.graded_at IS NULL)
+    """,
+    "a grade says when the limit was reached exactly when it was": """
+        SELECT 'alert ' || id, outcome || ', reached ' || coalesce(reached_at::text, 'never') FROM metering_alert
+        WHERE (outcome = 'reached') <> (reached_at IS NOT NULL)
+        UNION ALL
+        SELECT 'forecast ' || id, 'reached ' || coalesce(reached_at::text, 'never') FROM metering_forecast
+        WHERE coalesce(was_reached, false) <> (reached_at IS NOT NULL)
+    """,
     "adjustments say what changed since a window was closed": """
         SELECT 'limit ' || l.id, 'used ' || l.used || ', when it was closed ' || l.used_at_close
             || ', adjusted since by ' || a.quantity

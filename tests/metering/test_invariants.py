@@ -56,6 +56,12 @@ ADJUST = """
     SELECT id, account_id, meter_id, starts_at, ends_at, 1, 'late', now() FROM metering_limit
 """
 
+FORECAST = """
+    INSERT INTO metering_forecast (limit_id, account_id, meter_id, epoch, made_at, used, quantity, is_learning,
+        days_of_data, total_low, total_mid, total_high, run_rate_total, reason, reason_params, {columns})
+    SELECT id, account_id, meter_id, epoch, now(), 0, 10, false, 9, 1, 1, 1, 1, '', '{{}}', {values} FROM metering_limit
+"""
+
 BREAKS = {
     "what a replay kept has its claim": [
         """
@@ -147,6 +153,17 @@ BREAKS = {
             (source, file_name, "offset", digest, lines, accepted, duplicates, rejected, unmatched, unused,
             shift_seconds, started_at)
         VALUES ('log', 'log', 90, '', 2, 1, 0, 1, 0, 0, 0, now())""",
+    ],
+    "a window is graded after its end, and what it said after it": [
+        "UPDATE metering_limit SET graded_at = ends_at - interval '1 day'",
+        "UPDATE metering_alert SET graded_at = now(), outcome = 'not_graded'",
+    ],
+    "a forecast is graded exactly when its window is": [
+        FORECAST.format(columns="graded_at, closing_total", values="now(), 12"),
+    ],
+    "a grade says when the limit was reached exactly when it was": [
+        "UPDATE metering_alert SET graded_at = now(), outcome = 'reached'",
+        FORECAST.format(columns="was_reached", values="true"),
     ],
     "a level that was reached has spoken or is about to": [
         "UPDATE metering_limit SET next_crossing = 8, needs_check = false"
