@@ -1,10 +1,10 @@
 """What metering adjusted after a period was billed: copied once, with the invoice that did not know of it."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db.models import Count, Max, Min, OuterRef, Subquery
+from django.db.models import Count, Min, OuterRef, Subquery
 from django.db.models.functions import Coalesce
 
 from billing.models import InvoiceKind, InvoiceLine, InvoiceState, LateBatch, LateChange
@@ -14,20 +14,28 @@ from metering.adjustments import AdjustmentFact
 
 SETTLE_LATE = "billing.settle_late"
 
-# Ids are given before they are committed: so many are looked at again, so that none that came later is passed over.
+# Ids are given before they are committed: so many, and all that were found so lately, are looked at again, so that none
+# is passed over that was committed after later ones. A batch of late usage may bring thousands at once.
 OVERLAP = 500
+AGAIN = timedelta(hours=1)
 
 Window = tuple[int, int, datetime, datetime]  # account, meter, start, end
 
 
 def collect_changes(at: datetime) -> int:
     """Copy every adjustment that is not here yet. Returns how many; a second call, also at the same time, adds none."""
-    last = LateChange.objects.aggregate(last=Max("adjustment_id"))["last"] or 0
-    after, found = max(0, last - OVERLAP), 0
+    after, found = find_start(at), 0
     while facts := adjustments.list_adjustments(after=after):
         found += store_changes(facts, at=at)
         after = facts[-1].id
     return found
+
+
+def find_start(at: datetime) -> int:
+    """The adjustment up to which all are here, as far as anybody can tell who looks at that time."""
+    known = LateChange.objects.order_by("-adjustment_id").values_list("adjustment_id", flat=True)
+    last, settled = known.first() or 0, known.filter(found_at__lte=at - AGAIN).first() or 0
+    return max(0, min(last - OVERLAP, settled))
 
 
 def store_changes(facts: Iterable[AdjustmentFact], *, at: datetime) -> int:

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from decimal import Decimal
 
-from django.db.models import F, Q, Sum
+from django.db.models import F, Max, Q, Sum
 
 from billing.items import ONE
-from billing.late.changes import OVERLAP
+from billing.late.changes import find_start
 from billing.late.policy import LateAction
 from billing.models import LINE_OF_PRICE, InvoiceState, LateChange, LateSettlement
 from billing.money import round_money
@@ -79,7 +79,8 @@ def check_late_items() -> Iterator[Violation]:
 
 def check_changes() -> Iterator[Violation]:
     """What was found is what metering says, and nothing was passed over."""
-    last, after = LateChange.objects.order_by("-adjustment_id").values_list("adjustment_id", flat=True).first(), 0
+    newest = LateChange.objects.aggregate(at=Max("found_at"))["at"]
+    start, after = find_start(newest) if newest else 0, 0
     while facts := adjustments.list_adjustments(after=after):
         after = facts[-1].id
         known = dict(
@@ -89,7 +90,7 @@ def check_changes() -> Iterator[Violation]:
         )
         for fact in facts:
             found: Decimal | None = known.get(fact.id)
-            is_new = found is None and fact.id > (last or 0) - OVERLAP
+            is_new = found is None and fact.id > start
             if not is_new and found != fact.quantity:
                 detail = f"metering says {fact.quantity}, billing {found}"
                 yield Violation("every late change is on record", f"adjustment {fact.id}", detail)

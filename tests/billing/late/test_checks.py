@@ -3,7 +3,8 @@ import pytest
 from billing import invariants
 from billing.late.changes import OVERLAP
 from billing.models import InvoiceItem, LateChange, LateSettlement
-from tests.billing.late.test_settling import come_late, make_billed, settle
+from tests.billing.late.test_settling import NEXT, come_late, make_billed, settle
+from tests.billing.makers import HOUR
 from tests.billing.test_invariants import triggers_off  # noqa: F401  (a fixture)
 
 pytestmark = pytest.mark.django_db
@@ -40,11 +41,11 @@ def test_late_usage_of_a_void_invoice_is_told(triggers_off):  # noqa: F811
 
 def test_a_change_that_was_passed_over_is_told_once_it_would_not_be_found_any_more(triggers_off):  # noqa: F811
     _, invoice = make_billed(10)
-    come_late(1)
-    come_late(2)
-    settle(invoice)
-    LateChange.objects.order_by("adjustment_id").first().delete()
+    for hours, count in ((0, 1), (0, 2), (2, 3)):
+        come_late(count)
+        settle(invoice, at=NEXT + hours * HOUR)
+    first, _, last = LateChange.objects.order_by("adjustment_id")
+    first.delete()
     assert list(invariants.check()) == []
-    last = LateChange.objects.get()
     LateChange.objects.filter(pk=last.pk).update(adjustment_id=last.adjustment_id + OVERLAP)
     assert "every late change is on record" in {each.rule for each in invariants.check()}

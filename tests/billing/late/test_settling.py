@@ -346,13 +346,15 @@ def test_each_adjustment_is_found_once_and_one_job_is_promised_for_its_invoice()
     assert late_changes.enqueue_settlements(NEXT + HOUR) == 1
 
 
-def test_a_change_that_was_committed_late_is_found_although_a_later_one_was_there(monkeypatch):
+@pytest.mark.parametrize("overlap", [late_changes.OVERLAP, 0], ids=["few", "more than the overlap"])
+def test_a_change_that_was_committed_late_is_found_although_later_ones_were_there(monkeypatch, overlap):
+    monkeypatch.setattr(late_changes, "OVERLAP", overlap)
     make_billed(10)
     come_late(1)
     come_late(2, at=LATE + HOUR)
     facts = late_changes.adjustments.list_adjustments()
     late_changes.store_changes(facts[1:], at=NEXT)
-    assert late_changes.collect_changes(NEXT) == len(facts) - 1
+    assert late_changes.collect_changes(NEXT + HOUR / 2) == len(facts) - 1
     assert sorted(LateChange.objects.values_list("quantity", flat=True)) == [1, 2]
 
 
