@@ -8,3 +8,7 @@ class BillingConfig(AppConfig):
 
     def ready(self) -> None:
         from billing import checks  # noqa: F401 - they register themselves
+        from billing.wording import display_amount
+        from metering.notices.amounts import words_amounts
+
+        words_amounts(display_amount)

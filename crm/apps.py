@@ -7,6 +7,7 @@ class CRMConfig(AppConfig):
     verbose_name = "CRM"
 
     def ready(self) -> None:
+        from crm import notices  # noqa: F401 - it registers who the rep of an account is
         from crm.leads import TAKE_UP
         from crm.roles import grant_roles
         from metering.notices.waking import wakes

@@ -20,6 +20,8 @@ MANAGER_PERMISSIONS = (
     "metering.view_meter",
     "metering.view_limit",
     "metering.view_alert",
+    "metering.view_notice",
+    "metering.view_delivery",
     "billing.view_plan",
     "billing.view_planversion",
     "billing.view_subscription",

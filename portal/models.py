@@ -56,6 +56,9 @@ class Membership(models.Model):
     user = models.ForeignKey(User, models.CASCADE, related_name="memberships", verbose_name=_("person"))
     account = models.ForeignKey("metering.Account", models.CASCADE, related_name="+", verbose_name=_("account"))
     role = models.CharField(_("role"), max_length=10, choices=Role.choices)
+    alerts_by_mail = models.BooleanField(
+        _("alerts by e-mail"), null=True, blank=True, help_text=_("As the role has it when unknown.")
+    )
 
     class Meta:
         verbose_name = _("membership")
@@ -64,3 +67,8 @@ class Membership(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user} in {self.account_id}"
+
+    @property
+    def hears_of_alerts(self) -> bool:
+        """What the person said; who said nothing hears of them, unless they only look on."""
+        return self.role != Role.VIEWER if self.alerts_by_mail is None else self.alerts_by_mail

@@ -2,7 +2,7 @@ from django.urls import path, register_converter
 from django.urls.converters import StringConverter
 from django.views.i18n import set_language
 
-from portal import event_views, paper_views, payment_views, views
+from portal import alert_views, event_views, paper_views, payment_views, views
 
 
 class NameConverter(StringConverter):
@@ -41,6 +41,10 @@ urlpatterns = [
     path("a/<name:account_key>/credit-notes/<name:note_number>/pdf/", paper_views.credit_note, PDF, name="note_pdf"),
     path("a/<name:account_key>/statement/", paper_views.statement, PAGE, name="statement_page"),
     path("a/<name:account_key>/statement/pdf/", paper_views.statement, PDF, name="statement_pdf"),
+    path("a/<name:account_key>/alerts/", alert_views.alerts, name="alerts"),
+    path("a/<name:account_key>/alerts/mail/", alert_views.alert_mail, name="alert_mail"),
+    path("a/<name:account_key>/alerts/test/", alert_views.alert_test, name="alert_test"),
+    path("alerts/no-more/<str:token>/", alert_views.unsubscribe, name="unsubscribe"),
     path("a/<name:account_key>/events/", event_views.events, name="events"),
     path("a/<name:account_key>/events/event/", event_views.event, name="event"),
     path("a/<name:account_key>/sending/", event_views.sending, name="sending"),

@@ -19,8 +19,8 @@ from billing.late.ledger import read_late_usage
 from billing.stripe.charging.standing import read_charging
 from billing.stripe.upgrades import list_upgrades
 from billing.subscriptions import read_subscription
-from metering.alerts import list_alerts
 from metering.meters import list_meters
+from metering.notices.history import read_banner
 from metering.usage import UnknownMeter, read_usage
 from portal.access import (
     get_membership_or_404,
@@ -109,7 +109,7 @@ def dashboard(request: HttpRequest, account_key: str) -> HttpResponse:
         add_ons=name_held(subscription.id, at=at) if subscription else [],
         cost=read_cost(account_id=account_id, at=at) if subscription and may_see_money(membership) else None,
         confirmations=list_confirmations(membership),
-        alerts=[alert for alert in list_alerts([account_id]) if alert.start <= at < alert.end],
+        alerts=read_banner(account_id, at=at),
         first_event="" if overview.has_events else suggest_first_event(request, account_key),
     )
 

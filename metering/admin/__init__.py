@@ -6,8 +6,10 @@ from metering.admin.imports import RejectedLineAdmin, UsageImportAdmin
 from metering.admin.keys import ApiKeyAdmin
 from metering.admin.limits import AlertAdmin, LimitAdmin
 from metering.admin.meters import MeterAdmin
+from metering.admin.notices import DeliveryAdmin
 from metering.admin.refusals import RejectedEventAdmin
 from metering.admin.reservations import ReservationAdmin
+from metering.admin.webhooks import WebhookEndpointAdmin
 
 __all__ = [
     "AccountAdmin",
@@ -15,10 +17,12 @@ __all__ = [
     "AlertAdmin",
     "ApiKeyAdmin",
     "CorrectionAdmin",
+    "DeliveryAdmin",
     "LimitAdmin",
     "MeterAdmin",
     "RejectedEventAdmin",
     "RejectedLineAdmin",
     "ReservationAdmin",
     "UsageImportAdmin",
+    "WebhookEndpointAdmin",
 ]

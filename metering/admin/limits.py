@@ -7,6 +7,7 @@ from django.urls import URLPattern, path
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from metering.admin.notices import NoticeInline
 from metering.admin.quality import answer_quality
 from metering.admin.reading import ReadOnly
 from metering.limits import state_limit
@@ -79,6 +80,7 @@ class AlertAdmin(ReadOnly, AlertModelAdmin):
     ordering = ["-detected_at", "-pk"]
     search_fields = ["account__key", "account__name"]
     search_help_text = _("Search in keys and names of accounts")
+    inlines = [NoticeInline]
     fields = [
         "account", "meter", "level_text", "used_text", "quantity_text", "starts_at", "ends_at", "epoch", "crossed_at",
         "detected_at", "state", "claimed_at",

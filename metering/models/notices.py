@@ -33,10 +33,12 @@ class NoticeState(models.TextChoices):
 class Notice(models.Model):
     """One audience is to hear of one alert on one occasion. Written with the alert, in its transaction.
 
-    A test has no alert.
+    A test has no alert; that of a webhook is of no account either.
     """
 
-    account = models.ForeignKey("metering.Account", models.PROTECT, related_name="+", verbose_name=_("account"))
+    account = models.ForeignKey(
+        "metering.Account", models.PROTECT, null=True, related_name="+", verbose_name=_("account")
+    )
     alert = models.ForeignKey(Alert, models.PROTECT, null=True, related_name="notices", verbose_name=_("alert"))
     audience = models.CharField(_("audience"), max_length=8, choices=Audience.choices)
     occasion = models.CharField(_("occasion"), max_length=10, choices=Occasion.choices)
@@ -56,7 +58,8 @@ class Notice(models.Model):
                 fields=["alert", "audience", "occasion"], name="notice_once_per_audience_and_occasion"
             ),
             models.CheckConstraint(
-                condition=Q(occasion="test", alert__isnull=True) | (~Q(occasion="test") & Q(alert__isnull=False)),
+                condition=Q(occasion="test", alert__isnull=True)
+                | (~Q(occasion="test") & Q(alert__isnull=False, account__isnull=False)),
                 name="notice_has_an_alert_unless_it_is_a_test",
             ),
             models.CheckConstraint(

@@ -11,7 +11,8 @@ from metering.models import Audience, Channel, WebhookEndpoint
 class Recipient:
     """Where one message goes: an e-mail address, or the name of a webhook endpoint.
 
-    The links are absolute, each empty where there is none. `can_upgrade` as `words.word_alert` wants it.
+    The links are absolute, each empty where there is none. `can_upgrade` as `words.word_alert` wants it. `occasions`
+    are those that are told there: all, when empty.
     """
 
     address: str
@@ -20,6 +21,7 @@ class Recipient:
     upgrade_url: str = ""
     unsubscribe_url: str = ""
     can_upgrade: bool | None = None
+    occasions: frozenset[str] = frozenset()
     channel: str = Channel.MAIL.value
     endpoint_id: int | None = None
 
@@ -63,5 +65,14 @@ def find_recipients(audience: str, account_ids: Collection[int], *, at: datetime
 def find_endpoints(account_ids: Collection[int], at: datetime) -> dict[int, list[Recipient]]:
     """Every endpoint that is switched on hears of every account."""
     endpoints = WebhookEndpoint.objects.filter(is_enabled=True).order_by("pk")
-    everyone = [Recipient(address=each.name, channel=Channel.WEBHOOK.value, endpoint_id=each.pk) for each in endpoints]
+    everyone = [state_endpoint(each) for each in endpoints]
     return dict.fromkeys(account_ids, everyone) if everyone else {}
+
+
+def state_endpoint(endpoint: WebhookEndpoint) -> Recipient:
+    return Recipient(
+        address=endpoint.name,
+        channel=Channel.WEBHOOK.value,
+        endpoint_id=endpoint.pk,
+        occasions=frozenset(endpoint.occasions),
+    )

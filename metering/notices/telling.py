@@ -96,14 +96,16 @@ def write_messages(notices: Sequence[Notice], facts: dict[int, AlertFact], *, at
     by_audience: defaultdict[str, list[Notice]] = defaultdict(list)
     for notice in notices:
         by_audience[notice.audience].append(notice)
-    known = accounts.read_accounts({notice.account_id for notice in notices})
+    known = accounts.read_accounts({fact.account_id for fact in facts.values()})
     for audience, some in by_audience.items():
-        found = find_recipients(audience, {notice.account_id for notice in some}, at=at)
+        found = find_recipients(audience, {each.account_id for each in some if each.account_id is not None}, at=at)
         for group in gather(some):
-            account = known[group[0].account_id]
+            account = known[facts[group[0].alert_id or 0].account_id]
             told = [(facts[notice.alert_id], notice.occasion) for notice in group if notice.alert_id is not None]
             told.sort(key=lambda pair: rank(pair[0]), reverse=True)
             for recipient in found.get(account.id, []):
+                if recipient.occasions and group[0].occasion not in recipient.occasions:
+                    continue
                 if recipient.channel == Channel.MAIL:
                     draft = write_mail(told, recipient, account_name=account.name or account.key)
                 else:
@@ -157,4 +159,9 @@ def promise_messages(messages: Sequence[Message], *, at: datetime) -> None:
 
 
 def promise_sending(delivery: Delivery, *, at: datetime) -> None:
-    queue.enqueue(DELIVER, f"{delivery.pk}:{delivery.rounds}", {"delivery": delivery.pk}, at=at)
+    queue.enqueue(DELIVER, name_job(delivery), {"delivery": delivery.pk}, at=at)
+
+
+def name_job(delivery: Delivery) -> str:
+    """Each round has a job of its own."""
+    return f"{delivery.pk}:{delivery.rounds}"

@@ -1,7 +1,7 @@
 """What an alert says, in whole sentences of one language: the ONE source of them.
 
 Mail, webhook, the portal's banner and the lead page all show what `word_alert` returns, so that they state the same
-percentage, limit and reset date. The figures are those that the alert saw.
+percentage, limit and reset date. The figures are those that the alert saw; sentences say when.
 """
 
 from dataclasses import dataclass
@@ -27,8 +27,8 @@ MONEY_KINDS = (AlertKind.SPEND, AlertKind.BUDGET, AlertKind.CREDIT, AlertKind.CO
 
 @dataclass(frozen=True, slots=True)
 class AlertWords:
-    """Texts in one language. `percent` and `limit` are empty where there is no base; all else is always there, but for
-    `advice`, which is there where something can be done, and `notes`.
+    """Texts in one language. `percent` and `limit` are empty where there is no base, `resets_on` where nothing resets,
+    `advice` where nothing can be done.
     """
 
     title: str
@@ -77,8 +77,9 @@ def say_figures(fact: AlertFact) -> dict[str, str]:
         "limit": say_quantity(fact, base) if base is not None else "",
         "used": say_quantity(fact, fact.used),
         "level": say_level(fact),
-        "resets_on": say_moment(fact.end, fact),
+        "resets_on": "" if fact.kind == AlertKind.ANOMALY else say_moment(fact.end, fact),
         "since": say_moment(fact.start, fact),
+        "seen": say_moment(fact.detected_at, fact),
         "chance": say_percent((fact.p_hit * 100).quantize(Decimal(1))) if fact.p_hit is not None else "",
     }
 
@@ -128,10 +129,11 @@ def tell_usage(fact: AlertFact, figures: dict[str, str]) -> tuple[str, str]:
     if fact.level_unit == LevelUnit.ABSOLUTE:
         title = _("%(what)s: %(level)s reached") % figures
         if not figures["limit"]:
-            return title, _("%(used)s used since %(since)s. The count starts anew on %(resets_on)s.") % figures
+            return title, _("%(used)s used as of %(seen)s. The count starts anew on %(resets_on)s.") % figures
     else:
-        title = _("%(what)s: %(percent)s of the limit used") % figures
-    return title, _("%(used)s used of a limit of %(limit)s: %(percent)s. It resets on %(resets_on)s.") % figures
+        title = _("%(what)s: %(level)s of the limit reached") % figures
+    told = _("%(used)s used of a limit of %(limit)s, %(percent)s, as of %(seen)s. It resets on %(resets_on)s.")
+    return title, told % figures
 
 
 def tell_forecast(fact: AlertFact, figures: dict[str, str]) -> tuple[str, str]:
@@ -150,37 +152,41 @@ def tell_forecast(fact: AlertFact, figures: dict[str, str]) -> tuple[str, str]:
 
 
 def tell_spend(fact: AlertFact, figures: dict[str, str]) -> tuple[str, str]:
-    if fact.level_unit == LevelUnit.PERCENT and figures["limit"]:
-        title = _("Spend: %(percent)s of %(limit)s") % figures
-        return title, _("%(used)s spent of %(limit)s: %(percent)s. The period ends on %(resets_on)s.") % figures
     title = _("Spend: %(level)s reached") % figures
-    return title, _("%(used)s spent since %(since)s. The period ends on %(resets_on)s.") % figures
+    if figures["limit"]:
+        told = _("%(used)s spent of %(limit)s, %(percent)s, as of %(seen)s. The period ends on %(resets_on)s.")
+    else:
+        told = _("%(used)s spent since %(since)s, as of %(seen)s. The period ends on %(resets_on)s.")
+    return title, told % figures
 
 
 def tell_budget(fact: AlertFact, figures: dict[str, str]) -> tuple[str, str]:
-    if not figures["limit"]:
-        title = _("Your budget: %(level)s reached") % figures
-        return title, _("%(used)s spent since %(since)s. It starts anew on %(resets_on)s.") % figures
-    title = _("Your budget: %(percent)s used") % figures
-    return title, _("%(used)s spent of a budget of %(limit)s: %(percent)s. It starts anew on %(resets_on)s.") % figures
+    title = _("Your budget: %(level)s reached") % figures
+    if figures["limit"]:
+        told = _(
+            "%(used)s spent of a budget of %(limit)s, %(percent)s, as of %(seen)s. It starts anew on %(resets_on)s."
+        )
+    else:
+        told = _("%(used)s spent since %(since)s, as of %(seen)s. It starts anew on %(resets_on)s.")
+    return title, told % figures
 
 
 def tell_credit(fact: AlertFact, figures: dict[str, str]) -> tuple[str, str]:
     if not figures["limit"]:
-        title = _("Credit: %(used)s left") % figures
-        return title, _("The credit has fallen to %(used)s. The period ends on %(resets_on)s.") % figures
-    title = _("Credit: %(percent)s left") % figures
-    return title, _("%(used)s left of %(limit)s of credit: %(percent)s. The period ends on %(resets_on)s.") % figures
+        title = _("Credit: down to %(level)s") % figures
+        return title, _("%(used)s left as of %(seen)s. The period ends on %(resets_on)s.") % figures
+    title = _("Credit: down to %(level)s of it") % figures
+    told = _("%(used)s left of %(limit)s of credit, %(percent)s, as of %(seen)s. The period ends on %(resets_on)s.")
+    return title, told % figures
 
 
 def tell_commitment(fact: AlertFact, figures: dict[str, str]) -> tuple[str, str]:
-    """Of a commitment the base is what the pace would have used by now, so a low share is slow, a high one fast."""
+    """The base is what would have been used by now at the pace of the commitment: a low share is slow."""
+    title = _("Commitment: %(level)s of its pace") % figures
     if not figures["limit"]:
-        title = _("Commitment: %(used)s used") % figures
-        return title, _("%(used)s used since %(since)s. The period ends on %(resets_on)s.") % figures
-    title = _("Commitment: %(percent)s of its pace") % figures
+        return title, _("%(used)s used as of %(seen)s. The period ends on %(resets_on)s.") % figures
     told = _(
-        "%(used)s used, where %(limit)s would keep the pace of the commitment: %(percent)s. It ends on %(resets_on)s."
+        "%(used)s used, where %(limit)s by %(seen)s would keep the pace: %(percent)s. The period ends on %(resets_on)s."
     )
     return title, told % figures
 

@@ -18,6 +18,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("november")]
 METHODS = ("get", "post", "put", "patch", "delete")
 REFUSED_METHOD = 405
 TO_STRIPE = ("/upgrade/", "/checkout/", "/payment-method/")
+BUTTONS = ("/alerts/mail/", "/alerts/test/")
 
 
 @pytest.fixture
@@ -71,8 +72,8 @@ def account_addresses(account) -> list[str]:
 
 
 def list_screens(account) -> list[str]:
-    """Those that only show; what leads to Stripe's pages and back is tried in test_payments."""
-    return [each for each in account_addresses(account) if not any(part in each for part in TO_STRIPE)]
+    """Those that only show; what leads to Stripe's pages and back is tried in test_payments, buttons in test_alerts."""
+    return [each for each in account_addresses(account) if not any(part in each for part in TO_STRIPE + BUTTONS)]
 
 
 def count_rows() -> dict[str, int]:
@@ -103,6 +104,9 @@ def test_the_walk_finds_the_screens(theirs):
         "/a/theirs/credit-notes/CN-2026-000001/pdf/",
         "/a/theirs/statement/",
         "/a/theirs/statement/pdf/",
+        "/a/theirs/alerts/",
+        "/a/theirs/alerts/mail/",
+        "/a/theirs/alerts/test/",
         "/a/theirs/events/",
         "/a/theirs/events/event/",
         "/a/theirs/sending/",
@@ -166,6 +170,7 @@ def test_billing_opens_what_money_is_on(theirs):
         "/a/theirs/credit-notes/CN-2026-000001/pdf/": 200,
         "/a/theirs/statement/": 200,
         "/a/theirs/statement/pdf/": 200,
+        "/a/theirs/alerts/": 200,
         "/a/theirs/events/": 403,
         "/a/theirs/events/event/": 403,
         "/a/theirs/sending/": 403,
@@ -189,6 +194,7 @@ def test_other_roles_see_usage_and_are_told_that_invoices_are_not_theirs(theirs,
         "/a/theirs/credit-notes/CN-2026-000001/pdf/": 403,
         "/a/theirs/statement/": 200,
         "/a/theirs/statement/pdf/": 200,
+        "/a/theirs/alerts/": 200,
         "/a/theirs/events/": 200,
         "/a/theirs/events/event/": 200,
         "/a/theirs/sending/": 200 if role == Role.DEVELOPER else 403,

@@ -95,7 +95,10 @@ def test_alerts_of_this_period_are_shown_and_those_of_an_earlier_one_are_not(acc
     makers.use(account, 400, time=datetime(2026, 11, 9, 8, 15, tzinfo=UTC))
     text = squeeze(read(owner))
     assert "Requests: 80 % of the limit reached" in text
-    assert "The limit is 500 requests. Reached in the hour from 9 November 2026, 08:00." in text
+    assert (
+        "400 requests used of a limit of 500 requests, 80 %, as of 9 November 2026, 08:15. "
+        "It resets on 1 December 2026, 00:00." in text
+    )
     assert "100 % of the limit reached" not in text
 
 

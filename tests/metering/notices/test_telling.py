@@ -63,7 +63,7 @@ def test_alerts_of_one_account_at_one_moment_are_one_message_with_the_gravest_fi
         raise_alert(second)
         tell_notices(list_ids(), at=NOON)
     [delivery] = [each for each in read_deliveries() if each.channel == "mail"]
-    assert delivery.subject == "2 alerts: Requests: 120 % of the limit used – Acme"
+    assert delivery.subject == "2 alerts: Requests: 100 % of the limit reached – Acme"
     assert list(delivery.notices.order_by("pk").values_list("alert_id", flat=True)) == [first.pk, second.pk]
     assert delivery.text.index("120\xa0%") < delivery.text.index("81.25\xa0%")
 
@@ -87,7 +87,7 @@ def test_a_higher_level_takes_the_place_of_one_that_waits():
         do_jobs("metering.tell", at=MORNING)
     assert states() == [("raised", "superseded"), ("raised", "told")]
     [delivery] = read_deliveries()
-    assert delivery.subject == "Requests: 104 % of the limit used – Acme"
+    assert delivery.subject == "Requests: 100 % of the limit reached – Acme"
 
 
 def test_who_heard_of_an_alert_hears_that_it_is_over():
@@ -99,7 +99,7 @@ def test_who_heard_of_an_alert_hears_that_it_is_over():
         raise_alert(alert, occasion="recovered")
         do_jobs("metering.tell")
     [_, over] = read_deliveries()
-    assert over.subject == "Over: Requests: 81.25 % of the limit used – Acme"
+    assert over.subject == "Over: Requests: 80 % of the limit reached – Acme"
     assert "The limit was changed: it is not reached any more." in over.text
 
 
@@ -111,8 +111,8 @@ def test_a_digest_gathers_what_is_due_with_it_in_one_mail_and_leaves_other_accou
         assert do_jobs("metering.tell", at=NOON) == ["done"] * 3  # the systems'
         do_jobs("metering.tell", at=MORNING)
     assert [(each.subject, each.notices.count()) for each in read_deliveries()] == [
-        ("2 alerts: Requests: 81.25 % of the limit used – Acme", 2),
-        ("Requests: 81.25 % of the limit used – Initech", 1),
+        ("2 alerts: Requests: 80 % of the limit reached – Acme", 2),
+        ("Requests: 80 % of the limit reached – Initech", 1),
     ]
 
 

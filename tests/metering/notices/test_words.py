@@ -40,9 +40,10 @@ def say(**changes: object) -> AlertWords:
 
 def test_usage_of_a_limit():
     words = say()
-    assert words.title == "Requests: 81.25 % of the limit used"
+    assert words.title == "Requests: 80 % of the limit reached"
     assert words.sentence == (
-        "812.5 requests used of a limit of 1,000 requests: 81.25 %. It resets on 1 December 2026, 00:00."
+        "812.5 requests used of a limit of 1,000 requests, 81.25 %, as of 10 November 2026, 14:05. "
+        "It resets on 1 December 2026, 00:00."
     )
     assert (words.percent, words.limit, words.resets_on) == ("81.25 %", "1,000 requests", "1 December 2026, 00:00")
 
@@ -76,7 +77,7 @@ def test_a_quantity_without_a_limit():
     words = say(level_unit="absolute", level=Decimal(500), quantity=None)
     assert words.title == "Requests: 500 requests reached"
     assert words.sentence == (
-        "812.5 requests used since 1 November 2026, 00:00. The count starts anew on 1 December 2026, 00:00."
+        "812.5 requests used as of 10 November 2026, 14:05. The count starts anew on 1 December 2026, 00:00."
     )
     assert (words.percent, words.limit) == ("", "")
 
@@ -99,20 +100,21 @@ def test_a_forecast_without_a_date_says_how_surely():
 @pytest.mark.parametrize(
     ("kind", "title", "sentence"),
     [
-        ("spend", "Spend: EUR 80 reached", "EUR 812.5 spent since 1 November 2026, 00:00."),
-        ("budget", "Your budget: 81.25 % used", "EUR 812.5 spent of a budget of EUR 1,000: 81.25 %."),
-        ("credit", "Credit: 81.25 % left", "EUR 812.5 left of EUR 1,000 of credit: 81.25 %."),
+        ("spend", "Spend: EUR 80 reached", "EUR 812.5 spent since 1 November 2026, 00:00, as of 10 November"),
+        ("budget", "Your budget: 80 % reached", "EUR 812.5 spent of a budget of EUR 1,000, 81.25 %,"),
+        ("credit", "Credit: down to 80 % of it", "EUR 812.5 left of EUR 1,000 of credit, 81.25 %,"),
         (
             "commitment",
-            "Commitment: 81.25 % of its pace",
-            "EUR 812.5 used, where EUR 1,000 would keep the pace of the commitment: 81.25 %.",
+            "Commitment: 80 % of its pace",
+            "EUR 812.5 used, where EUR 1,000 by 10 November 2026, 14:05 would keep the pace: 81.25 %.",
         ),
     ],
 )
 def test_money_is_said_as_billing_says_it(monkeypatch, kind, title, sentence):
     monkeypatch.setattr(amounts, "WORDINGS", [lambda amount, currency: f"{currency} {amount.normalize():,f}"])
     unit = "absolute" if kind == "spend" else "percent"
-    words = say(kind=kind, level_unit=unit, **MONEY)
+    base = None if kind == "spend" else Decimal(1000)
+    words = say(kind=kind, level_unit=unit, quantity=base, **MONEY)
     assert words.title == title
     assert words.sentence.startswith(sentence)
 
