@@ -1,10 +1,11 @@
 """Metering in the back-office: who is measured, by what, and how far their limits are used."""
 
 from metering.admin.accounts import AccountAdmin
+from metering.admin.alerts import AlertAdmin
 from metering.admin.corrections import AdjustmentAdmin, CorrectionAdmin
 from metering.admin.imports import RejectedLineAdmin, UsageImportAdmin
 from metering.admin.keys import ApiKeyAdmin
-from metering.admin.limits import AlertAdmin, LimitAdmin
+from metering.admin.limits import LimitAdmin
 from metering.admin.meters import MeterAdmin
 from metering.admin.notices import DeliveryAdmin
 from metering.admin.refusals import RejectedEventAdmin
