@@ -74,7 +74,7 @@ def link(name: str, *arguments: str) -> str:
 
 def sign_membership(membership: Membership) -> str:
     """What opens the page that ends these mails, to whoever holds the mail, without logging in."""
-    return SIGNER.sign(membership.pk)
+    return SIGNER.sign(str(membership.pk))
 
 
 def find_membership(token: str) -> Membership:
