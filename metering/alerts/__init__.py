@@ -12,15 +12,21 @@ from metering.alerts.detection import (
 )
 from metering.alerts.facts import AlertFact, Observation, read_alerts, state_alert
 from metering.alerts.observing import observe
+from metering.alerts.rules import list_live_kinds
+from metering.models import AlertCause, AlertKind, LevelUnit
 
 __all__ = [
+    "AlertCause",
     "AlertFact",
+    "AlertKind",
+    "LevelUnit",
     "Observation",
     "check_limits",
     "claim_alerts",
     "find_next_crossing",
     "keep_raised_limit_quiet",
     "list_alerts",
+    "list_live_kinds",
     "list_standing",
     "observe",
     "read_alerts",

@@ -16,7 +16,8 @@ class Observation:
     `unit` is percent (of `base`; None: there is nothing to be measured by) or absolute. What is not about a meter says
     by `subject` what it is about; an amount of money names its `currency`. `epoch` grows when the base is changed by
     somebody; `value_before` is the value as it was when it did, if that is known. `plan` finds the rules of a plan.
-    What `is_final` is too late to be told. The `value` of an anomaly is the number of robust deviations.
+    What `is_final` is too late to be told. `is_falling`, where it is said, asks for rules that go so; `own_levels` are
+    told besides those of the rule. The `value` of an anomaly is the number of robust deviations.
     """
 
     account_id: int
@@ -36,6 +37,8 @@ class Observation:
     value_before: Decimal | None = None
     p_hit: Decimal | None = None
     is_final: bool = False
+    is_falling: bool | None = None
+    own_levels: tuple[Decimal, ...] = ()
     details: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -22,12 +22,14 @@ class Ladder:
     """The levels of a rule, ascending, and the step at which one recurs beyond the outermost, up to `bound`.
 
     Of a rising ladder the highest is outermost, of a falling one the lowest. Without levels the steps begin at zero.
+    `own` are further levels, of whom it is about: they move no step, and only `list_reached` knows them.
     """
 
     levels: tuple[Decimal, ...]
     step: Decimal | None = None
     is_falling: bool = False
     bound: Decimal | None = None
+    own: tuple[Decimal, ...] = ()
 
     @property
     def outermost(self) -> Decimal:
@@ -68,8 +70,8 @@ def list_reached(ladder: Ladder, position: Fraction, *, beyond: Decimal | None =
     Of more than MOST the furthest.
     """
     is_falling = ladder.is_falling
-    plain = [each for each in order(ladder) if is_reached(each, position, is_falling=is_falling)]
-    reached = [*plain, *list_steps(ladder, position)]
+    plain = {each for each in (*ladder.levels, *ladder.own) if is_reached(each, position, is_falling=is_falling)}
+    reached = sorted(plain.union(list_steps(ladder, position)), reverse=is_falling)
     return [each for each in reached if beyond is None or is_beyond(each, beyond, ladder)][-MOST:]
 
 

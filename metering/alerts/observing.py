@@ -129,7 +129,10 @@ def watch(observations: Collection[Observation]) -> list[Watched]:
             plan=seen.plan,
             meter_id=seen.meter_id,
             currency=seen.currency,
+            is_falling=seen.is_falling,
         )
+        if rule is not None and seen.own_levels:
+            rule = rule.add_levels(seen.own_levels)
         its_past = past[name_key(seen)]
         watched.append(Watched(seen, rule, its_past, look_at_value(seen, rule, its_past)))
     return watched

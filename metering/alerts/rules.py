@@ -52,3 +52,8 @@ def state_rule(rule: AlertRule, severities: dict[Decimal, str]) -> Rule:
         confirmations=rule.confirmations,
         min_days=rule.min_days,
     )
+
+
+def list_live_kinds() -> set[str]:
+    """The kinds of which an enabled rule of the live set may speak; of others nobody need look."""
+    return set(AlertRule.objects.filter(rule_set__is_live=True, is_enabled=True).values_list("kind", flat=True))

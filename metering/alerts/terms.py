@@ -1,13 +1,13 @@
 """What a rule says, and which rule holds for whom. Pure."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
-from metering.alerts.levels import CAP, Ladder
+from metering.alerts.levels import CAP, Ladder, is_beyond
 
 PERCENT, ABSOLUTE = "percent", "absolute"
-WARNING, CRITICAL = "warning", "critical"
+INFO, WARNING, CRITICAL = "info", "warning", "critical"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +33,18 @@ class Rule:
     confirmations: int = 2
     min_days: int = 7
 
+    def add_levels(self, own: Sequence[Decimal]) -> "Rule":
+        """With levels of whom it is about: each as severe as the level of the rule before it, or else information."""
+        new = [level for level in own if level not in self.severities]
+        severities = {level: self.find_severity_before(level) for level in new}
+        return replace(self, ladder=replace(self.ladder, own=tuple(new)), severities={**self.severities, **severities})
+
+    def find_severity_before(self, level: Decimal) -> str:
+        passed = [each for each in self.ladder.levels if is_beyond(level, each, self.ladder)]
+        return (
+            self.severities[max(passed, key=lambda each: -each if self.ladder.is_falling else each)] if passed else INFO
+        )
+
     def find_severity(self, level: Decimal) -> str:
         return self.severities.get(level) or self.severities.get(self.ladder.outermost, WARNING)
 
@@ -52,10 +64,12 @@ def find_rule(
     plan: str = "",
     meter_id: int | None = None,
     currency: str = "",
+    is_falling: bool | None = None,
 ) -> Rule | None:
     """Of the rules of one kind and unit the closest: the account's, else its plan's, else that for everybody.
 
-    Among these one for the meter comes before one for all, one for the currency likewise; at last the older one.
+    Among these one for the meter comes before one for all, one for the currency likewise; at last the older one. Where
+    it is said whether it falls, only rules that go so.
     """
     fitting = [
         rule
@@ -65,6 +79,7 @@ def find_rule(
         and rule.plan in ("", plan)
         and rule.meter_id in (None, meter_id)
         and rule.currency in ("", currency)
+        and is_falling in (None, rule.ladder.is_falling)
     ]
     return min(fitting, key=measure_distance, default=None)
 

@@ -125,3 +125,19 @@ def test_what_an_observation_of_many_digits_says_is_kept_exactly(account_id):
     value = "12345678901234567890123456.123456789012"
     see(account_id, "budget", value, base="0.000000000007")
     assert (Alert.objects.get(state="told").used, Alert.objects.get(state="told").level) == (Decimal(value), 1000)
+
+
+def test_levels_of_the_customers_own_speak_besides_those_of_the_rule_and_move_no_step(account_id):
+    for value in ("50", "95", "131", "150"):
+        see(account_id, "budget", value, own_levels=(Decimal(50), Decimal(130)))
+    assert spoken(account_id) == [("budget", 50), ("budget", 80), ("budget", 130), ("budget", 150)]
+    severities = dict(Alert.objects.values_list("level", "severity"))
+    assert (severities[Decimal(50)], severities[Decimal(130)]) == ("info", "critical")
+
+
+def test_what_says_that_it_falls_hears_only_of_rules_that_fall(account_id):
+    make_rule("commitment", 150, unit="percent", direction="rising", account_id=account_id)
+    see(account_id, "commitment", "60", subject="behind", is_falling=True)
+    see(account_id, "commitment", "60", subject="ahead", is_falling=False)
+    see(account_id, "commitment", "160", subject="ahead", is_falling=False)
+    assert spoken(account_id) == [("commitment", 70), ("commitment", 150)]
