@@ -92,7 +92,7 @@ MOVED: LiteralString = """
         FROM hourly GROUP BY account_id, meter_id
     ), moved AS (
         UPDATE metering_limit l
-        SET needs_check = true, needs_forecast = l.closed_at IS NULL, used = CASE
+        SET needs_check = true, needs_forecast = l.closed_at IS NULL, needs_rating = l.closed_at IS NULL, used = CASE
             WHEN m.is_additive AND l.starts_at <= m.start AND l.ends_at >= m.end THEN l.used + m.quantity
             ELSE l.used END
         FROM moves m
@@ -125,7 +125,8 @@ SET_TOTALS: LiteralString = """
         SELECT l.id, l.account_id, l.meter_id, l.starts_at, l.ends_at, l.closed_at, w.used, w.used - l.used AS quantity
         FROM unnest(%s::bigint[], %s::numeric[]) AS w (id, used) JOIN metering_limit l ON l.id = w.id
     ), moved AS (
-        UPDATE metering_limit l SET used = w.used, needs_check = true, needs_forecast = l.closed_at IS NULL
+        UPDATE metering_limit l
+        SET used = w.used, needs_check = true, needs_forecast = l.closed_at IS NULL, needs_rating = l.closed_at IS NULL
         FROM wanted w WHERE l.id = w.id
         RETURNING l.id, l.closed_at IS NULL AND coalesce(l.used >= l.next_crossing, false) AS is_crossed
     ), adjusted AS (

@@ -414,8 +414,9 @@ def end_windows(*, account_id: int, meter_ids: Collection[int], at: datetime) ->
     for pk, limit in cut.items():
         limit.was_to_end_at = limit.was_to_end_at or limit.ends_at
         limit.ends_at, limit.used, limit.held, limit.needs_check = at, used[pk], held[pk], True
-        limit.needs_forecast = True
-        limit.save(update_fields=["ends_at", "was_to_end_at", "used", "held", "needs_check", "needs_forecast"])
+        limit.needs_forecast = limit.needs_rating = True
+        moved = ["needs_check", "needs_forecast", "needs_rating"]
+        limit.save(update_fields=["ends_at", "was_to_end_at", "used", "held", *moved])
 
 
 def give_back_holds(limit_id: int, *, at: datetime) -> Decimal:
@@ -456,5 +457,5 @@ def close_windows(windows: Collection[Window], *, at: datetime) -> None:
         open_ids = [limit_id for (limit_id,) in cursor.fetchall()]
     record_crossings(open_ids, at=at)
     Limit.objects.filter(pk__in=open_ids).update(
-        closed_at=at, needs_check=False, needs_forecast=False, used_at_close=F("used")
+        closed_at=at, needs_check=False, needs_forecast=False, needs_rating=False, used_at_close=F("used")
     )

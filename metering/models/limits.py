@@ -49,6 +49,9 @@ class Limit(models.Model):
     forecast_at = models.DateTimeField(
         _("forecast at"), null=True, blank=True, help_text=_("The hour of the last forecast; empty before the first.")
     )
+    needs_rating = models.BooleanField(
+        _("needs rating"), default=True, db_default=True, help_text=_("Moved since billing last asked what it costs.")
+    )
     closed_at = models.DateTimeField(_("closed at"), null=True, blank=True, help_text=_("Its period is final."))
     used_at_close = models.DecimalField(
         _("used at close"),
@@ -108,6 +111,7 @@ class Limit(models.Model):
             models.Index(fields=["id"], condition=Q(needs_forecast=True), name="limit_to_forecast"),
             models.Index(fields=["ends_at"], condition=Q(graded_at__isnull=True), name="limit_ungraded"),
             models.Index(fields=["ends_at"], condition=Q(graded_at__isnull=False), name="limit_graded"),
+            models.Index(fields=["id"], condition=Q(needs_rating=True), name="limit_to_rate"),
         ]
 
     def __str__(self) -> str:
