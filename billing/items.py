@@ -9,7 +9,8 @@ from django.db import connection, transaction
 from django.db.models import Q
 from django.utils.translation import gettext
 
-from billing.models import WAITS, Invoice, InvoiceItem
+from billing.alerting.moves import note_moves
+from billing.models import WAITS, Invoice, InvoiceItem, ItemKind
 from billing.money import EXACT, round_money
 
 ONE = Decimal(1)
@@ -65,7 +66,7 @@ def add_item(
     """
     with localcontext(EXACT):
         amount_exact = quantity * unit_amount
-    item, _ = InvoiceItem.objects.get_or_create(
+    item, is_new = InvoiceItem.objects.get_or_create(
         account_id=account_id,
         key=key,
         defaults={
@@ -83,6 +84,8 @@ def add_item(
             "made_by_id": by,
         },
     )
+    if is_new and kind == ItemKind.PRORATION:
+        note_moves([account_id], at=at)
     return describe_item(item)
 
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
-from billing.details import PLAIN, Details, read_details
+from billing.details import PLAIN, Details
 from billing.holdings import Held
 from billing.models import LINE_OF_ADD_ON, LINE_OF_PRICE, CreditNoteLine, InvoiceKind, InvoiceLine, InvoiceState
 from billing.money import Money, add_money
@@ -15,7 +15,6 @@ from billing.plans import PlanTerms
 from billing.proration import WHOLE
 from billing.rating import ONE, AmountTooLarge, InvalidQuantity, PriceTerms, Step, Usage, rate, read_steps
 from billing.rating.definitions import read_usage, write_usage
-from metering import usage
 from metering.usage import Reading
 
 TOO_MUCH = (AmountTooLarge, InvalidQuantity)  # more than an invoice can hold: a person has to look at it
@@ -86,24 +85,6 @@ class LineRef:
     period_start: datetime
     period_end: datetime
     issued_at: datetime
-
-
-def rate_period(
-    terms: PlanTerms,
-    *,
-    account_id: int,
-    start: datetime,
-    end: datetime,
-    held: Held,
-    part: Fraction = WHOLE,
-) -> tuple[LineFact, ...]:
-    """What an account's usage of [start, end) costs on a plan, read and rated, with its fees for what is held.
-
-    Raises what rate_readings raises.
-    """
-    readings = usage.read_totals(account_id=account_id, start=start, end=end)
-    details = read_details(terms.prices, [account_id], start=start, end=end)
-    return rate_readings(terms, readings, details[account_id], held=held, part=part)
 
 
 def rate_readings(

@@ -8,6 +8,8 @@ from django.utils import timezone
 
 from billing import dunning, invoicing, lifecycle, subscriber_moves, subscriptions, whatif_answers
 from billing.ahead import invoices as progress
+from billing.alerting import moves as money_moves
+from billing.alerting.looking import look_at_moved
 from billing.credits import settling, top_ups
 from billing.late import changes as late_changes
 from billing.late import leftovers
@@ -72,6 +74,20 @@ def bill_usage_ahead() -> None:
 def bill_ahead_one(job: JobContext) -> None:
     """The job's key is the subscription's id, the threshold and the hour: what fell may rise again."""
     progress.bill_ahead(int(job.key.split()[0]), at=job.at)
+
+
+@shared_task
+def look_at_money() -> None:
+    """Beat's task: tell what was spent and what is left of credit where it moved, and once a day by the clock."""
+    at = timezone.now()
+    enqueue(money_moves.NOTE_BY_CLOCK, f"{at:%Y-%m-%d}", at=at)
+    look_at_moved(at)
+
+
+@handler(money_moves.NOTE_BY_CLOCK)
+def note_money_by_clock(job: JobContext) -> None:
+    """The job's key is the day."""
+    money_moves.note_by_clock(at=job.at)
 
 
 @shared_task

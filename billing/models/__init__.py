@@ -2,6 +2,9 @@
 
 from billing.models.add_ons import AddOn as AddOn
 from billing.models.add_ons import SubscriptionAddOn as SubscriptionAddOn
+from billing.models.budgets import Budget as Budget
+from billing.models.budgets import BudgetChange as BudgetChange
+from billing.models.budgets import MoneyMove as MoneyMove
 from billing.models.changes import SubscriptionChange as SubscriptionChange
 from billing.models.changes import SubscriptionMove as SubscriptionMove
 from billing.models.coupons import Coupon as Coupon

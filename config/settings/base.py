@@ -195,6 +195,7 @@ PERIODIC_TASKS: dict[str, tuple[str, int]] = {
     "billing: remind of what is not paid": ("billing.tasks.remind_of_unpaid", 3600),
     "billing: let credit recur and expire": ("billing.tasks.settle_credits", 300),
     "billing: bill ahead what passed a threshold": ("billing.tasks.bill_usage_ahead", 300),
+    "billing: tell what was spent and what credit is left": ("billing.tasks.look_at_money", 60),
     "billing: settle late usage": ("billing.tasks.settle_late_usage", 300),
     "stripe: tell of customers and subscriptions that moved": ("billing.tasks.mirror_to_stripe", 60),
     "stripe: tell its meters what was used": ("billing.tasks.tell_usage_to_stripe", 60),

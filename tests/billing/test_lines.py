@@ -6,7 +6,7 @@ import pytest
 
 from billing import invariants, invoicing, previews
 from billing.holdings import ONE_SEAT
-from billing.lines import rate_period, rate_readings
+from billing.lines import rate_readings
 from billing.models import InvoiceLine, Period
 from billing.rating import MissingReading, Part, Step, StepKind
 from metering import corrections, usage
@@ -130,12 +130,6 @@ def test_a_transaction_that_was_retracted_is_not_billed(subscription):
 
 def test_nothing_used_is_a_line_of_nothing(subscription):
     assert [line.amount_minor for line in close().lines] == [4900, 0, 0]
-
-
-def test_plain_prices_read_their_meters_and_nothing_more(subscription, django_assert_num_queries):
-    terms = make_plan("plain", rank=900)
-    with django_assert_num_queries(1):
-        rate_period(terms, account_id=subscription.account_id, start=JAN, end=FEB, held=ONE_SEAT)
 
 
 def test_readings_without_the_details_that_a_price_needs_are_refused(subscription):

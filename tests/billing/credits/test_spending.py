@@ -95,7 +95,9 @@ def test_many_bills_take_in_turn_and_cost_as_much_as_one(django_assert_num_queri
     for account_id in account_ids:
         give(1_000, account_id=account_id)
     bills = [make_bill(pk, f"{part} {pk}", 700) for pk in account_ids for part in ("one", "two")]
-    with django_assert_num_queries(7):  # savepoint, locked, recurring, read, burned before, written, released
+    with django_assert_num_queries(
+        8
+    ):  # savepoint, locked, recurring, read, burned before, written, to be told, released
         applied = spending.burn_bills(bills, at=NOON)
     assert {key: sum(each.amount_minor for each in parts) for key, parts in applied.items()} == {
         f"{part} {pk}": amount for pk in account_ids for part, amount in (("one", 700), ("two", 300))
