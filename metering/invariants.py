@@ -13,6 +13,7 @@ from typing import LiteralString
 from django.db import connection
 
 from jobs.invariants import Violation
+from metering.notices.proving import RULES as NOTICE_RULES
 from metering.recounted import find_wrong_rollups, find_wrong_totals
 
 SHOWN = 100  # of each rule; one is too many already
@@ -167,7 +168,7 @@ COUNTED_RULES = {
 
 def check() -> Iterator[Violation]:
     """Every broken promise, at most a hundred of each rule."""
-    for rule, statement in RULES.items():
+    for rule, statement in (RULES | NOTICE_RULES).items():
         with connection.cursor() as cursor:
             cursor.execute(f"{statement} LIMIT {SHOWN}")
             rows = cursor.fetchall()

@@ -162,7 +162,8 @@ refuse_unsafe_stripe(
 )
 
 # What is told to people and to the vendor's systems
-PUBLIC_URL = env.str("PUBLIC_URL", "").rstrip("/")  # where people reach us, https://…; without it mails hold no links
+# Where people reach us, https://…; without it mails hold no links. `make demo` says PALIER_URL.
+PUBLIC_URL = (env.str("PUBLIC_URL", "") or env.str("PALIER_URL", "")).rstrip("/")
 WEBHOOK_PRIVATE_NETWORKS: list[str] = env.list(
     "WEBHOOK_PRIVATE_NETWORKS", default=[]
 )  # that webhooks may go to, in CIDR
