@@ -60,6 +60,7 @@ BREAKS = {
     ],
     "a message has a time exactly when it was sent": [
         """
+        SET CONSTRAINTS ALL IMMEDIATE;
         ALTER TABLE metering_delivery DROP CONSTRAINT delivery_has_a_time_exactly_when_sent;
         UPDATE metering_delivery SET state = 'sent'
         """,
