@@ -40,7 +40,8 @@ def measure_deviation(
     alone, and to what came at the same place of the months before, so that a month's end is no surprise when it comes
     again. `months` are the values at that place, the last month first: of two the one that is nearer to the median
     counts, for what happened once is no custom. Within the band the score is zero, outside it is the distance to the
-    nearer edge over the spread. `mean` is what hours bring on the average, by which quiet ones are judged; less than `least` off is nothing.
+    nearer edge over the spread; less than `least` off is nothing. `mean` is what hours bring on the average, by which
+    quiet ones are judged.
     """
     if len(weeks) < ENOUGH_WEEKS:
         return None

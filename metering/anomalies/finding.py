@@ -110,7 +110,7 @@ def find_anomalies(pairs: Sequence[Pair], hour: datetime) -> list[Anomaly]:
 
 
 def read_past(pairs: Sequence[Pair], hour: datetime) -> dict[Pair, tuple[Span, list[Span], list[Span]]]:
-    """By pair: the day that ends with `hour`, those of weeks and of months before; none before its first usage."""
+    """By pair: the day that ends with `hour`, those of the weeks and months before; none before its first usage."""
     weeks, months = list_weeks(hour), list_months(hour)
     places = [hour, *weeks, *months]
     columns = [bigint_array([getattr(pair, name) for pair in pairs]) for name in Pair._fields]
