@@ -6,7 +6,7 @@ from datetime import timedelta
 from celery import shared_task
 from django.utils import timezone
 
-from billing import dunning, invoicing, lifecycle, subscriber_moves, subscriptions, whatif_answers
+from billing import anomalies, dunning, invoicing, lifecycle, subscriber_moves, subscriptions, whatif_answers
 from billing.ahead import invoices as progress
 from billing.alerting import moves as money_moves
 from billing.alerting.looking import look_at_moved
@@ -44,6 +44,18 @@ def enqueue_due_periods() -> None:
     subscriptions.open_next_periods(at)
     invoicing.enqueue_drafts(at)
     moves.keep_going(at)
+
+
+@shared_task
+def find_anomalies() -> None:
+    """Beat's task: promise a look at the last full hour. Run twice, it is promised once."""
+    anomalies.promise_look(at=timezone.now())
+
+
+@errand(anomalies.KIND, lease=timedelta(minutes=10), max_attempts=3)
+def look_for_anomalies(job: JobContext) -> None:
+    """The job's key is the hour."""
+    anomalies.look_at_hour(job)
 
 
 @handler(invoicing.DRAFT_PERIOD, lease=timedelta(minutes=5), max_attempts=10)

@@ -205,6 +205,7 @@ PERIODIC_TASKS: dict[str, tuple[str, int]] = {
     "stripe: forget what was answered long ago": ("billing.tasks.forget_answers_of_stripe", 86_400),
     "stripe: ask for events that were not told": ("billing.tasks.catch_up_with_stripe", 3_600),
     "stripe: compare with what Stripe says": ("billing.tasks.reconcile_with_stripe", 86_400),
+    "billing: look for unusual usage": ("billing.tasks.find_anomalies", 300),
     "crm: turn alerts into leads": ("crm.tasks.open_leads", 60),
 }
 

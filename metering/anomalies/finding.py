@@ -5,7 +5,7 @@ account and meter a fixed number of days are read from the rollups, a batch of t
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -13,7 +13,7 @@ from typing import LiteralString, NamedTuple
 
 from metering.anomalies.deviations import ENOUGH_WEEKS, ZERO, Deviation, measure_deviation
 from metering.anomalies.places import WEEK, list_months, list_weeks
-from metering.statements import bigint_array, run_statement, time_array
+from metering.statements import BigintArray, bigint_array, run_statement, time_array
 
 DAY_HOURS = 24
 LEAST_OF_DAY = {"hour": Decimal("0.1"), "day": Decimal("0.3")}  # of a usual day's usage: less off is nobody's business
@@ -42,6 +42,16 @@ READ_SPANS: LiteralString = """
         GROUP BY r.hour
     ) AS h ON true
     GROUP BY 1, 2, 3, 4
+"""
+
+
+FIND_TERMS: LiteralString = """
+    SELECT p.account_id, p.meter_id, l.plan, l.time_zone
+    FROM unnest(%s::bigint[], %s::bigint[]) AS p (account_id, meter_id)
+    CROSS JOIN LATERAL (
+        SELECT plan, time_zone FROM metering_limit l
+        WHERE (l.account_id, l.meter_id) = (p.account_id, p.meter_id) ORDER BY starts_at DESC LIMIT 1
+    ) AS l
 """
 
 
@@ -81,6 +91,12 @@ def find_pairs(hour: datetime) -> list[Pair]:
     return [Pair(*row) for row in run_statement(FIND_PAIRS, [time_array([hour, hour - WEEK])])]
 
 
+def find_terms(pairs: Collection[Pair]) -> dict[Pair, tuple[str, str]]:
+    """The plan and the time zone of each that has a limit."""
+    rows = run_statement(FIND_TERMS, split_columns(pairs)) if pairs else []
+    return {Pair(account_id, meter_id): (plan, zone) for account_id, meter_id, plan, zone in rows}
+
+
 def find_anomalies(pairs: Sequence[Pair], hour: datetime) -> list[Anomaly]:
     """Of each pair the worst rise and the worst drop that there are, whatever their score; one statement."""
     found = []
@@ -113,9 +129,10 @@ def read_past(pairs: Sequence[Pair], hour: datetime) -> dict[Pair, tuple[Span, l
     """By pair: the day that ends with `hour`, those of the weeks and months before; none before its first usage."""
     weeks, months = list_weeks(hour), list_months(hour)
     places = [hour, *weeks, *months]
-    columns = [bigint_array([getattr(pair, name) for pair in pairs]) for name in Pair._fields]
     spans: defaultdict[Pair, dict[datetime, Span]] = defaultdict(dict)
-    for account_id, meter_id, place, first, *span in run_statement(READ_SPANS, [*columns, time_array(places)]):
+    for account_id, meter_id, place, first, *span in run_statement(
+        READ_SPANS, [*split_columns(pairs), time_array(places)]
+    ):
         moment = places[place - 1]
         if moment - timedelta(hours=DAY_HOURS - 1) >= first:
             spans[Pair(account_id, meter_id)][moment] = Span(*span)
@@ -128,3 +145,7 @@ def read_past(pairs: Sequence[Pair], hour: datetime) -> dict[Pair, tuple[Span, l
         for pair, by_moment in spans.items()
         if sum(w in by_moment for w in weeks) >= ENOUGH_WEEKS
     }
+
+
+def split_columns(pairs: Collection[Pair]) -> list[BigintArray]:
+    return [bigint_array([pair.account_id for pair in pairs]), bigint_array([pair.meter_id for pair in pairs])]

@@ -193,15 +193,24 @@ def tell_commitment(fact: AlertFact, figures: dict[str, str]) -> tuple[str, str]
 
 def tell_anomaly(fact: AlertFact, figures: dict[str, str]) -> tuple[str, str]:
     """The value of an anomaly is how many deviations it is off; what was used and what was usual is in its details."""
-    seen, usual = read_number(fact, "actual"), read_number(fact, "expected")
-    figures = figures | {"when": say_moment(fact.crossed_at, fact)}
+    seen, usual, cost = (read_number(fact, name) for name in ("actual", "expected", "cost"))
     if seen is None or usual is None:
-        return _("%(what)s: unusual usage") % figures, _(
-            "Unlike the same weekday and hour before, on %(when)s."
-        ) % figures
-    figures |= {"seen": say_quantity(fact, seen), "usual": say_quantity(fact, usual)}
+        when = {"when": say_moment(fact.crossed_at, fact)}
+        told = _("Unlike the same weekday and hour before, on %(when)s.")
+        return _("%(what)s: unusual usage") % figures, told % when
+    figures = figures | {
+        "seen": say_quantity(fact, seen),
+        "usual": say_quantity(fact, usual),
+        "from": say_moment(read_moment(fact, "from") or fact.start, fact),
+        "until": say_moment(read_moment(fact, "until") or fact.end, fact),
+    }
     title = (_("%(what)s: a drop in usage") if seen < usual else _("%(what)s: a spike in usage")) % figures
-    return title, _("%(seen)s by %(when)s, where about %(usual)s was usual at this weekday and hour.") % figures
+    sentence = _("%(seen)s from %(from)s to %(until)s, where about %(usual)s was usual.") % figures
+    if cost:
+        amount = {"cost": say_amount(abs(cost), find_currency(fact))}
+        more = _("That costs about %(cost)s more.") if cost > 0 else _("That costs about %(cost)s less.")
+        sentence = f"{sentence} {more % amount}"
+    return title, sentence
 
 
 TELLERS = {
@@ -237,7 +246,7 @@ def give_advice(fact: AlertFact, *, can_upgrade: bool | None) -> str:
 
 
 def read_moment(fact: AlertFact, name: str) -> datetime | None:
-    """A time that the details of a forecast hold as ISO 8601 text."""
+    """A time that the details hold as ISO 8601 text."""
     text = fact.details.get(name)
     return datetime.fromisoformat(text) if isinstance(text, str) and text else None
 
