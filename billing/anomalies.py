@@ -14,7 +14,7 @@ from billing.impacts import estimate_extra_cost
 from billing.money import find_exponent
 from jobs.queue import JobContext, enqueue
 from metering.alerts import Observation, list_standing, observe
-from metering.anomalies import Anomaly, Pair, find_anomalies, find_pairs, find_terms, find_week
+from metering.anomalies import Anomaly, Pair, Terms, find_anomalies, find_pairs, find_terms, find_week
 from metering.usage import HOUR, floor_hour
 
 KIND = "billing.find_anomalies"
@@ -46,28 +46,29 @@ def look_at_pairs(pairs: Sequence[Pair], hour: datetime, *, at: datetime) -> lis
     odd = {(each.pair, name_direction(each)): each for each in find_anomalies(pairs, hour)}
     standing = find_standing(pairs, hour)
     wanted = standing | {key for key, each in odd.items() if abs(each.deviation.score) >= LEAST_SCORE}
-    terms = find_terms([pair for pair, _ in wanted])
-    observations = []
-    for pair, direction in sorted(wanted):
-        anomaly = odd.get((pair, direction))
-        plan, time_zone = terms.get(pair, ("", "UTC"))
-        start, end = find_week(hour)
-        observations.append(
-            Observation(
-                account_id=pair.account_id,
-                kind="anomaly",
-                unit="absolute",
-                meter_id=pair.meter_id,
-                subject=direction,
-                plan=plan,
-                time_zone=time_zone,
-                start=start,
-                end=end,
-                value=abs(anomaly.deviation.score) if anomaly else ZERO,
-                details=dict(state_details(anomaly, at=at)) if anomaly else {},
-            )
-        )
-    return observe(observations, at=at)
+    terms = find_terms({pair for pair, _ in wanted})
+    return observe([state_look(key, odd.get(key), terms[key[0]], hour, at=at) for key in sorted(wanted)], at=at)
+
+
+def state_look(
+    key: tuple[Pair, str], anomaly: Anomaly | None, terms: Terms, hour: datetime, *, at: datetime
+) -> Observation:
+    """How far off it is; without an anomaly there is nothing off any more."""
+    pair, direction = key
+    start, end = find_week(hour)
+    return Observation(
+        account_id=pair.account_id,
+        kind="anomaly",
+        unit="absolute",
+        meter_id=pair.meter_id,
+        subject=direction,
+        plan=terms.plan,
+        time_zone=terms.time_zone,
+        start=start,
+        end=end,
+        value=abs(anomaly.deviation.score) if anomaly else ZERO,
+        details=dict(state_details(anomaly, terms.meter_key, at=at)) if anomaly else {},
+    )
 
 
 def find_standing(pairs: Sequence[Pair], hour: datetime) -> set[tuple[Pair, str]]:
@@ -84,14 +85,14 @@ def name_direction(anomaly: Anomaly) -> str:
     return SPIKE if anomaly.deviation.score > 0 else DROP
 
 
-def state_details(anomaly: Anomaly, *, at: datetime) -> Iterator[tuple[str, str]]:
+def state_details(anomaly: Anomaly, meter_key: str, *, at: datetime) -> Iterator[tuple[str, str]]:
     """What an alert says of it: quantities and times as text, and what the difference costs, where that can be said."""
     deviation = anomaly.deviation
     yield "from", anomaly.start.isoformat()
     yield "until", anomaly.end.isoformat()
     yield "actual", f"{deviation.actual:f}"
     yield "expected", f"{deviation.expected:f}"
-    cost = estimate_extra_cost(anomaly.pair.account_id, anomaly.pair.meter_id, deviation.extra, at=at)
+    cost = estimate_extra_cost(anomaly.pair.account_id, meter_key, deviation.extra, at=at)
     if cost is not None:
         yield "cost", f"{Decimal(cost.minor).scaleb(-find_exponent(cost.currency)):f}"
         yield "currency", cost.currency

@@ -46,18 +46,27 @@ READ_SPANS: LiteralString = """
 
 
 FIND_TERMS: LiteralString = """
-    SELECT p.account_id, p.meter_id, l.plan, l.time_zone
+    SELECT p.account_id, p.meter_id, m.key, coalesce(l.plan, ''), coalesce(l.time_zone, 'UTC')
     FROM unnest(%s::bigint[], %s::bigint[]) AS p (account_id, meter_id)
-    CROSS JOIN LATERAL (
+    JOIN metering_meter m ON m.id = p.meter_id
+    LEFT JOIN LATERAL (
         SELECT plan, time_zone FROM metering_limit l
         WHERE (l.account_id, l.meter_id) = (p.account_id, p.meter_id) ORDER BY starts_at DESC LIMIT 1
-    ) AS l
+    ) AS l ON true
 """
 
 
 class Pair(NamedTuple):
     account_id: int
     meter_id: int
+
+
+class Terms(NamedTuple):
+    """By which a pair is known and billed; without a limit there is no plan."""
+
+    meter_key: str
+    plan: str
+    time_zone: str
 
 
 class Span(NamedTuple):
@@ -91,10 +100,9 @@ def find_pairs(hour: datetime) -> list[Pair]:
     return [Pair(*row) for row in run_statement(FIND_PAIRS, [time_array([hour, hour - WEEK])])]
 
 
-def find_terms(pairs: Collection[Pair]) -> dict[Pair, tuple[str, str]]:
-    """The plan and the time zone of each that has a limit."""
+def find_terms(pairs: Collection[Pair]) -> dict[Pair, Terms]:
     rows = run_statement(FIND_TERMS, split_columns(pairs)) if pairs else []
-    return {Pair(account_id, meter_id): (plan, zone) for account_id, meter_id, plan, zone in rows}
+    return {Pair(*row[:2]): Terms(*row[2:]) for row in rows}
 
 
 def find_anomalies(pairs: Sequence[Pair], hour: datetime) -> list[Anomaly]:
