@@ -121,11 +121,12 @@ def test_money_is_said_as_billing_says_it(monkeypatch, kind, title, sentence):
 
 @pytest.mark.parametrize(("actual", "title"), [("900", "a spike in usage"), ("3", "a drop in usage")])
 def test_unusual_usage_is_told_beside_what_is_usual(actual, title):
-    details = {"actual": actual, "expected": "120"}
+    times = {"from": "2026-11-10T07:00:00+00:00", "until": "2026-11-10T08:00:00+00:00"}
+    details = times | {"actual": actual, "expected": "120"}
     words = say(kind="anomaly", level_unit="absolute", used=Decimal("7.5"), quantity=None, details=details)
     assert words.title == f"Requests: {title}"
     assert words.sentence == (
-        f"{actual} requests by 10 November 2026, 08:10, where about 120 requests was usual at this weekday and hour."
+        f"{actual} requests from 10 November 2026, 07:00 to 10 November 2026, 08:00, where about 120 requests was usual."
     )
 
 
