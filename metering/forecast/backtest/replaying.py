@@ -8,14 +8,15 @@ of the calendar.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from time import perf_counter
+from time import thread_time
 
 from metering.forecast.backtest.files import NamedSeries
 from metering.forecast.backtest.rules import ACTUAL_SHARE, THRESHOLDS, Watch
 from metering.forecast.backtest.settings import Settings
-from metering.forecast.backtest.windows import Window, list_windows
-from metering.forecast.maths import Calibration, Outlook, Series, forecast_usage, look_ahead
-from metering.forecast.maths.outlook import HIGH, LOW, MID
+from metering.forecast.backtest.windows import Entrant, Window
+from metering.forecast.maths import Calibration, Outlook, Series, forecast_usage
+from metering.forecast.maths.outlook import HIGH, LOW, MID, look_ahead_from
+from metering.forecast.maths.retrospect import Retrospect
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,7 @@ class Player:
 
     named: NamedSeries
     season: int
+    retrospect: Retrospect
     by_start: dict[int, list[Outcome]]
     learnt: int = 0
 
@@ -63,15 +65,15 @@ class Player:
     def learn(self, now: int, calibration: Calibration) -> None:
         """Once a season."""
         if now - self.learnt >= self.season:
-            calibration.learn(self.series.until(now), season=self.season, since=self.learnt)
+            calibration.learn_between(self.retrospect, since=self.learnt, now=now)
             self.learnt = now
 
 
-def replay(all_series: Sequence[NamedSeries], settings: Settings) -> Replay:
-    """Run every rule in every window. The order of the series does not matter."""
+def replay(entrants: Sequence[Entrant], settings: Settings) -> Replay:
+    """Run every rule in every window. The order of the entrants does not matter."""
     result = Replay()
     calibration = Calibration()
-    players = [take_part(named, settings, result) for named in sorted(all_series, key=lambda each: each.name)]
+    players = [take_part(each, settings, result) for each in sorted(entrants, key=lambda each: each.named.name)]
     for _, present in walk_calendar(players):
         for player, now in present:
             player.learn(now, calibration)
@@ -80,13 +82,13 @@ def replay(all_series: Sequence[NamedSeries], settings: Settings) -> Replay:
     return result
 
 
-def take_part(named: NamedSeries, settings: Settings, result: Replay) -> Player:
-    by_start: dict[int, list[Outcome]] = {}
-    for window in list_windows(named.series, settings):
+def take_part(entrant: Entrant, settings: Settings, result: Replay) -> Player:
+    named, by_start = entrant.named, dict[int, list[Outcome]]()
+    for window in entrant.windows:
         outcome = Outcome(named.name, Watch(window))
         by_start.setdefault(window.start, []).append(outcome)
         result.outcomes.append(outcome)
-    return Player(named, settings.season, by_start)
+    return Player(named, settings.season, Retrospect(named.series, settings.season), by_start)
 
 
 def walk_calendar(players: Sequence[Player]) -> Iterator[tuple[datetime, list[tuple[Player, int]]]]:
@@ -104,15 +106,15 @@ def run_moment(player: Player, now: int, calibration: Calibration, settings: Set
     starts = range(max(settings.history, now - settings.period + 1), now + 1)
     for start in (each for each in starts if each in player.by_start):
         outcomes = player.by_start[start]
-        elapsed, known = now - start, player.series.until(now)
+        elapsed = now - start
         if elapsed != settings.middle and all(elapsed >= each.window.watched for each in outcomes):
             continue
-        outlook = look_ahead(
-            known, remaining=settings.period - elapsed, season=settings.season, calibration=calibration
-        )
+        remaining = settings.period - elapsed
+        outlook = look_ahead_from(player.retrospect, now, remaining=remaining, calibration=calibration)
         for outcome in outcomes:
             run_window(outcome, elapsed, outlook, settings.middle)
         if elapsed == settings.middle:
+            known = player.series.until(now)
             result.seconds.append(time_forecast(known, outcomes[0].window, elapsed, calibration, settings))
 
 
@@ -149,8 +151,8 @@ def expect_hit(outlook: Outlook, need: float) -> float:
 
 
 def time_forecast(known: Series, window: Window, elapsed: int, calibration: Calibration, settings: Settings) -> float:
-    """Seconds that one whole forecast takes, with its dates and its reason."""
-    began = perf_counter()
+    """Seconds of processor time that one whole forecast takes, with its dates and its reason."""
+    began = thread_time()
     forecast_usage(
         known,
         used=float(window.used[elapsed]),
@@ -160,4 +162,4 @@ def time_forecast(known: Series, window: Window, elapsed: int, calibration: Cali
         calibration=calibration,
         elapsed=elapsed,
     )
-    return perf_counter() - began
+    return thread_time() - began

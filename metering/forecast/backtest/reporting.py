@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from metering.forecast.backtest.files import NamedSeries
 from metering.forecast.backtest.replaying import replay
 from metering.forecast.backtest.scoring import Score, score_rules
 from metering.forecast.backtest.settings import BacktestRefused, Settings
+from metering.forecast.backtest.windows import Entrant
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,9 +18,9 @@ class Report:
     per_series: dict[str, dict[str, Score]]
 
 
-def judge_series(all_series: Sequence[NamedSeries], settings: Settings) -> Report:
+def judge_series(entrants: Sequence[Entrant], settings: Settings) -> Report:
     """Raises BacktestRefused where no series is long enough for a single window."""
-    result = replay(all_series, settings)
+    result = replay(entrants, settings)
     if not result.outcomes:
         needed = settings.history + settings.period
         raise BacktestRefused(f"no series is long enough: a window needs {needed} buckets, and usage before it")
@@ -34,7 +34,7 @@ def judge_series(all_series: Sequence[NamedSeries], settings: Settings) -> Repor
             "step": settings.step,
             "limits": list(settings.limits),
         },
-        series=len(all_series),
+        series=len(entrants),
         rules=score_rules(result.outcomes, seconds=result.seconds),
         per_series={name: score_rules([each for each in result.outcomes if each.series == name]) for name in names},
     )

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from metering.forecast.backtest.files import NamedSeries
 from metering.forecast.backtest.settings import Settings
 from metering.forecast.maths import Series
 from metering.forecast.maths.series import Floats
@@ -25,6 +26,18 @@ class Window:
     def watched(self) -> int:
         """How many runs a rule has: one before each bucket until the limit is reached."""
         return len(self.used) - 1 if self.hit is None else self.hit
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Entrant:
+    """A series and the windows in which it is looked at."""
+
+    named: NamedSeries
+    windows: list[Window]
+
+
+def enter_series(named: NamedSeries, settings: Settings) -> Entrant:
+    return Entrant(named, list(list_windows(named.series, settings)))
 
 
 def list_windows(series: Series, settings: Settings) -> Iterator[Window]:

@@ -5,45 +5,67 @@ that an interval covers what it says even for a series with little past of its o
 a calibration can be added to, faded and stored as plain numbers.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from math import log2
 from typing import Any, Self
 
 import numpy as np
 
-from metering.forecast.maths.candidates import open_past
+from metering.forecast.maths.retrospect import Retrospect
 from metering.forecast.maths.series import Floats, Series
-from metering.forecast.maths.tracing import CLIP, FIRST_SEASONS, RECENT, Trace, list_excesses, trace_horizon
+from metering.forecast.maths.tracing import CLIP, FIRST_SEASONS, RECENT, Trace
 
-SHARES = tuple(2.0 ** (number / 2) for number in range(-9, 12))  # horizons in seasons at which one learns
-STRIDES = 4  # times a season that one looks at the past
+SHORTEST, LONGEST = -9, 11  # half powers of two, in seasons: the horizons at which one learns
+LOOKS = 4  # times a season that one looks at the past
 RIDGE = 20.0  # looks after which what was learnt about the excess counts
 WIDTH = 1 / 12
 EDGES = WIDTH * (np.arange(122) - 60.5)  # of the histogram of errors, as asinh of scales; no error is amid a bin
+BINS = len(EDGES) - 1
 PRIOR = 10.0  # looks that the shape below stands for
 PRIOR_SLOPE = 1.6  # a logistic whose mean absolute value is about one scale
 PRIOR_BEYOND = 1.0 / (1.0 + np.exp(np.clip(PRIOR_SLOPE * np.sinh(EDGES), -60.0, 60.0)))
 FEATURES = len(RECENT)
+VERSION = 1
+LESSON = ("products", "answers", "errors")
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Lessons:
     """Of one horizon: the sums of a ridge regression of the error on the excess, and a histogram of what was left."""
 
     products: Floats = field(default_factory=lambda: np.zeros((FEATURES, FEATURES)))
     answers: Floats = field(default_factory=lambda: np.zeros(FEATURES))
-    errors: Floats = field(default_factory=lambda: np.zeros(len(EDGES) - 1))
+    errors: Floats = field(default_factory=lambda: np.zeros(BINS))
+    slopes: Floats = field(init=False)  # by how many scales the blend moves for each scale of excess
 
-    def slopes(self) -> Floats:
-        """By how many scales the blend moves for each scale of excess."""
-        return np.asarray(np.linalg.solve(self.products + RIDGE * np.eye(FEATURES), self.answers))
+    def __post_init__(self) -> None:
+        self.find_slopes()
+
+    def find_slopes(self) -> None:
+        self.slopes = np.asarray(np.linalg.solve(self.products + RIDGE * np.eye(FEATURES), self.answers))
+
+    def take(self, trace: Trace, looks: slice, weight: float) -> None:
+        """The errors are judged by what was known before this lesson."""
+        excess = trace.excess[:, looks]
+        factors = [trace.own_errors(self.slopes, look)[1] for look in range(len(trace.raw))[looks]]
+        self.errors += weight * count_errors(trace.errors(self.slopes, looks) / np.array(factors))
+        self.products += weight * (excess @ excess.T)
+        self.answers += weight * (excess @ np.clip(trace.raw[looks], -CLIP, CLIP))
+        self.find_slopes()
+
+    def fade(self, factor: float) -> None:
+        self.products *= factor
+        self.answers *= factor
+        self.errors *= factor
+        self.find_slopes()
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Calibration:
     """Lessons by horizon. Not safe for two threads at once; a forecast only reads it."""
 
-    lessons: list[Lessons] = field(default_factory=lambda: [Lessons() for _ in SHARES])
+    lessons: list[Lessons] = field(default_factory=lambda: [Lessons() for _ in range(SHORTEST, LONGEST + 1)])
 
     def learn(self, history: Series, *, season: int, since: int = 0) -> None:
         """Add the forecasts of every stretch that ended in a bucket from `since` on.
@@ -51,66 +73,37 @@ class Calibration:
         Each look at a moment knows only what came before it. Called again with the same `since` it counts twice: the
         caller keeps how far it got.
         """
-        past = open_past(history, season)
-        if past.length < (FIRST_SEASONS + 1) * season or not past.sums[-1] > 0:
-            return
-        excesses = list_excesses(past)
-        for lessons, horizon in self.horizons(season):
+        self.learn_between(Retrospect(history, season), since=since, now=len(history.values))
+
+    def learn_between(self, retrospect: Retrospect, *, since: int, now: int) -> None:
+        """The stretches that ended in the buckets `[since, now)`."""
+        season = retrospect.season
+        stride = max(1, season // LOOKS)
+        for index, horizon in list_horizons(season):
             first = max(FIRST_SEASONS * season, since - horizon + 1)
-            if first + horizon > past.length:
-                continue
-            stride = max(1, season // STRIDES)
-            looks = np.arange(past.length - horizon, first - 1, -stride)
-            if looks.size:
-                self.take_lesson(lessons, trace_horizon(past, excesses, horizon), looks, min(1.0, stride / horizon))
-
-    def take_lesson(self, lessons: Lessons, trace: Trace, looks: Any, weight: float) -> None:
-        """The errors are judged by what was known before this lesson."""
-        excess = trace.excess[:, looks]
-        errors = trace.standardise(lessons.slopes() @ trace.excess)[looks]
-        lessons.errors += weight * count_errors(errors)
-        raw = np.clip((trace.came[looks] - trace.blend[looks]) / trace.scale[looks], -CLIP, CLIP)
-        lessons.products += weight * (excess @ excess.T)
-        lessons.answers += weight * (excess @ raw)
-
-    def horizons(self, season: int) -> Iterable[tuple[Lessons, int]]:
-        """In buckets; two shares that fall on one bucket are one horizon."""
-        known = -1
-        for lessons, share in zip(self.lessons, SHARES, strict=True):
-            horizon = max(1, round(share * season))
-            if horizon != known:
-                yield lessons, horizon
-            known = horizon
+            if first + horizon <= now and retrospect.is_used(now):
+                looks = slice(first + (now - horizon - first) % stride, now - horizon + 1, stride)
+                self.lessons[index].take(retrospect.trace(horizon), looks, min(1.0, stride / horizon))
 
     def nearest(self, horizon: int, season: int) -> Lessons:
-        return min(self.horizons(season), key=lambda each: abs(np.log(each[1] / horizon)))[0]
+        return self.lessons[place_horizon(horizon, season)]
 
     def fade(self, factor: float) -> None:
         """Let everything learnt so far count for `factor` of what it did."""
         for each in self.lessons:
-            each.products *= factor
-            each.answers *= factor
-            each.errors *= factor
+            each.fade(factor)
 
     def as_json(self) -> dict[str, Any]:
         """Plain numbers."""
-        return {
-            "version": 1,
-            "lessons": [
-                {"products": each.products.tolist(), "answers": each.answers.tolist(), "errors": each.errors.tolist()}
-                for each in self.lessons
-            ],
-        }
+        lessons = [{name: getattr(each, name).tolist() for name in LESSON} for each in self.lessons]
+        return {"version": VERSION, "lessons": lessons}
 
     @classmethod
     def from_json(cls, stored: dict[str, Any]) -> Self:
         """Raises ValueError where it was stored by another version of the maths."""
-        if stored.get("version") != 1 or len(stored["lessons"]) != len(SHARES):
+        if stored.get("version") != VERSION:
             raise ValueError("this calibration was stored by another version")
         return cls([Lessons(*(np.array(each[name]) for name in LESSON)) for each in stored["lessons"]])
-
-
-LESSON = ("products", "answers", "errors")
 
 
 def calibrate(histories: Iterable[Series], *, season: int) -> Calibration:
@@ -121,10 +114,23 @@ def calibrate(histories: Iterable[Series], *, season: int) -> Calibration:
     return calibration
 
 
+def place_horizon(horizon: int, season: int) -> int:
+    """Which lessons a horizon belongs to."""
+    return min(max(round(2 * log2(horizon / season)), SHORTEST), LONGEST) - SHORTEST
+
+
+def list_horizons(season: int) -> Iterator[tuple[int, int]]:
+    """The places and the horizon in buckets at which each learns; places that fall between two buckets have none."""
+    for power in range(SHORTEST, LONGEST + 1):
+        horizon = max(1, round(season * 2.0 ** (power / 2)))
+        if place_horizon(horizon, season) == power - SHORTEST:
+            yield power - SHORTEST, horizon
+
+
 def count_errors(errors: Floats) -> Floats:
     """A histogram over `EDGES`; what lies beyond is put in the outermost bins."""
-    places = np.floor((np.arcsinh(errors) - EDGES[0]) / WIDTH).astype(np.int64)
-    return np.bincount(np.clip(places, 0, len(EDGES) - 2), minlength=len(EDGES) - 1).astype(np.float64)
+    places = (np.arcsinh(np.clip(errors, -1e9, 1e9)) - EDGES[0]) / WIDTH
+    return np.bincount(np.clip(places.astype(np.int64), 0, BINS - 1), minlength=BINS).astype(np.float64)
 
 
 def read_beyond(errors: Floats) -> Floats:

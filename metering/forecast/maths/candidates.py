@@ -5,6 +5,7 @@ of what stretches of the same place in their season held before: nothing but sum
 at `s` does not change with what comes after.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -17,6 +18,7 @@ SEASONS = (1, 3, 7, 14, 28)  # means over as many seasons
 MEDIAN_OF = 7
 PROFILE = SEASONS.index(7)
 WEEKS = (1, 4)  # the same stretch of the week, where the season is a day
+LEVEL_CHANGE = (0.25, 4.0)  # how far the profile of the weeks follows the last one
 MONTHS = (1, 3)  # the same dates of the month, where the season is a week
 
 
@@ -50,6 +52,7 @@ def list_candidates(past: Past, horizon: int) -> Floats:
         week = 7 * season
         longer = sum_stretches(past.sums, horizon, week)
         rows += [average_lags(longer, past.length, week, count, otherwise=rows[PROFILE]) for count in WEEKS]
+        rows.append(rows[-1] * compare_levels(past, week))
     elif season * step == 7 * DAY:
         rows += [average_months(past, horizon, count, otherwise=rows[PROFILE]) for count in MONTHS]
     return np.stack(rows)
@@ -83,16 +86,43 @@ def average_lags(stretches: Floats, length: int, lag: int, count: int, *, otherw
     return out
 
 
+def compare_levels(past: Past, week: int) -> Floats:
+    """The level of the last week as a share of that of the last four."""
+    moments = np.arange(past.length + 1)
+    last, four = (past.sums - past.sums[np.maximum(moments - count * week, 0)] for count in (1, max(WEEKS)))
+    buckets = np.minimum(moments, week), np.minimum(moments, max(WEEKS) * week)
+    usual = four * (buckets[0] / np.maximum(buckets[1], 1))
+    return np.clip(np.divide(last, usual, out=np.ones(past.length + 1), where=usual > 0), *LEVEL_CHANGE)
+
+
 def take_median(stretches: Floats, length: int, lag: int, otherwise: Floats) -> Floats:
     """The median over the last seven seasons: one burst among them does not move it."""
     out = otherwise.copy()
     reach = MEDIAN_OF * lag
     if length >= reach:
         count = length + 1 - reach
-        table = np.stack([stretches[number * lag : number * lag + count] for number in range(MEDIAN_OF)])
-        table.partition(MEDIAN_OF // 2, axis=0)
-        out[reach:] = table[MEDIAN_OF // 2]
+        rows = [stretches[number * lag : number * lag + count] for number in range(MEDIAN_OF)]
+        out[reach:] = find_median(rows)
     return out
+
+
+def find_median(rows: Sequence[Floats]) -> Floats:
+    """Of an odd number of rows, by leaving out the least and the greatest until one is left."""
+    left = list(rows)
+    while len(left) > 1:
+        for index in range(len(left) - 1):
+            left[index], left[index + 1] = (
+                np.minimum(left[index], left[index + 1]),
+                np.maximum(left[index], left[index + 1]),
+            )
+        left.pop()
+        for index in range(len(left) - 1, 0, -1):
+            left[index], left[index - 1] = (
+                np.maximum(left[index - 1], left[index]),
+                np.minimum(left[index - 1], left[index]),
+            )
+        left.pop(0)
+    return left[0]
 
 
 def average_months(past: Past, horizon: int, count: int, *, otherwise: Floats) -> Floats:

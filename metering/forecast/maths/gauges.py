@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from metering.forecast.maths.series import Floats
-from metering.forecast.maths.tracing import RECENT, Trace, blend_candidates, find_scale
+from metering.forecast.maths.tracing import RECENT, TINY, Blend, Trace, trace_blend, weigh_candidates
 
 SLOPES = (1, 7, 28)  # seasons
 
@@ -38,12 +38,12 @@ def trace_level(values: Floats, horizon: int, season: int) -> LevelTrace:
 
 
 def trace_change(changes: Floats, came: Floats, level: Floats, season: int, horizon: int) -> Trace:
+    """In units of how far the level usually wanders in so long: what a walk of its mean step would."""
     steps = np.abs(np.diff(level, prepend=level[0]))
     wandering = np.cumsum(steps) / np.arange(1, len(steps) + 1) * np.sqrt(horizon)
-    floor = 1e-9 * float(np.abs(level).max()) + 1e-300
-    blend = blend_candidates(changes, came, season, horizon, floor)
-    scale = find_scale(blend, came, season, horizon, wandering) + floor
-    return Trace(horizon, blend, scale, np.zeros((len(RECENT), len(level))), came)
+    floor = 1e-9 * np.maximum.accumulate(np.abs(level)) + TINY
+    blend = weigh_candidates(changes, came, season, horizon, floor)
+    return trace_blend(Blend(horizon, blend, wandering + floor, came), np.zeros((len(RECENT), len(level))), season)
 
 
 def follow_slope(level: Floats, reach: int) -> Floats:

@@ -5,15 +5,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from metering.forecast.maths.calibration import EDGES, Calibration, count_errors, read_beyond
-from metering.forecast.maths.candidates import Past, open_past
+from metering.forecast.maths.calibration import EDGES, Calibration, Lessons, count_errors, read_beyond
+from metering.forecast.maths.candidates import SEASONS, Past
 from metering.forecast.maths.gauges import trace_level
+from metering.forecast.maths.retrospect import Retrospect
 from metering.forecast.maths.series import Floats, Series
-from metering.forecast.maths.tracing import FIRST_SEASONS, Trace, list_excesses, trace_horizon
+from metering.forecast.maths.tracing import MEMORY, Trace, list_reaches
 
-REMEMBERED = 84  # seasons of a history that are looked at
+REMEMBERED = MEMORY + max(SEASONS)  # seasons of a history beyond which nothing is looked at
 OWN = 3.0  # an error of the series itself counts as so many of another's
-SHARES_OF_REST = (0.125, 0.25, 0.5, 1.0)  # of the remaining buckets, where the path is fixed
 LOW, MID, HIGH = 0.1, 0.5, 0.9
 UNLIKELY = 0.05  # below it no date is told
 NOTHING = np.where(EDGES < 0.0, 1.0, 0.0)  # of errors, where nothing is expected
@@ -84,48 +84,58 @@ class Outlook:
 
 def look_ahead(history: Series, *, remaining: int, season: int, calibration: Calibration | None) -> Outlook:
     """Of what flows, from the history alone. A history without usage foresees none."""
-    past = open_past(history.since(max(0, len(history.values) - REMEMBERED * season)), season)
-    if remaining == 0 or past.length < season or not past.sums[-1] > 0.0:
+    reach = REMEMBERED * season + remaining
+    retrospect = Retrospect(history.since(max(0, len(history.values) - reach)), season)
+    now = retrospect.past.length
+    return look_ahead_from(retrospect, now, remaining=remaining, calibration=calibration)
+
+
+def look_ahead_from(retrospect: Retrospect, now: int, *, remaining: int, calibration: Calibration | None) -> Outlook:
+    """At one moment of a history, as if nothing were known of what came after it."""
+    season = retrospect.season
+    if remaining == 0 or now < season or not retrospect.is_used(now):
         return foresee_nothing(remaining)
     taught = calibration or Calibration()
-    excesses = list_excesses(past)
 
     def forecast_horizon(horizon: int) -> Spread:
-        lessons = taught.nearest(horizon, season)
-        trace = trace_horizon(past, excesses, horizon)
-        shift = lessons.slopes() @ trace.excess
-        middle = max(0.0, float(trace.blend[-1] + shift[-1] * trace.scale[-1]))
-        return Spread(middle, float(trace.scale[-1]), mix_errors(trace, shift, lessons.errors, season))
+        return spread_at(retrospect.trace(horizon), now, taught.nearest(horizon, season))
 
     spread = forecast_horizon(remaining)
 
     def follow() -> Path:
-        usual = follow_profile(past, remaining)
-        known = [(horizon, forecast_horizon(horizon)) for horizon in list_horizons(remaining)[:-1]]
+        usual = follow_profile(retrospect.past, now, remaining)
+        horizons = {*list_reaches(season), max(1, remaining // 2)}
+        known = [(horizon, forecast_horizon(horizon)) for horizon in sorted(horizons) if horizon < remaining]
         return bend(usual, [*known, (remaining, spread)])
 
     return Outlook(remaining, spread, spread, follow)
 
 
+def spread_at(trace: Trace, now: int, lessons: Lessons) -> Spread:
+    """Others' errors, the series' own, and the shape that one begins with; each in what the series usually errs by."""
+    own, factor = trace.own_errors(lessons.slopes, now)
+    scale = float(trace.scale[now])
+    middle = max(0.0, float(trace.blend[now]) + float(lessons.slopes @ trace.excess[:, now]) * scale)
+    errors = lessons.errors + OWN / trace.horizon * count_errors(own / factor)
+    return Spread(middle, factor * scale, read_beyond(errors))
+
+
 def look_at_level(history: Series, *, remaining: int, season: int, calibration: Calibration | None) -> Outlook:
     """Of a gauge."""
-    values = np.ascontiguousarray(history.values[-REMEMBERED * season :], dtype=np.float64)
+    values = np.ascontiguousarray(history.values[-REMEMBERED * season - remaining :], dtype=np.float64)
     if remaining == 0 or len(values) < 2 or not np.abs(values).max() > 0.0:
         return foresee_nothing(remaining)
-    errors = (calibration or Calibration()).nearest(remaining, season).errors
-    none = np.zeros(len(values) + 1)
+    lessons = (calibration or Calibration()).nearest(remaining, season)
 
     def forecast_horizon(horizon: int) -> tuple[Spread, Spread]:
         highest, last = trace_level(values, horizon, season)
-        return (
-            Spread(float(highest.blend[-1]), float(highest.scale[-1]), mix_errors(highest, none, errors, season)),
-            Spread(float(last.blend[-1]), float(last.scale[-1]), mix_errors(last, none, 0.0 * errors, season)),
-        )
+        return spread_at(highest, len(values), lessons), spread_at(last, len(values), Lessons())
 
     most, close = forecast_horizon(remaining)
 
     def follow() -> Path:
-        known = [(horizon, forecast_horizon(horizon)[0]) for horizon in list_horizons(remaining)[:-1]]
+        horizons = sorted({max(1, remaining // 4), max(1, remaining // 2)} - {remaining})
+        known = [(horizon, forecast_horizon(horizon)[0]) for horizon in horizons]
         return bend(np.zeros(remaining), [*known, (remaining, most)])
 
     return Outlook(remaining, most, close, follow)
@@ -140,24 +150,13 @@ def bend(usual: Floats, known: Sequence[tuple[int, Spread]]) -> Path:
     return Path(middles, np.interp(steps, knots, [0.0, *(spread.scale for _, spread in known)]))
 
 
-def list_horizons(remaining: int) -> list[int]:
-    return sorted({max(1, round(share * remaining)) for share in SHARES_OF_REST})
-
-
 def foresee_nothing(remaining: int) -> Outlook:
     nothing = Spread(0.0, 0.0, NOTHING)
     return Outlook(remaining, nothing, nothing, lambda: Path(np.zeros(remaining), np.zeros(remaining)))
 
 
-def mix_errors(trace: Trace, shift: Floats, pooled: Floats, season: int) -> Floats:
-    """The chance of an error above each edge: others' errors, the series' own, and the shape one begins with."""
-    first, ended = FIRST_SEASONS * season, len(trace.came) - trace.horizon
-    own = count_errors(trace.standardise(shift)[first:ended]) if ended > first else np.zeros(len(EDGES) - 1)
-    return read_beyond(pooled + OWN / trace.horizon * own)
-
-
-def follow_profile(past: Past, remaining: int) -> Floats:
+def follow_profile(past: Past, now: int, remaining: int) -> Floats:
     """Running totals of the next buckets if each is the mean of the last (up to seven) at its place in the season."""
-    count = min(7, past.length // past.season)
-    profile = past.values[past.length - count * past.season :].reshape(count, past.season).mean(axis=0)
+    count = min(7, now // past.season)
+    profile = past.values[now - count * past.season : now].reshape(count, past.season).mean(axis=0)
     return np.cumsum(np.resize(profile, remaining))

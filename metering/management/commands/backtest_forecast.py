@@ -11,8 +11,10 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from metering.forecast.backtest.files import read_folder
+from metering.forecast.backtest.panel import SETTINGS, invent_panel
 from metering.forecast.backtest.reporting import Report, judge_series
 from metering.forecast.backtest.settings import BacktestRefused, Settings
+from metering.forecast.backtest.windows import Entrant, enter_series
 
 UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 SHOWN = ("precision", "recall", "median_lead", "date_error", "brier", "coverage", "width", "ms_per_forecast")
@@ -26,7 +28,13 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("folder", type=Path, metavar="DIR", help="CSV files `timestamp,value`")
+        source = parser.add_mutually_exclusive_group(required=True)
+        source.add_argument("folder", type=Path, nargs="?", metavar="DIR", help="CSV files `timestamp,value`")
+        source.add_argument(
+            "--panel", action="store_true", help="invented accounts with daily usage and monthly limits"
+        )
+        parser.add_argument("--accounts", type=int, default=300, metavar="N", help="--panel: how many")
+        parser.add_argument("--seed", type=int, default=1, metavar="N", help="--panel: another seed, other accounts")
         parser.add_argument("--bucket", type=read_bucket, default="1h", help="length of a bucket, as 30m, 1h, 1d")
         parser.add_argument("--season", type=int, default=24, metavar="N", help="buckets of a season")
         parser.add_argument("--period", type=int, default=72, metavar="N", help="buckets of a period")
@@ -44,11 +52,18 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         names = ("bucket", "season", "period", "history", "step", "limits")
         try:
-            settings = Settings(**{name: options[name] for name in names})
-            report = judge_series(read_folder(options["folder"], bucket=settings.bucket), settings)
+            if options["panel"]:
+                report = judge_series(invent_panel(accounts=options["accounts"], seed=options["seed"]), SETTINGS)
+            else:
+                settings = Settings(**{name: options[name] for name in names})
+                report = judge_series(enter_folder(options["folder"], settings), settings)
         except BacktestRefused as refusal:
             raise CommandError(str(refusal), returncode=REFUSED) from None
         self.stdout.write(json.dumps(asdict(report), indent=2) if options["json"] else show_report(report))
+
+
+def enter_folder(folder: Path, settings: Settings) -> list[Entrant]:
+    return [enter_series(named, settings) for named in read_folder(folder, bucket=settings.bucket)]
 
 
 def read_bucket(text: str) -> timedelta:
