@@ -19,7 +19,7 @@ from metering.forecast.maths.series import Floats, Series
 DAYS = 240
 START = datetime(2026, 1, 1, tzinfo=UTC)
 SETTINGS = Settings(bucket=timedelta(days=1), season=7, period=30, history=120, step=30, limits=(1.0,))
-SIGN_UP = 90  # the day; the month before it is what the first limit is chosen by
+SIGN_UP = 90  # days; what was used in a mean month until then is what the first limit is chosen by
 STEPS = np.array([1.0, 1.5, 2.0, 3.0, 5.0, 7.5])
 MIX = {"steady": 0.30, "growth": 0.20, "step": 0.15, "decline": 0.15, "batch": 0.10, "spiky": 0.10}
 
@@ -95,7 +95,7 @@ BENDS: dict[str, Bend] = {
 def set_limits(values: Floats, numbers: Numbers) -> list[Window]:
     """One window a month from the end of the history on, each with the limit of its day."""
     running = np.concatenate(([0.0], np.cumsum(values)))
-    month = running[SIGN_UP] - running[SIGN_UP - SETTINGS.period]
+    month = running[SIGN_UP] / SIGN_UP * SETTINGS.period
     limit = round_up(month * np.exp(numbers.normal(0.0, 0.4)))
     windows = []
     for start in range(SETTINGS.history, DAYS - SETTINGS.period + 1, SETTINGS.step):

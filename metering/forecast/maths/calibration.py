@@ -14,9 +14,10 @@ import numpy as np
 
 from metering.forecast.maths.retrospect import Retrospect
 from metering.forecast.maths.series import Floats, Series
-from metering.forecast.maths.tracing import CLIP, FIRST_SEASONS, RECENT, Trace
+from metering.forecast.maths.tracing import CLIP, RECENT, Trace
 
 SHORTEST, LONGEST = -9, 11  # half powers of two, in seasons: the horizons at which one learns
+LEARN_FROM = 8  # seasons of a history: before that its scale is more of a guess than a measure
 LOOKS = 4  # times a season that one looks at the past
 RIDGE = 20.0  # looks after which what was learnt about the excess counts
 WIDTH = 1 / 12
@@ -80,7 +81,7 @@ class Calibration:
         season = retrospect.season
         stride = max(1, season // LOOKS)
         for index, horizon in list_horizons(season):
-            first = max(FIRST_SEASONS * season, since - horizon + 1)
+            first = max(LEARN_FROM * season, since - horizon + 1)
             if first + horizon <= now and retrospect.is_used(now):
                 looks = slice(first + (now - horizon - first) % stride, now - horizon + 1, stride)
                 self.lessons[index].take(retrospect.trace(horizon), looks, min(1.0, stride / horizon))

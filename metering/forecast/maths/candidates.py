@@ -24,13 +24,17 @@ MONTHS = (1, 3)  # the same dates of the month, where the season is a week
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """A history as the candidates read it. `sums[i]` is the total of the first `i` buckets."""
+    """A history as the candidates read it. `sums[i]` is the total of the first `i` buckets.
+
+    `last_week` is the level of the last week as a share of that of the last four, at each moment.
+    """
 
     values: Floats
     sums: Floats
     season: int
     start: datetime
     step: timedelta
+    last_week: Floats
 
     @property
     def length(self) -> int:
@@ -39,20 +43,22 @@ class Past:
 
 def open_past(history: Series, season: int) -> Past:
     values = np.ascontiguousarray(history.values, dtype=np.float64)
-    return Past(values, np.concatenate(([0.0], np.cumsum(values))), season, history.start, history.step)
+    sums = np.concatenate(([0.0], np.cumsum(values)))
+    return Past(values, sums, season, history.start, history.step, compare_levels(sums, 7 * season))
 
 
 def list_candidates(past: Past, horizon: int) -> Floats:
     """What each candidate says at each moment: (candidates, length + 1). Moments of the first season hold zeros."""
     season, step = past.season, past.step
     stretches = sum_stretches(past.sums, horizon, season)
-    rows = [average_lags(stretches, past.length, season, count) for count in SEASONS]
+    nothing, running = np.zeros(past.length + 1), add_lags(stretches, season)
+    rows = [average_lags(running, season, count, nothing) for count in SEASONS]
     rows.append(take_median(stretches, past.length, season, rows[PROFILE]))
     if season * step == DAY:
         week = 7 * season
-        longer = sum_stretches(past.sums, horizon, week)
-        rows += [average_lags(longer, past.length, week, count, otherwise=rows[PROFILE]) for count in WEEKS]
-        rows.append(rows[-1] * compare_levels(past, week))
+        running = add_lags(sum_stretches(past.sums, horizon, week), week)
+        rows += [average_lags(running, week, count, rows[PROFILE]) for count in WEEKS]
+        rows.append(rows[-1] * past.last_week)
     elif season * step == 7 * DAY:
         rows += [average_months(past, horizon, count, otherwise=rows[PROFILE]) for count in MONTHS]
     return np.stack(rows)
@@ -70,29 +76,35 @@ def sum_stretches(sums: Floats, horizon: int, season: int) -> Floats:
     return whole * (sums[season:] - first) + held if whole else held
 
 
-def average_lags(stretches: Floats, length: int, lag: int, count: int, *, otherwise: Floats | None = None) -> Floats:
-    """The mean over the last `count` seasons, or over as many as there are; `otherwise` before the first."""
-    out = np.zeros(length + 1) if otherwise is None else otherwise.copy()
-    if not len(stretches):
-        return out
+def add_lags(stretches: Floats, lag: int) -> Floats:
+    """The sum of each stretch and of all that lie whole lags before it."""
     rows = -(-len(stretches) // lag)
     padded = np.zeros(rows * lag)
     padded[: len(stretches)] = stretches
-    running = np.cumsum(padded.reshape(rows, lag), axis=0).ravel()[: len(stretches)]
-    total = running.copy()
-    total[count * lag :] -= running[: max(len(running) - count * lag, 0)]
-    seen = np.minimum(np.arange(len(stretches)) // lag + 1, count)
-    out[lag:] = total / seen
+    return np.cumsum(padded.reshape(rows, lag), axis=0).ravel()[: len(stretches)]
+
+
+def average_lags(running: Floats, lag: int, count: int, otherwise: Floats) -> Floats:
+    """The mean over the last `count` lags, or over as many as there are; `otherwise` before the first.
+
+    `running` is what `add_lags` gives.
+    """
+    out = otherwise.copy()
+    if len(running):
+        reach = count * lag
+        mean = out[lag:]
+        mean[:reach] = running[:reach] / np.arange(1, count + 1).repeat(lag)[: len(running)]
+        np.subtract(running[reach:], running[: max(len(running) - reach, 0)], out=mean[reach:])
+        mean[reach:] /= count
     return out
 
 
-def compare_levels(past: Past, week: int) -> Floats:
-    """The level of the last week as a share of that of the last four."""
-    moments = np.arange(past.length + 1)
-    last, four = (past.sums - past.sums[np.maximum(moments - count * week, 0)] for count in (1, max(WEEKS)))
-    buckets = np.minimum(moments, week), np.minimum(moments, max(WEEKS) * week)
-    usual = four * (buckets[0] / np.maximum(buckets[1], 1))
-    return np.clip(np.divide(last, usual, out=np.ones(past.length + 1), where=usual > 0), *LEVEL_CHANGE)
+def compare_levels(sums: Floats, week: int) -> Floats:
+    """The level of the last week as a share of that of the last four, or of as many buckets as there are."""
+    moments = np.arange(len(sums))
+    near, far = np.minimum(moments, week), np.minimum(moments, max(WEEKS) * week)
+    last, usual = sums - sums[moments - near], (sums - sums[moments - far]) * (near / np.maximum(far, 1))
+    return np.clip(np.divide(last, usual, out=np.ones(len(sums)), where=usual > 0), *LEVEL_CHANGE)
 
 
 def take_median(stretches: Floats, length: int, lag: int, otherwise: Floats) -> Floats:

@@ -55,8 +55,10 @@ def forecast_usage(
     """
     if remaining < 0 or season < 1:
         raise ValueError("remaining must not be negative, and a season has at least one bucket")
-    look = look_at_level if kind == "level" else look_ahead
-    outlook = look(history, remaining=remaining, season=season, calibration=calibration)
+    if kind == "level":
+        outlook = look_at_level(history, remaining=remaining, season=season)
+    else:
+        outlook = look_ahead(history, remaining=remaining, season=season, calibration=calibration)
     reached = outlook.reach(limit - used) if limit is not None else None
     low, mid, high = reached or (None, None, None)
     is_learning = history.days < LEARNING_DAYS

@@ -43,7 +43,8 @@ def trace_change(changes: Floats, came: Floats, level: Floats, season: int, hori
     wandering = np.cumsum(steps) / np.arange(1, len(steps) + 1) * np.sqrt(horizon)
     floor = 1e-9 * np.maximum.accumulate(np.abs(level)) + TINY
     blend = weigh_candidates(changes, came, season, horizon, floor)
-    return trace_blend(Blend(horizon, blend, wandering + floor, came), np.zeros((len(RECENT), len(level))), season)
+    nothing = np.zeros((len(RECENT), len(level)))
+    return trace_blend(Blend(horizon, blend, wandering + floor, came), nothing, season, lowest=-np.inf)
 
 
 def follow_slope(level: Floats, reach: int) -> Floats:

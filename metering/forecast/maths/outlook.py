@@ -115,21 +115,21 @@ def spread_at(trace: Trace, now: int, lessons: Lessons) -> Spread:
     """Others' errors, the series' own, and the shape that one begins with; each in what the series usually errs by."""
     own, factor = trace.own_errors(lessons.slopes, now)
     scale = float(trace.scale[now])
-    middle = max(0.0, float(trace.blend[now]) + float(lessons.slopes @ trace.excess[:, now]) * scale)
+    middle = max(trace.lowest, float(trace.blend[now]) + float(lessons.slopes @ trace.excess[:, now]) * scale)
     errors = lessons.errors + OWN / trace.horizon * count_errors(own / factor)
     return Spread(middle, factor * scale, read_beyond(errors))
 
 
-def look_at_level(history: Series, *, remaining: int, season: int, calibration: Calibration | None) -> Outlook:
-    """Of a gauge."""
+def look_at_level(history: Series, *, remaining: int, season: int) -> Outlook:
+    """Of a gauge, which is judged by its own errors alone: how levels move is told by no other series."""
     values = np.ascontiguousarray(history.values[-REMEMBERED * season - remaining :], dtype=np.float64)
     if remaining == 0 or len(values) < 2 or not np.abs(values).max() > 0.0:
         return foresee_nothing(remaining)
-    lessons = (calibration or Calibration()).nearest(remaining, season)
+    nothing = Lessons()
 
     def forecast_horizon(horizon: int) -> tuple[Spread, Spread]:
         highest, last = trace_level(values, horizon, season)
-        return spread_at(highest, len(values), lessons), spread_at(last, len(values), Lessons())
+        return spread_at(highest, len(values), nothing), spread_at(last, len(values), nothing)
 
     most, close = forecast_horizon(remaining)
 

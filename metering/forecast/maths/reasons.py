@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from metering.forecast.maths.series import DAY, Floats, Series
+from metering.forecast.maths.tracing import TINY
 
 Flags = NDArray[np.bool_]
 
@@ -112,14 +113,15 @@ def find_change(days: Days) -> Reason | None:
     spread = np.sqrt(left.min() / (len(flat) - 2) * (1 / cut + 1 / (len(flat) - cut)))
     if before <= 0 or abs(after / before - 1) < SMALLEST_CHANGE or abs(after - before) < CERTAINTY * spread:
         return None
-    percent = round(100 * (after / before - 1))
+    percent = compare_weekdays(days.totals, weekend, cut)
     line = np.polynomial.Polynomial.fit(np.arange(len(flat)), flat, 1)
     if float(((flat - line(np.arange(len(flat)))) ** 2).sum()) < float(left.min()):
         ends = float(line(0)), float(line(len(flat) - 1))
         grown = round(100 * (ends[1] / ends[0] - 1)) if ends[0] > 0 else percent
         return Reason("trend_up" if after > before else "trend_down", percent=grown, since=days.at(0))
     if weekdays_alone(days.totals, weekend, cut):
-        return Reason("weekday_up" if after > before else "weekday_down", percent=percent, since=days.at(cut))
+        first = cut + int(np.argmin(weekend[cut:]))  # a weekend shows nothing of it
+        return Reason("weekday_up" if after > before else "weekday_down", percent=percent, since=days.at(first))
     return Reason("step_up" if after > before else "step_down", percent=percent, since=days.at(cut))
 
 
@@ -129,6 +131,14 @@ def level_weekdays(totals: Floats, weekend: Flags) -> Floats:
     if weekend.any() and (~weekend).any() and totals[weekend].mean() > 0:
         flat = np.where(weekend, totals * (totals[~weekend].mean() / totals[weekend].mean()), totals)
     return flat
+
+
+def compare_weekdays(totals: Floats, weekend: Flags, cut: int) -> int:
+    """By how many per cent the days from `cut` on lie above those before, weekends aside where both have weekdays."""
+    old, new = totals[:cut][~weekend[:cut]], totals[cut:][~weekend[cut:]]
+    if not len(old) or not len(new) or old.mean() <= 0:
+        old, new = totals[:cut], totals[cut:]
+    return round(100 * (float(new.mean()) / max(float(old.mean()), TINY) - 1))
 
 
 def squared_rest(part: Floats) -> float:
@@ -141,7 +151,7 @@ def weekdays_alone(totals: Floats, weekend: Flags, cut: int) -> bool:
     old_rest, new_rest = old[weekend[:cut]], new[weekend[cut:]]
     if not len(old_rest) or not len(new_rest) or old_rest.mean() <= 0:
         return False
-    moved = new[~weekend[cut:]].mean() / max(old[~weekend[:cut]].mean(), 1e-300) - 1
+    moved = new[~weekend[cut:]].mean() / max(old[~weekend[:cut]].mean(), TINY) - 1
     return bool(abs(new_rest.mean() / old_rest.mean() - 1) < abs(moved) / 3)
 
 
@@ -150,7 +160,7 @@ def find_weekend(days: Days, mean: float, ahead: float | None) -> Reason | None:
     weekend = days.weekdays() >= 5
     if ahead is None or not weekend.any() or weekend.all():
         return None
-    dip = float(days.totals[weekend].mean() / max(days.totals[~weekend].mean(), 1e-300))
+    dip = float(days.totals[weekend].mean() / max(days.totals[~weekend].mean(), TINY))
     if dip < WEEKEND_DIP and ahead < WEEKEND_DIP * mean:
         return Reason("weekend", percent=round(100 * (dip - 1)))
     return None

@@ -40,7 +40,10 @@ class Blend:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Trace:
-    """`raw` is the blend's error and `most` what came, both in scales; so is `excess`: (features, moments)."""
+    """`raw` is the blend's error, `most` the greatest that it may be and `excess` (features, moments), all in scales.
+
+    `lowest` is what no forecast lies below: nought for a total; a change of a level has no such end.
+    """
 
     horizon: int
     season: int
@@ -49,9 +52,10 @@ class Trace:
     excess: Floats
     raw: Floats
     most: Floats
+    lowest: float
 
     def errors(self, slopes: Floats, rows: slice) -> Floats:
-        """In scales, after the blend is moved by `slopes` of the excess. A forecast is never below nought."""
+        """In scales, after the blend is moved by `slopes` of the excess, though not below `lowest`."""
         return np.minimum(self.raw[rows] - slopes @ self.excess[:, rows], self.most[rows])
 
     def own_errors(self, slopes: Floats, now: int) -> tuple[Floats, float]:
@@ -81,11 +85,12 @@ def blend_horizon(past: Past, horizon: int) -> Blend:
 
 def weigh_candidates(candidates: Floats, came: Floats, season: int, horizon: int, floor: Floats) -> Floats:
     """Weights are the fourth power of how little each erred so far; `floor` is added so that no error is nought."""
-    blend = candidates.mean(axis=0)
     first, ended = FIRST_SEASONS * season, len(came) - horizon
     if ended <= first:
-        return np.asarray(blend)
+        return np.asarray(candidates.mean(axis=0))
     late = first + horizon
+    blend = np.empty(len(came))
+    blend[:late] = candidates[:, :late].mean(axis=0)
     growth = grow(ended - first, season)
     errors = candidates[:, first:ended] - came[first:ended]
     np.abs(errors, out=errors)
@@ -98,23 +103,23 @@ def weigh_candidates(candidates: Floats, came: Floats, season: int, horizon: int
     np.square(errors, out=errors)
     np.square(errors, out=errors)
     blend[late:] = np.einsum("ij,ij->j", errors, candidates[:, late:]) / errors.sum(axis=0)
-    return np.asarray(blend)
+    return blend
 
 
-def trace_blend(blend: Blend, excesses: Floats, season: int) -> Trace:
+def trace_blend(blend: Blend, excesses: Floats, season: int, *, lowest: float = 0.0) -> Trace:
     """`excesses` are `list_excesses`, per bucket."""
     with np.errstate(over="ignore"):  # before the first use there is no level; such errors are cut wherever they count
-        return trace_errors(blend, excesses, season)
+        return trace_errors(blend, excesses, season, lowest)
 
 
-def trace_errors(blend: Blend, excesses: Floats, season: int) -> Trace:
+def trace_errors(blend: Blend, excesses: Floats, season: int, lowest: float) -> Trace:
     errors = np.minimum(np.abs(blend.blend - blend.came) / blend.level, WILD)
     shares, count = remember(errors, season, blend.horizon)
     prior = SCALE_PRIOR * season
     scale = blend.level * ((shares + prior * SCALE_SHARE) / (count + prior)) + TINY
     excess = np.clip(excesses * (blend.horizon / scale), -CLIP, CLIP)
     raw = (blend.came - blend.blend) / scale
-    return Trace(blend.horizon, season, blend.blend, scale, excess, raw, blend.came / scale)
+    return Trace(blend.horizon, season, blend.blend, scale, excess, raw, (blend.came - lowest) / scale, lowest)
 
 
 def remember(errors: Floats, season: int, horizon: int) -> tuple[Floats, Floats]:
