@@ -1,6 +1,7 @@
 """Which notices are not worth telling any more: what they are about has passed, or something graver took its place."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 from metering.alerts.facts import AlertFact
 from metering.models import Alert, AlertState, Audience, Notice, NoticeState, Occasion
@@ -8,11 +9,11 @@ from metering.models import Alert, AlertState, Audience, Notice, NoticeState, Oc
 Track = tuple[object, ...]
 
 
-def find_outdated(notices: Sequence[Notice], facts: Mapping[int, AlertFact]) -> set[int]:
+def find_outdated(notices: Sequence[Notice], facts: Mapping[int, AlertFact], *, at: datetime) -> set[int]:
     """The ids of those that people need not hear of. Systems hear of everything, in whatever order.
 
-    An alert that is over by now, or that a later one of the same meter and window took the place of, was seen by nobody
-    and need not be. That one is over interests who heard of it.
+    An alert that is over by now, or its window, or that a later one of the same meter and window took the place of, was
+    seen by nobody and need not be. That one is over interests who heard of it.
     """
     told = [notice for notice in notices if notice.audience != Audience.WEBHOOK and notice.alert_id is not None]
     mine = [facts[notice.alert_id] for notice in told if notice.alert_id is not None]
@@ -22,7 +23,8 @@ def find_outdated(notices: Sequence[Notice], facts: Mapping[int, AlertFact]) -> 
         if notice.occasion == Occasion.RECOVERED:
             is_current = (notice.alert_id, notice.audience) in heard
         else:
-            is_current = fact.resolved_at is None and latest.get(find_track(fact), fact.id) <= fact.id
+            is_last = latest.get(find_track(fact), fact.id) <= fact.id
+            is_current = fact.resolved_at is None and at < fact.end and is_last
         if not is_current:
             outdated.add(notice.pk)
     return outdated

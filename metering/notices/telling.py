@@ -48,7 +48,7 @@ def tell_notices(notice_ids: Collection[int], *, at: datetime) -> int:
         return 0
     facts = read_alerts({notice.alert_id for notice in notices if notice.alert_id is not None})
     wait_for_sales(notices, at=at)
-    outdated = find_outdated(notices, facts)
+    outdated = find_outdated(notices, facts, at=at)
     close_notices(outdated, NoticeState.SUPERSEDED, at=at)
     current = [notice for notice in notices if notice.pk not in outdated]
     messages = list(write_messages(current, facts, at=at))

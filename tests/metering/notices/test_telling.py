@@ -8,6 +8,7 @@ from metering.models import Alert, Notice
 from metering.notices.recipients import Recipient
 from metering.notices.telling import tell_notices
 from tests.metering.notices.makers import (
+    DECEMBER,
     NOON,
     OLIVIA,
     do_jobs,
@@ -77,6 +78,13 @@ def test_an_alert_that_is_over_while_it_waits_is_not_told_and_neither_is_its_end
         do_jobs("metering.tell", at=MORNING)
     assert states() == [("raised", "superseded"), ("recovered", "superseded")]
     assert read_deliveries() == []
+
+
+def test_an_alert_whose_window_ended_before_anybody_could_be_told_is_not_told():
+    raise_alert(make_alert())
+    with hearing(OLIVIA):
+        do_jobs("metering.tell", at=DECEMBER)
+    assert states() == [("raised", "superseded")]
 
 
 def test_a_higher_level_takes_the_place_of_one_that_waits():
