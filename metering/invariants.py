@@ -14,6 +14,7 @@ from django.db import connection
 
 from jobs.invariants import Violation
 from metering.notices.proving import RULES as NOTICE_RULES
+from metering.alerts.proving import find_undecided
 from metering.recounted import find_wrong_rollups, find_wrong_totals
 
 SHOWN = 100  # of each rule; one is too many already
@@ -78,8 +79,17 @@ RULES: dict[str, LiteralString] = {
         FROM metering_account c LEFT JOIN metering_alias a ON a.name = c.key WHERE a.account_id IS DISTINCT FROM c.id
     """,
     "an alert is justified by what it saw": """
-        SELECT 'alert ' || a.id, 'level ' || a.level || ' with ' || a.used || ' of ' || a.quantity FROM metering_alert a
-        WHERE a.used <= 0 OR a.used * 100 < a.level * a.quantity
+        SELECT 'alert ' || a.id, a.kind || ' ' || a.level || ' with ' || a.used || coalesce(' of ' || a.quantity, '')
+        FROM metering_alert a LEFT JOIN metering_alertrule r ON r.id = a.rule_id
+        WHERE a.kind NOT IN ('forecast', 'anomaly') AND NOT CASE
+            WHEN a.unit = 'absolute' AND r.direction = 'falling' THEN a.used <= a.level
+            WHEN a.unit = 'absolute' THEN a.used >= a.level
+            WHEN r.direction = 'falling' THEN a.quantity > 0 AND a.used * 100 <= a.level * a.quantity
+            ELSE a.used > 0 AND a.used * 100 >= a.level * a.quantity
+        END
+    """,
+    "an alarm of the forecast says what it expected": """
+        SELECT 'alert ' || id, 'without a chance' FROM metering_alert WHERE kind = 'forecast' AND p_hit IS NULL
     """,
     "an alert is about its limit's window": """
         SELECT 'alert ' || a.id, 'limit ' || l.id || ' is another account, meter, window or a younger epoch'
@@ -88,21 +98,28 @@ RULES: dict[str, LiteralString] = {
             OR a.ends_at < l.ends_at OR a.epoch > l.epoch
     """,
     "a level speaks once": """
-        SELECT 'account ' || account_id || ', meter ' || meter_id || ', window ' || starts_at,
-            'level ' || level || ' of epoch ' || epoch || ' spoke ' || count(*) || ' times'
-        FROM metering_alert GROUP BY account_id, meter_id, starts_at, epoch, level HAVING count(*) > 1
+        SELECT 'account ' || account_id || ', ' || kind || ' of ' || coalesce('meter ' || meter_id, subject)
+            || ', window ' || starts_at, 'level ' || level || ' of epoch ' || epoch || ', arming ' || arming
+            || ', spoke ' || count(*) || ' times'
+        FROM metering_alert GROUP BY account_id, kind, unit, meter_id, subject, starts_at, epoch, level, arming
+        HAVING count(*) > 1
     """,
-    "no superseded alert was handed out": """
-        SELECT 'alert ' || id, 'claimed ' || claimed_at FROM metering_alert
+    "a level is armed again before it speaks again": """
+        SELECT 'alert ' || a.id, 'arming ' || a.arming || ' while that before it stood'
+        FROM metering_alert a JOIN metering_alert b ON
+            (b.account_id, b.kind, b.unit, b.subject, b.starts_at, b.epoch, b.level, b.arming)
+            = (a.account_id, a.kind, a.unit, a.subject, a.starts_at, a.epoch, a.level, a.arming - 1)
+            AND b.meter_id IS NOT DISTINCT FROM a.meter_id
+        WHERE b.resolved_at IS NULL OR b.resolved_at > a.detected_at
+    """,
+    "what is not told is not handed out": """
+        SELECT 'alert ' || id, state || ', claimed ' || claimed_at FROM metering_alert
         WHERE state <> 'told' AND claimed_at IS NOT NULL
     """,
-    "a level that was reached is on record or about to be": """
-        SELECT 'limit ' || l.id, 'used ' || l.used || ' of ' || l.quantity || ', nothing on record from level ' || level
-        FROM metering_limit l CROSS JOIN (VALUES (80), (100)) AS levels (level)
-        WHERE l.closed_at IS NULL AND NOT l.needs_check AND l.used > 0 AND l.used * 100 >= level * l.quantity
-            AND NOT EXISTS (
-                SELECT FROM metering_alert a WHERE a.limit_id = l.id AND a.epoch = l.epoch AND a.level >= levels.level
-            )
+    "what is told is announced, what is not is not": """
+        SELECT 'alert ' || a.id, a.state || ', with ' || count(n.id) || ' notices that it was raised'
+        FROM metering_alert a LEFT JOIN metering_notice n ON n.alert_id = a.id AND n.occasion = 'raised'
+        WHERE a.rule_id IS NOT NULL GROUP BY a.id HAVING (count(n.id) > 0) <> (a.state = 'told')
     """,
     "a window is graded after its end, and what it said after it": """
         SELECT 'limit ' || id, 'graded ' || graded_at || ', its window ends ' || ends_at FROM metering_limit
@@ -161,6 +178,7 @@ RULES: dict[str, LiteralString] = {
 }
 
 COUNTED_RULES = {
+    "what was reached or left is on record or about to be": find_undecided,
     "rollups equal the raw events": find_wrong_rollups,
     "a running total equals the usage in its window": find_wrong_totals,
 }

@@ -11,7 +11,7 @@ from django.db import IntegrityError, connection, transaction
 from django.db.models import F
 
 from metering.accounts import AccountRef, UnknownAccount
-from metering.alerts import find_next_crossing, keep_raised_limit_quiet, record_crossings
+from metering.alerts import end_limits_alerts, record_crossings, set_first_crossings
 from metering.locks import hold_accounts, hold_limits_for_change, hold_limits_for_opening
 from metering.models import ChangeReason as ChangeReason
 from metering.models import Forecast, Limit, LimitChange, Reservation, ReservationState
@@ -20,6 +20,10 @@ from metering.statements import bigint_array, run_statement, time_array
 from metering.usage import Window, read_windows
 
 HUNDREDTH = Decimal("0.01")
+CHANGED_FIELDS = [
+    "is_hard", "plan", "time_zone", "quantity", "epoch", "used_at_change", "next_crossing", "needs_check",
+    "needs_forecast", "forecast_at",
+]  # fmt: skip
 UTC_ALONE: Mapping[int, str] = MappingProxyType({})
 
 FIND_LIMITS: LiteralString = """
@@ -159,10 +163,14 @@ def hand_over_limits(
     else:
         hold_limits_for_change()
         hold_accounts(account_ids)
+    changed = []
     for limit in standing.select_for_update(of=("self",)).order_by("pk"):
         item = wanted.pop((limit.account_id, limit.meter_id))
         zone = time_zones.get(limit.account_id, "UTC")
-        change_terms(limit, item, plan=plan, time_zone=zone, end=end, at=at, reason=reason)
+        if change_terms(limit, item, plan=plan, time_zone=zone, end=end, at=at, reason=reason):
+            changed.append(limit)
+    set_first_crossings(changed)
+    Limit.objects.bulk_update(changed, CHANGED_FIELDS)
     if wanted:
         open_windows(wanted, start=start, end=end, plan=plan, time_zones=time_zones)
 
@@ -189,11 +197,12 @@ def open_windows(
             time_zone=time_zones.get(account_id, "UTC"),
             is_hard=item.is_hard,
             used=used[account_id, meter_id],
-            next_crossing=find_next_crossing(item.quantity),
+            used_at_change=used[account_id, meter_id],
             needs_check=True,
         )
         for (account_id, meter_id), item in terms.items()
     ]
+    set_first_crossings(limits)
     try:
         with transaction.atomic():
             Limit.objects.bulk_create(limits)
@@ -208,32 +217,28 @@ def open_windows(
 
 def change_terms(
     limit: Limit, terms: LimitTerms, *, plan: str, time_zone: str, end: datetime, at: datetime, reason: ChangeReason
-) -> None:
+) -> bool:
+    """Set them on the limit, which the caller saves; False where they are those it has."""
     if limit.ends_at != end:
         raise LimitWindowConflict(f"the window of limit {limit.pk} ends {limit.ends_at}, not {end}")
     is_same_quantity = (limit.quantity, limit.is_hard) == (terms.quantity, terms.is_hard)
     if is_same_quantity and (limit.closed_at is not None or (limit.plan, limit.time_zone) == (plan, time_zone)):
-        return
+        return False
     if limit.closed_at is not None:
         raise LimitWindowClosed(f"the window of limit {limit.pk} was closed {limit.closed_at}")
+    limit.needs_check = limit.needs_check or limit.plan != plan  # which has rules of its own
     limit.is_hard, limit.plan, limit.time_zone = terms.is_hard, plan, time_zone
     if limit.quantity != terms.quantity:
         change_quantity(limit, terms.quantity, at=at, reason=reason)
-    limit.save(
-        update_fields=[
-            "is_hard", "plan", "time_zone", "quantity", "epoch", "next_crossing", "needs_check", "needs_forecast",
-            "forecast_at",
-        ]
-    )  # fmt: skip
+    return True
 
 
 def change_quantity(limit: Limit, quantity: Decimal | None, *, at: datetime, reason: ChangeReason) -> None:
     """Begin a new epoch. The next check alerts by the new quantity, also for what was used before."""
-    was_raised = limit.quantity is not None and quantity is not None and quantity > limit.quantity
     before, limit.quantity = limit.quantity, quantity
     limit.epoch, limit.needs_check = limit.epoch + 1, True
     limit.needs_forecast, limit.forecast_at = True, None  # a new epoch need not wait for the next hour
-    limit.next_crossing = find_next_crossing(quantity)
+    limit.used_at_change = limit.used
     LimitChange.objects.create(
         account_id=limit.account_id,
         meter_id=limit.meter_id,
@@ -244,8 +249,6 @@ def change_quantity(limit: Limit, quantity: Decimal | None, *, at: datetime, rea
         reason=reason,
         at=at,
     )
-    if was_raised:
-        keep_raised_limit_quiet(limit, at=at)
 
 
 @transaction.atomic
@@ -410,6 +413,7 @@ def end_windows(*, account_id: int, meter_ids: Collection[int], at: datetime) ->
     Forecast.objects.filter(limit__in=later).delete()
     Limit.objects.filter(pk__in=later).delete()
     cut = {pk: limit for pk, limit in windows.items() if limit.starts_at < at}
+    end_limits_alerts(list(cut), at=at)
     used = read_windows({pk: Window(account_id, limit.meter_id, limit.starts_at, at) for pk, limit in cut.items()})
     for pk, limit in cut.items():
         limit.was_to_end_at = limit.was_to_end_at or limit.ends_at

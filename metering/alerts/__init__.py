@@ -4,16 +4,14 @@ A level speaks once per account, meter or subject, window, epoch, level and armi
 """
 
 from metering.alerts.claims import claim_alerts, list_alerts, list_standing
-from metering.alerts.detection import (
-    check_limits,
-    find_next_crossing,
-    keep_raised_limit_quiet,
-    record_crossings,
-)
+from metering.alerts.detection import check_limits, record_crossings, set_first_crossings
+from metering.alerts.ending import end_limits_alerts
 from metering.alerts.facts import AlertFact, Observation, read_alerts, state_alert
+from metering.alerts.forecasts import observe_forecasts
 from metering.alerts.observing import observe
 from metering.alerts.rules import list_live_kinds
 from metering.models import AlertCause, AlertKind, LevelUnit
+from metering.alerts.snoozes import SnoozeFact, SnoozeWithoutEnd, end_snooze, list_snoozes, snooze
 
 __all__ = [
     "AlertCause",
@@ -21,15 +19,21 @@ __all__ = [
     "AlertKind",
     "LevelUnit",
     "Observation",
+    "SnoozeFact",
+    "SnoozeWithoutEnd",
     "check_limits",
     "claim_alerts",
-    "find_next_crossing",
-    "keep_raised_limit_quiet",
+    "end_limits_alerts",
+    "end_snooze",
     "list_alerts",
     "list_live_kinds",
+    "list_snoozes",
     "list_standing",
     "observe",
+    "observe_forecasts",
     "read_alerts",
     "record_crossings",
+    "set_first_crossings",
+    "snooze",
     "state_alert",
 ]

@@ -1,69 +1,54 @@
-"""Alerts: a level of a limit speaks once per account, meter, window, epoch and level.
+"""Limits whose totals moved: which levels of their rules they have reached or left. Two paths, one rule.
 
-Whether one is reached is seen without reading an event. When it was is as well where usage adds up; elsewhere the
-events of the hour are read, once for each level.
-
-Two paths, one rule. Ingestion calls `record_crossings` for the totals that passed their next level; the periodic
-`check_limits` looks at every total that moved, and at limits that changed, so that nothing is missed.
+Ingestion calls `record_crossings` for the totals that passed their next level, so that an alert takes seconds. The
+periodic `check_limits` looks at every total that moved, and at what no event triggers: limits that were changed,
+windows that ended, snoozes that ran out. Whether a level is reached is seen without reading an event.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
-from decimal import ROUND_CEILING, Decimal
+from decimal import Decimal
 
 from django.db import connection, transaction
 
-from metering.crossings import Level, find_crossings
+from metering.alerts.circumstances import state_circumstances
+from metering.alerts.ending import end_alerts
+from metering.alerts.facts import Observation
+from metering.alerts.levels import find_next, level_quantity
+from metering.alerts.observing import Watched, decide_all, list_drafts, watch, write
+from metering.alerts.outages import note_check
+from metering.alerts.rules import read_rules
+from metering.alerts.snoozes import end_due_snoozes
+from metering.alerts.terms import ABSOLUTE, FORECAST, PERCENT, USAGE, Rule, find_rule
 from metering.locks import hold_limits_for_change
-from metering.models import Alert, AlertState, Limit
-from metering.quantities import EXACT
-
-LEVELS = (80, 100)  # percent of the limit, ascending
-STEP = Decimal(1).scaleb(-12)  # the smallest quantity the database keeps
-
-
-def is_reached(level: int, *, used: Decimal, quantity: Decimal) -> bool:
-    """Inclusive and exact. Any level of a limit of zero is reached by the first use, not before."""
-    return used > 0 and EXACT.multiply(used, Decimal(100)) >= EXACT.multiply(Decimal(level), quantity)
-
-
-def level_quantity(level: int, quantity: Decimal) -> Decimal:
-    """The smallest storable total that reaches the level. Rounded up to twelve decimals, it decides as exactly."""
-    exact = EXACT.divide(EXACT.multiply(Decimal(level), quantity), Decimal(100))
-    return exact.quantize(STEP, rounding=ROUND_CEILING, context=EXACT)
-
-
-def find_next_crossing(quantity: Decimal | None, *, after: int = 0) -> Decimal | None:
-    """The total at which the lowest level above `after` is reached; None when none is left or there is no limit."""
-    if quantity is None:
-        return None
-    return next((level_quantity(level, quantity) for level in LEVELS if level > after), None)
+from metering.models import AlertCause, Limit
 
 
 @transaction.atomic
 def record_crossings(limit_ids: Iterable[int], *, at: datetime) -> int:
-    """Record every level these limits have newly reached; returns how many of them speak.
+    """Record every level these limits have newly reached or left; returns how many of them speak.
 
-    Of several new levels the highest speaks, the lower ones are kept as superseded. Limits that are unlimited or
-    closed are passed over. A second call records nothing.
+    Of several new levels the highest speaks, the lower ones are kept as superseded. What a closed window reaches is
+    late: it is recorded, and told to nobody. A second call records nothing.
     """
     limits = lock_limits(limit_ids)
-    recorded = read_recorded_levels(limits)
-    alerts: list[Alert] = []
-    for limit in limits:
-        alerts += find_new_alerts(limit, highest=recorded[limit.pk], at=at)
-    set_crossed_at(alerts)
-    Alert.objects.bulk_create(alerts, ignore_conflicts=True)
-    for alert in alerts:
-        recorded[alert.limit_id] = max(recorded[alert.limit_id], int(alert.level))
-    set_next_crossings(limits, recorded)
-    return sum(alert.state == AlertState.TOLD for alert in alerts)
+    if not limits:
+        return 0
+    watched = watch([seen for limit in limits for seen in see_limit(limit)])
+    decide_all(watched, at=at)
+    drafts = list_drafts(watched, at=at, cause=AlertCause.USAGE)
+    state_circumstances(drafts, at=at)
+    told = write(watched, drafts, at=at)
+    set_next_crossings(limits, watched)
+    return len(told)
 
 
 def check_limits(*, at: datetime, batch: int = 500) -> int:
     """Check every limit that moved since its last check, a transaction per batch; returns how many levels spoke.
 
+    Then what time alone brings: alerts of windows that ended are over, snoozes that ran out are ended with a reminder.
     Safe beside ingestion and beside itself: a limit another transaction holds is skipped, and keeps its flag.
     """
     spoken, last = 0, 0
@@ -73,8 +58,12 @@ def check_limits(*, at: datetime, batch: int = 500) -> int:
             taken = take_moved_limits(after=last, batch=batch)
             spoken += record_crossings(taken, at=at)
         if len(taken) < batch:
-            return spoken
+            break
         last = max(taken)  # a watermark: what moves meanwhile waits for the next check, so this one ends
+    end_alerts(at=at)
+    end_due_snoozes(at=at)
+    note_check(at=at)
+    return spoken
 
 
 def take_moved_limits(*, after: int, batch: int) -> list[int]:
@@ -95,108 +84,56 @@ def take_moved_limits(*, after: int, batch: int) -> list[int]:
 
 
 def lock_limits(limit_ids: Iterable[int]) -> list[Limit]:
-    """The limits that can alert, locked in the order of their keys."""
+    """These limits, locked in the order of their keys."""
     ids = sorted(limit_ids)
     if not ids:
         return []
     hold_limits_for_change()
-    limits = Limit.objects.filter(pk__in=ids, closed_at=None, quantity__isnull=False)
-    return list(limits.select_for_update(of=("self",)).order_by("pk"))
+    return list(Limit.objects.filter(pk__in=ids).select_for_update(of=("self",)).order_by("pk"))
 
 
-def read_recorded_levels(limits: Sequence[Limit]) -> defaultdict[int, int]:
-    """For each limit the highest level that is on record for its present epoch, zero when none."""
-    epochs = {limit.pk: limit.epoch for limit in limits}
-    highest: defaultdict[int, int] = defaultdict(int)
-    if epochs:
-        rows = Alert.objects.filter(limit__in=epochs).values_list("limit_id", "epoch", "level")
-        for limit_id, epoch, level in rows:
-            if epoch == epochs[limit_id]:
-                highest[limit_id] = max(highest[limit_id], int(level))
-    return highest
+def see_limit(limit: Limit) -> list[Observation]:
+    """What is watched of a limit: its use in percent and as it is; and the forecasts of what the limit was before.
+
+    A quantity is reached whatever the limit is, so it knows no epochs.
+    """
+    percent = observe_limit(limit)
+    absolute = replace(percent, unit=ABSOLUTE, base=None, epoch=1)
+    if not percent.is_final:
+        absolute = replace(absolute, value_before=None)
+    if limit.epoch == 1 or percent.is_final:
+        return [percent, absolute]
+    return [percent, absolute, replace(percent, kind=FORECAST)]
 
 
-def find_new_alerts(limit: Limit, *, highest: int, at: datetime) -> list[Alert]:
-    """Alerts, not yet saved, for the levels above `highest` that the limit's total has reached."""
-    quantity = limit.quantity
-    if quantity is None:
-        return []
-    reached = [level for level in LEVELS if level > highest and is_reached(level, used=limit.used, quantity=quantity)]
-    return [
-        build_alert(limit, level, quantity=quantity, is_superseded=level != reached[-1], at=at) for level in reached
-    ]
-
-
-def build_alert(limit: Limit, level: int, *, quantity: Decimal, is_superseded: bool, at: datetime) -> Alert:
-    return Alert(
+def observe_limit(limit: Limit) -> Observation:
+    """Its use in percent."""
+    is_final = limit.closed_at is not None
+    return Observation(
         account_id=limit.account_id,
+        kind=USAGE,
+        unit=PERCENT,
+        start=limit.starts_at,
+        end=limit.ends_at,
+        value=limit.used,
+        base=limit.quantity,
         meter_id=limit.meter_id,
-        limit=limit,
-        starts_at=limit.starts_at,
-        ends_at=limit.ends_at,
-        epoch=limit.epoch,
-        level=Decimal(level),
-        used=limit.used,
-        quantity=quantity,
-        crossed_at=limit.starts_at,
-        detected_at=at,
-        state=AlertState.SUPERSEDED if is_superseded else AlertState.TOLD,
+        limit_id=limit.pk,
         plan=limit.plan,
         time_zone=limit.time_zone,
+        epoch=limit.epoch,
+        value_before=limit.used_at_close if is_final else limit.used_at_change,
+        is_final=is_final,
     )
 
 
-def set_crossed_at(alerts: Sequence[Alert]) -> None:
-    """Find when each level was reached: where usage adds up the hour, in the rollups, elsewhere the event.
-
-    What came before an hour's end is `used` less the later hours: exact also where the window begins within an hour.
-    """
-    if not alerts:
-        return
-    quantities = [level_quantity(int(alert.level), alert.quantity) for alert in alerts]
-    rows = read_crossed_hours([alert.limit_id for alert in alerts], quantities)
-    levels: list[tuple[Alert, Level]] = []
-    for alert, quantity, (adds_up, crossed_at) in zip(alerts, quantities, rows, strict=True):
-        alert.crossed_at = crossed_at
-        if not adds_up:
-            window = (alert.account_id, alert.meter_id, alert.starts_at, alert.ends_at)
-            levels.append((alert, Level(*window, max(quantity, STEP))))
-    for (alert, _), moment in zip(levels, find_crossings([level for _, level in levels]), strict=True):
-        alert.crossed_at = moment
-
-
-def read_crossed_hours(limit_ids: Sequence[int], quantities: Sequence[Decimal]) -> list[tuple[bool, datetime]]:
-    """Whether the limit's usage adds up; if so the hour in which it reached the quantity, else its window's start."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            SELECT aggregation IN ('count', 'sum'), GREATEST(crossing.hour, metering_limit.starts_at)
-            FROM unnest(%s::bigint[], %s::numeric[]) WITH ORDINALITY AS level (limit_id, quantity, position)
-            JOIN metering_limit ON metering_limit.id = level.limit_id
-            JOIN metering_meter ON metering_meter.id = metering_limit.meter_id
-            LEFT JOIN LATERAL (
-                SELECT hour FROM (
-                    SELECT hour, metering_limit.used - coalesce(sum(total) OVER later, 0) AS cumulated
-                    FROM metering_hourlyrollup AS rollup
-                    WHERE rollup.account_id = metering_limit.account_id AND rollup.meter_id = metering_limit.meter_id
-                        AND hour >= date_trunc('hour', metering_limit.starts_at, 'UTC')
-                        AND hour < metering_limit.ends_at AND aggregation IN ('count', 'sum')
-                    WINDOW later AS (ORDER BY hour ROWS BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING)
-                ) AS hours
-                WHERE cumulated > 0 AND cumulated >= level.quantity
-                ORDER BY hour LIMIT 1
-            ) AS crossing ON true
-            ORDER BY level.position
-            """,
-            [list(limit_ids), list(quantities)],
-        )
-        rows: list[tuple[bool, datetime]] = cursor.fetchall()
-        return rows
-
-
-def set_next_crossings(limits: Sequence[Limit], recorded: dict[int, int]) -> None:
+def set_next_crossings(limits: Sequence[Limit], watched: Collection[Watched]) -> None:
     """Tell ingestion which total speaks next, where that changed."""
-    wanted = [(limit, find_next_crossing(limit.quantity, after=recorded[limit.pk])) for limit in limits]
+    furthest: defaultdict[int | None, list[tuple[Rule | None, Decimal | None]]] = defaultdict(list)
+    for each in watched:
+        if each.seen.kind == USAGE:
+            furthest[each.seen.limit_id].append((each.rule, each.decision.furthest))
+    wanted = [(limit, find_next_crossing(limit.quantity, furthest[limit.pk])) for limit in limits]
     changed = [(limit.pk, crossing) for limit, crossing in wanted if crossing != limit.next_crossing]
     if not changed:
         return
@@ -211,19 +148,33 @@ def set_next_crossings(limits: Sequence[Limit], recorded: dict[int, int]) -> Non
         )
 
 
-def keep_raised_limit_quiet(limit: Limit, *, at: datetime) -> None:
-    """After a limit was raised: levels that spoke before and are still reached do not speak again.
+def set_first_crossings(limits: Collection[Limit]) -> None:
+    """Say of limits that are about to be saved which total speaks first, by the rules that hold for them."""
+    rules = read_rules([USAGE], account_ids={limit.account_id for limit in limits}) if limits else []
+    for limit in limits:
+        mine = find_limit_rules(rules, limit)
+        limit.next_crossing = find_next_crossing(limit.quantity, [(rule, None) for rule in mine])
 
-    They are recorded as superseded in the new epoch. What fell below its level speaks anew when it is reached again,
-    and a limit that was lowered speaks at once.
-    """
-    quantity = limit.quantity
-    if quantity is None:
-        return
-    last = Alert.objects.filter(limit=limit, epoch=limit.epoch - 1).order_by("level")
-    still = [old for old in last if is_reached(int(old.level), used=limit.used, quantity=quantity)]
-    for old in still:
-        alert = build_alert(limit, int(old.level), quantity=quantity, is_superseded=True, at=at)
-        alert.crossed_at = old.crossed_at
-        alert.save(force_insert=True)
-    limit.next_crossing = find_next_crossing(quantity, after=int(still[-1].level) if still else 0)
+
+def find_limit_rules(rules: Sequence[Rule], limit: Limit) -> list[Rule]:
+    """The rules of usage that hold for a limit, at most one in percent and one absolute."""
+    found = [
+        find_rule(rules, kind=USAGE, unit=unit, account_id=limit.account_id, plan=limit.plan, meter_id=limit.meter_id)
+        for unit in (PERCENT, ABSOLUTE)
+    ]
+    return [rule for rule in found if rule is not None]
+
+
+def find_next_crossing(quantity: Decimal | None, rules: Iterable[tuple[Rule | None, Decimal | None]]) -> Decimal | None:
+    """The lowest total at which one of the rules speaks next, each beyond the level beside it; None if none does."""
+    totals = [find_next_total(rule, quantity, beyond=beyond) for rule, beyond in rules if rule is not None]
+    return min((total for total in totals if total is not None), default=None)
+
+
+def find_next_total(rule: Rule, quantity: Decimal | None, *, beyond: Decimal | None) -> Decimal | None:
+    level = find_next(rule.ladder, beyond=beyond)
+    if level is None or rule.unit == ABSOLUTE:
+        return level
+    if quantity is None or (quantity == 0 and level > 100):
+        return None
+    return level_quantity(level, quantity)

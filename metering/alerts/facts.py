@@ -16,8 +16,11 @@ class Observation:
     `unit` is percent (of `base`; None: there is nothing to be measured by) or absolute. What is not about a meter says
     by `subject` what it is about; an amount of money names its `currency`. `epoch` grows when the base is changed by
     somebody; `value_before` is the value as it was when it did, if that is known. `plan` finds the rules of a plan.
-    What `is_final` is too late to be told. `is_falling`, where it is said, asks for rules that go so; `own_levels` are
-    told besides those of the rule. The `value` of an anomaly is the number of robust deviations.
+    What `is_final` is too late to be told: `value_before` is then the value at its close. `is_falling`, where it is
+    said, asks for rules that go so; `own_levels` are told besides those of the rule.
+
+    Levels are compared with the value, or its share of the base. Where they count something else, the deviations of an
+    anomaly, that is the `score`. Of a forecast the `verdict` (alarm, clear, or empty) says whether its level holds.
     """
 
     account_id: int
@@ -35,6 +38,8 @@ class Observation:
     time_zone: str = "UTC"
     epoch: int = 1
     value_before: Decimal | None = None
+    score: Decimal | None = None
+    verdict: str = ""
     p_hit: Decimal | None = None
     is_final: bool = False
     is_falling: bool | None = None

@@ -6,13 +6,12 @@ It is kept as a fraction, so that no comparison rounds.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from decimal import ROUND_CEILING, Decimal
+from decimal import Decimal
 from fractions import Fraction
 from itertools import takewhile
 
-from metering.numbers import EXACT, STEP
+from metering.numbers import EXACT, PLACES, round_number
 
-HUNDRED = Decimal(100)
 CAP = Decimal(1000)  # percent: beyond it a recurring level tells nobody anything new
 MOST = 50  # levels that one reading puts on record: of recurring ones the furthest
 
@@ -122,7 +121,11 @@ def order(ladder: Ladder) -> tuple[Decimal, ...]:
 
 
 def is_beyond(level: Decimal, other: Decimal, ladder: Ladder) -> bool:
-    return level < other if ladder.is_falling else level > other
+    return is_further(level, other, is_falling=ladder.is_falling)
+
+
+def is_further(level: Decimal, other: Decimal, *, is_falling: bool) -> bool:
+    return level < other if is_falling else level > other
 
 
 def step_level(ladder: Ladder, number: int) -> Decimal:
@@ -141,5 +144,4 @@ def count_bounded(ladder: Ladder) -> int:
 
 def level_quantity(level: Decimal, base: Decimal) -> Decimal:
     """The smallest storable total that reaches a level in percent: rounded up, it decides as exactly."""
-    exact = EXACT.divide(EXACT.multiply(level, base), HUNDRED)
-    return exact.quantize(STEP, rounding=ROUND_CEILING, context=EXACT)
+    return round_number(Fraction(level) * Fraction(base) / 100, PLACES, "ceil")

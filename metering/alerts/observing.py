@@ -30,8 +30,9 @@ from metering.alerts.states import (
     decide,
     find_furthest,
     look_at,
+    look_at_forecast,
 )
-from metering.alerts.terms import PERCENT, Rule, find_rule
+from metering.alerts.terms import FORECAST, PERCENT, Rule, find_rule
 from metering.locks import hold_accounts, hold_limits_for_change
 from metering.models import Alert, AlertCause, Snooze
 
@@ -73,8 +74,23 @@ class Draft:
     crossed_at: datetime
     cause: str
 
+    @property
+    def limit_id(self) -> int:
+        """Of an alert of a limit, as `meter_id`. Raises TypeError for one of something else."""
+        return require(self.watched.seen.limit_id)
+
+    @property
+    def meter_id(self) -> int:
+        return require(self.watched.seen.meter_id)
+
     def supersede(self) -> None:
         self.new = NewAlert(self.new.level, self.new.arming, SUPERSEDED)
+
+
+def require(number: int | None) -> int:
+    if number is None:
+        raise TypeError("not an alert of a limit")
+    return number
 
 
 # An alert that is on record already, by another transaction, is left out.
@@ -134,11 +150,13 @@ def watch(observations: Collection[Observation]) -> list[Watched]:
         if rule is not None and seen.own_levels:
             rule = rule.add_levels(seen.own_levels)
         its_past = past[name_key(seen)]
-        watched.append(Watched(seen, rule, its_past, look_at_value(seen, rule, its_past)))
+        watched.append(Watched(seen, rule, its_past, look(seen, rule, its_past)))
     return watched
 
 
-def look_at_value(seen: Observation, rule: Rule | None, past: Sequence[Past]) -> Look:
+def look(seen: Observation, rule: Rule | None, past: Sequence[Past]) -> Look:
+    if seen.kind == FORECAST:
+        return look_at_forecast(rule, past, seen.verdict, epoch=seen.epoch, base=seen.base)
     before = seen.value if seen.value_before is None else seen.value_before
     return look_at(
         rule,
@@ -152,6 +170,8 @@ def look_at_value(seen: Observation, rule: Rule | None, past: Sequence[Past]) ->
 
 
 def find_rule_position(rule: Rule | None, seen: Observation, value: Decimal) -> Fraction | None:
+    if seen.score is not None:
+        return Fraction(seen.score)
     is_falling = rule is not None and rule.ladder.is_falling
     return find_position(value, seen.base, is_percent=seen.unit == PERCENT, is_falling=is_falling)
 

@@ -16,6 +16,7 @@ from metering.alerts.terms import CRITICAL, Rule
 TOLD, SUPERSEDED, SUPPRESSED = "told", "superseded", "suppressed"
 FLAP, SNOOZED, LATE = "flap", "snoozed", "late"
 FELL, LIMIT_CHANGED, FORECAST_FELL, WINDOW_ENDED = "fell", "limit_changed", "forecast_fell", "window_ended"
+ALARM, CLEAR = "alarm", "clear"
 DEFAULT_MARGIN = Decimal(5)  # of an alert whose rule is gone
 
 
@@ -57,6 +58,14 @@ class Quiet:
     made_at: datetime
     until: datetime | None
     until_level: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class Chance:
+    """What a forecast said: of reaching the limit (None where it could not say), by so many days of data."""
+
+    p_hit: Decimal | None
+    days_of_data: Decimal
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,14 +121,49 @@ def look_at(
     if position is None:
         return Look(epoch, base, (), frozenset(levels), frozenset(), is_final, LIMIT_CHANGED)
     first = position if before is None else before
+    reached = list_reached(rule.ladder, position) if rule else []
+    if is_final:
+        reached = [level for level in reached if not is_reached(level, first, is_falling=is_falling)]
     return Look(
         epoch=epoch,
         base=base,
-        reached=tuple(list_reached(rule.ladder, position)) if rule else (),
+        reached=tuple(reached),
         left=frozenset(level for level in levels if is_left(level, position, margin=margin, is_falling=is_falling)),
         held_before=frozenset(level for level in levels if is_reached(level, first, is_falling=is_falling)),
         is_final=is_final,
     )
+
+
+def look_at_forecast(
+    rule: Rule | None, past: Collection[Past], verdict: str, *, epoch: int, base: Decimal | None
+) -> Look:
+    """An alarm stands until it is cleared, or until its limit was raised; a lowered limit is reached all the sooner."""
+    standing = [each for each in past if each.is_open]
+    levels = frozenset(each.level for each in standing)
+    if base is None:
+        return Look(epoch, base, (), levels, frozenset(), recovery=LIMIT_CHANGED)
+    return Look(
+        epoch=epoch,
+        base=base,
+        reached=rule.ladder.levels if rule and verdict == ALARM else (),
+        left=levels if verdict == CLEAR else frozenset(),
+        held_before=frozenset(each.level for each in standing if each.base is not None and base <= each.base),
+        recovery=FORECAST_FELL,
+    )
+
+
+def judge_chances(chances: Sequence[Chance], rule: Rule) -> str:
+    """By the last forecasts, the latest first: as many in a row as the rule wants must agree.
+
+    One that is made of too few days of data agrees with nothing.
+    """
+    asked = chances[: rule.confirmations]
+    known = [each.p_hit for each in asked if each.p_hit is not None and each.days_of_data >= rule.min_days]
+    if len(known) < rule.confirmations:
+        return ""
+    if all(p_hit >= rule.p_on for p_hit in known):
+        return ALARM
+    return CLEAR if all(p_hit <= rule.p_off for p_hit in known) else ""
 
 
 def decide(

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from metering.alerts.levels import CAP, Ladder, is_beyond
 
+USAGE, FORECAST = "usage", "forecast"
 PERCENT, ABSOLUTE = "percent", "absolute"
 INFO, WARNING, CRITICAL = "info", "warning", "critical"
 

@@ -4,6 +4,7 @@ from metering.models.accounts import Account, Alias, ApiKey, TokenBucket, valida
 from metering.models.alerts import (
     Alert,
     AlertCause,
+    AlertCheck,
     AlertKind,
     AlertLevel,
     AlertRule,
@@ -56,6 +57,7 @@ __all__ = [
     "Aggregation",
     "Alert",
     "AlertCause",
+    "AlertCheck",
     "AlertKind",
     "AlertLevel",
     "AlertRule",

@@ -319,6 +319,7 @@ class Alert(models.Model):
             models.Index(fields=["account", "-detected_at"], name="alert_by_account"),
             models.Index(fields=["limit", "epoch"], name="alert_by_limit"),
             models.Index(fields=["ends_at"], condition=Q(graded_at__isnull=True), name="alert_ungraded"),
+            models.Index(fields=["ends_at"], condition=Q(resolved_at__isnull=True), name="alert_standing"),
         ]
 
     def __str__(self) -> str:
@@ -358,3 +359,17 @@ class Snooze(models.Model):
 
     def __str__(self) -> str:
         return f"{self.account_id}/{self.meter_id}"
+
+
+class AlertCheck(models.Model):
+    """When totals were last checked, in one row: what is found after a pause is found late."""
+
+    checked_at = models.DateTimeField(_("checked at"))
+
+    class Meta:
+        verbose_name = _("check of limits")
+        verbose_name_plural = _("checks of limits")
+        constraints = [models.CheckConstraint(condition=Q(pk=1), name="alert_check_is_one")]
+
+    def __str__(self) -> str:
+        return f"{self.checked_at:%Y-%m-%d %H:%M:%S}"

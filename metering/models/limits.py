@@ -36,11 +36,14 @@ class Limit(models.Model):
     is_hard = models.BooleanField(_("is hard"), default=False)
     epoch = models.PositiveIntegerField(_("epoch"), default=1, help_text=_("Grows with each change of the quantity."))
     used = models.DecimalField(_("used"), **TOTAL, default=0)
+    used_at_change = models.DecimalField(
+        _("used at change"), **TOTAL, default=0, db_default=0, help_text=_("When its present quantity was set.")
+    )
     held = models.DecimalField(
         _("held"), **TOTAL, default=0, db_default=0, help_text=_("By reservations that are open.")
     )
     next_crossing = models.DecimalField(
-        _("next crossing"), **QUANTITY, null=True, blank=True, help_text=_("The quantity that alerts next.")
+        _("next crossing"), **TOTAL, null=True, blank=True, help_text=_("The quantity that alerts next.")
     )
     needs_check = models.BooleanField(_("needs check"), default=True, help_text=_("Moved since the last check."))
     needs_forecast = models.BooleanField(

@@ -218,19 +218,20 @@ def test_a_level_is_not_reached_by_what_is_counted_twice_for_a_moment():
     assert_sound()
 
 
-def test_an_alert_that_spoke_stays_and_speaks_no_second_time():
+def test_an_alert_that_spoke_is_over_when_its_level_is_left_and_speaks_no_second_time_that_day():
     account, meter = make_account(), make_meter()
     limit = make_limit(account.id, meter.id, 10)
     make_events(8)
     assert [alert.level for alert in Alert.objects.all()] == [80]
     retract_event("test", "1", **WHY)
     check_limits(at=NOON)
+    assert Alert.objects.get().recovery == "fell"
     assert_sound()
     make_events(1, first=20)
     check_limits(at=NOON)
-    assert [alert.level for alert in Alert.objects.all()] == [80]
+    assert list(Alert.objects.order_by("pk").values_list("level", "silence")) == [(80, ""), (80, "flap")]
     make_events(2, first=30)
-    assert sorted(alert.level for alert in Alert.objects.all()) == [80, 100]
+    assert list(Alert.objects.filter(state="told").order_by("pk").values_list("level", flat=True)) == [80, 100]
     assert read_used(limit) == 10
     assert_sound()
 

@@ -62,6 +62,13 @@ FORECAST = """
     SELECT id, account_id, meter_id, epoch, now(), 0, 10, false, 9, 1, 1, 1, 1, '', '{{}}', {values} FROM metering_limit
 """
 
+COPY_ALERTS = """
+    INSERT INTO metering_alert (account_id, meter_id, limit_id, starts_at, ends_at, epoch, level, used, quantity,
+        crossed_at, detected_at, state, arming)
+    SELECT account_id, meter_id, limit_id, starts_at, ends_at, epoch, level, used, quantity,
+        crossed_at, detected_at, state, {arming} FROM metering_alert
+"""
+
 BREAKS = {
     "what a replay kept has its claim": [
         """
@@ -120,16 +127,22 @@ BREAKS = {
         "UPDATE metering_alert SET epoch = 5",
     ],
     "a level speaks once": [
-        """SET CONSTRAINTS ALL IMMEDIATE;
+        f"""SET CONSTRAINTS ALL IMMEDIATE;
         ALTER TABLE metering_alert DROP CONSTRAINT alert_speaks_once;
-        INSERT INTO metering_alert (account_id, meter_id, limit_id, starts_at, ends_at, epoch, level, used, quantity,
-            crossed_at, detected_at, state)
-        SELECT account_id, meter_id, limit_id, starts_at, ends_at, epoch, level, used, quantity,
-            crossed_at, detected_at, state FROM metering_alert"""
+        {COPY_ALERTS.format(arming=1)}"""
     ],
-    "no superseded alert was handed out": ["UPDATE metering_alert SET claimed_at = now()"],
-    "a level that was reached is on record or about to be": [
-        "DELETE FROM metering_alert; UPDATE metering_limit SET next_crossing = NULL, needs_check = false",
+    "a level is armed again before it speaks again": [f"{COPY_ALERTS.format(arming=2)} WHERE level = 80"],
+    "an alarm of the forecast says what it expected": ["UPDATE metering_alert SET kind = 'forecast'"],
+    "what is not told is not handed out": ["UPDATE metering_alert SET claimed_at = now()"],
+    "what is told is announced, what is not is not": [
+        "DELETE FROM metering_notice",
+        "UPDATE metering_alert SET state = 'told'",
+        "UPDATE metering_alert SET state = 'suppressed', silence = 'flap'",
+    ],
+    "what was reached or left is on record or about to be": [
+        "DELETE FROM metering_notice; DELETE FROM metering_alert;"
+        " UPDATE metering_limit SET next_crossing = NULL, needs_check = false",
+        "UPDATE metering_limit SET used = 7.5, needs_check = false",
     ],
     "adjustments say what changed since a window was closed": [
         "UPDATE metering_limit SET closed_at = now(), used_at_close = used - 0.000000000001",

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from metering.alerts import Observation, list_alerts, list_standing, observe
-from metering.models import Alert, AlertLevel, AlertRule, RuleSet
+from metering.models import Alert, AlertRule
+from tests.metering.alerts.makers import make_rule
 from tests.metering.makers import make_account
 
 pytestmark = pytest.mark.django_db
@@ -41,14 +42,6 @@ def see(account_id: int, kind: str, value: str, *, base: str | None = "100", at:
 
 def spoken(account_id: int) -> list[tuple[str, int]]:
     return [(fact.kind, int(fact.level)) for fact in reversed(list_alerts([account_id]))]
-
-
-def make_rule(kind: str, *levels: int, unit: str = "absolute", **more: Any) -> AlertRule:
-    rule = AlertRule.objects.create(
-        rule_set=RuleSet.objects.get(is_live=True), name=f"Rule {more}", kind=kind, unit=unit, **more
-    )
-    AlertLevel.objects.bulk_create(AlertLevel(rule=rule, level=level) for level in levels)
-    return rule
 
 
 def test_a_budget_speaks_as_it_is_spent_once_for_each_level(account_id):
@@ -89,11 +82,13 @@ def test_spend_speaks_at_amounts_of_its_own_currency(account_id):
 
 
 def test_an_anomaly_speaks_by_the_number_of_its_deviations(account_id):
-    see(account_id, "anomaly", "4.99", base=None, unit="absolute", subject="spike")
+    terms = {"unit": "absolute", "base": "12"}
+    see(account_id, "anomaly", "20", score=Decimal("4.99"), subject="spike", **terms)
     assert spoken(account_id) == []
-    see(account_id, "anomaly", "7.5", base=None, unit="absolute", subject="spike", details={"expected": "12"})
-    see(account_id, "anomaly", "7.5", base=None, unit="absolute", subject="drop")
+    see(account_id, "anomaly", "30", score=Decimal("7.5"), subject="spike", details={"expected": "12"}, **terms)
+    see(account_id, "anomaly", "1", score=Decimal("7.5"), subject="drop", **terms)
     assert spoken(account_id) == [("anomaly", 5), ("anomaly", 5)]
+    assert (list_alerts([account_id])[1].used, list_alerts([account_id])[1].quantity) == (30, 12)
     assert list_alerts([account_id])[1].details == {"expected": "12"}
 
 

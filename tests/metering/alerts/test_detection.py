@@ -7,59 +7,16 @@ from decimal import Decimal
 import pytest
 from django.db import connection, transaction
 
-from metering.alerts import check_limits, claim_alerts, list_alerts, record_crossings
-from metering.alerts import detection as alerts
-from metering.alerts.detection import is_reached, level_quantity
+from metering.alerts import check_limits, detection, list_alerts, list_standing, observing, record_crossings
+from metering.corrections import retract_event
 from metering.ingest import ingest_events
 from metering.invariants import check
-from metering.limits import LimitTerms, close_window, hand_over_limits
-from metering.models import Alert, Limit
-from metering.quantities import EXACT
+from metering.limits import LimitTerms, close_window, end_windows, hand_over_limits
+from metering.models import Alert, AlertCheck, Limit, Notice
+from tests.metering.alerts.makers import make_rule
+from tests.metering.alerts.story import DECEMBER, JANUARY, NOON, NOVEMBER, Story, day, make_limits
 from tests.metering.makers import make_account, make_event, make_events, make_meter
 from tests.metering.threads import open_threads
-
-NOVEMBER, DECEMBER, JANUARY = (
-    datetime(2026, 11, 1, tzinfo=UTC),
-    datetime(2026, 12, 1, tzinfo=UTC),
-    datetime(2027, 1, 1, tzinfo=UTC),
-)
-NOON = datetime(2026, 11, 10, 12, tzinfo=UTC)
-
-
-def day(number: int, hour: int = 10) -> datetime:
-    return NOVEMBER + timedelta(days=number - 1, hours=hour)
-
-
-class Story:
-    """One account and a meter that sums amounts, brought from total to total; checked after every step."""
-
-    def __init__(self) -> None:
-        self.meter_id = make_meter("storage", value="amount", unit="GB").id
-        self.account_id = make_account("acme").id
-        self.used = Decimal(0)
-        self.sent = 0
-
-    def limit(self, at: datetime, quantity: str | None, *, check: bool = True) -> None:
-        start = NOVEMBER if at < DECEMBER else DECEMBER
-        terms = LimitTerms(self.meter_id, None if quantity is None else Decimal(quantity), is_hard=False)
-        end = DECEMBER if at < DECEMBER else JANUARY
-        hand_over_limits(account_ids=[self.account_id], terms=[terms], start=start, end=end, at=at)
-        if check:
-            check_limits(at=at)
-
-    def use(self, at: datetime, total: str, *, happened_at: datetime | None = None) -> None:
-        """Bring the total of its window there."""
-        self.sent += 1
-        amount = EXACT.subtract(Decimal(total), self.used)
-        event = make_event(str(self.sent), time=happened_at or at, amount=amount)
-        [fate] = ingest_events([event], at=at)
-        assert fate.fate in ("accepted", "late")
-        self.used = Decimal(total)
-        check_limits(at=at)
-
-    def spoken(self) -> list[tuple[datetime, int]]:
-        facts = list_alerts([self.account_id])
-        return [(fact.detected_at, int(fact.level)) for fact in reversed(facts)]
 
 
 @pytest.fixture
@@ -100,9 +57,10 @@ def test_levels_are_exact_where_a_float_is_not(story):
 def test_of_two_levels_at_once_the_higher_speaks_and_the_lower_is_on_record(story):
     story.limit(day(1, 0), "100")
     story.use(day(6), "130")
-    assert story.spoken() == [(day(6), 100)]
-    assert list(Alert.objects.order_by("level").values_list("level", "state")) == [(80, "superseded"), (100, "told")]
-    assert Limit.objects.get().next_crossing is None
+    assert story.spoken() == [(day(6), 125)]
+    levels = Alert.objects.order_by("level").values_list("level", "state")
+    assert list(levels) == [(80, "superseded"), (100, "superseded"), (125, "told")]
+    assert Limit.objects.get().next_crossing == 150
 
 
 def test_the_next_window_speaks_again(story):
@@ -147,7 +105,8 @@ def test_a_limit_lowered_below_usage_speaks_at_the_next_check(story):
     story.limit(day(10), "400", check=False)
     assert story.spoken() == []
     check_limits(at=day(10, 11))
-    assert story.spoken() == [(day(10, 11), 100)]
+    assert story.spoken() == [(day(10, 11), 125)]
+    assert Alert.objects.get(state="told").cause == "limit_changed"
 
 
 def test_a_lowered_limit_speaks_anew_for_its_epoch(story):
@@ -158,11 +117,26 @@ def test_a_lowered_limit_speaks_anew_for_its_epoch(story):
     assert list(Alert.objects.order_by("pk").values_list("epoch", "quantity")) == [(1, 100), (2, 96)]
 
 
-def test_a_first_limit_below_what_was_used_speaks(story):
+def test_a_first_limit_below_what_was_used_speaks_of_what_was_there_before_up_to_a_thousand_percent(story):
     story.limit(day(1, 0), None)
     story.use(day(6), "28.56")
     story.limit(day(7), "1")
-    assert story.spoken() == [(day(7), 100)]
+    assert story.spoken() == [(day(7), 1000)]
+    assert Alert.objects.get(state="told").cause == "limit_is_new"
+    assert Limit.objects.get().next_crossing is None
+
+
+def test_a_first_window_that_opens_over_what_was_used_speaks_of_what_was_there_before(story):
+    ingest_events([make_event(time=day(3), amount=90)], at=day(3))
+    story.limit(day(6), "100")
+    assert Alert.objects.get().cause == "limit_is_new"
+
+
+def test_a_window_that_follows_another_speaks_of_its_usage(story):
+    story.limit(day(1, 0), "100")
+    ingest_events([make_event(time=DECEMBER, amount=90)], at=DECEMBER)
+    story.limit(DECEMBER + timedelta(minutes=5), "100")
+    assert Alert.objects.get().cause == "usage"
 
 
 def test_without_a_limit_nothing_speaks(story):
@@ -180,14 +154,24 @@ def test_a_limit_of_zero_speaks_at_the_first_use(story):
     assert story.spoken() == [(day(7), 100)]
 
 
-def test_a_closed_window_does_not_speak(story):
+def test_what_a_closed_window_reaches_is_kept_silent_as_late(story):
     story.limit(day(1, 0), "100")
     story.use(day(29), "60")
     close_window(account_id=story.account_id, start=NOVEMBER, end=DECEMBER, at=DECEMBER)
-    story.use(DECEMBER + timedelta(hours=2), "95", happened_at=day(30))
-    assert Limit.objects.get().used == 95
+    story.use(DECEMBER + timedelta(hours=2), "105", happened_at=day(30))
+    assert Limit.objects.get().used == 105
     assert story.spoken() == []
+    assert story.silent() == [(DECEMBER + timedelta(hours=2), "late")]
     assert record_crossings([Limit.objects.get().pk], at=JANUARY) == 0
+    assert list_standing([story.account_id]) == []
+
+
+def test_what_was_reached_before_a_window_was_closed_is_not_late(story):
+    story.limit(day(1, 0), "100")
+    story.use(day(29), "85")
+    close_window(account_id=story.account_id, start=NOVEMBER, end=DECEMBER, at=DECEMBER)
+    story.use(DECEMBER + timedelta(hours=2), "95", happened_at=day(30))
+    assert story.silent() == []
 
 
 def test_closing_lets_a_changed_limit_speak_first(story):
@@ -195,7 +179,7 @@ def test_closing_lets_a_changed_limit_speak_first(story):
     story.use(day(6), "500")
     story.limit(day(30), "400", check=False)
     close_window(account_id=story.account_id, start=NOVEMBER, end=DECEMBER, at=DECEMBER)
-    assert story.spoken() == [(DECEMBER, 100)]
+    assert story.spoken() == [(DECEMBER, 125)]
 
 
 def test_an_event_sent_again_alerts_nobody(story):
@@ -270,41 +254,218 @@ def test_an_alert_states_its_facts(story):
     assert (fact.start, fact.end, fact.crossed_at, fact.detected_at) == (NOVEMBER, DECEMBER, day(6), day(6))
 
 
-@pytest.mark.parametrize(
-    ("level", "used", "quantity", "reached"),
-    [
-        (80, "79.999999999999", "100", False),
-        (80, "80", "100", True),
-        (100, "99999999999999999999999999.999999999998", "99999999999999999999999999.999999999999", False),
-        (80, "0", "0", False),
-        (80, "0.000000000001", "0", True),
-        (80, "-1", "0", False),
-    ],
-)
-def test_a_level_is_compared_exactly(level, used, quantity, reached):
-    assert is_reached(level, used=Decimal(used), quantity=Decimal(quantity)) is reached
+# Falling back, and rising again
 
 
-def test_the_quantity_of_a_level_decides_as_the_level_does():
-    step = Decimal("0.000000000001")
-    for quantity in map(Decimal, ["0.000000000001", "0.000000000007", "3.333333333333", "12345678901234567890.1"]):
-        for level in alerts.LEVELS:
-            at = level_quantity(level, quantity)
-            assert is_reached(level, used=at, quantity=quantity)
-            assert not is_reached(level, used=EXACT.subtract(at, step), quantity=quantity)
+def test_a_level_that_was_left_by_five_points_is_over_and_speaks_again_after_a_day(story):
+    story.limit(day(1, 0), "100")
+    for at, total in [(day(6), "85"), (day(7), "75.000000000001"), (day(7, 11), "75"), (day(8), "81")]:
+        story.use(at, total)
+    assert story.spoken() == [(day(6), 80), (day(8), 80)]
+    assert story.resolved() == [(day(7, 11), 80, "fell")]
+
+
+def test_jitter_around_a_level_is_one_alert(story):
+    story.limit(day(1, 0), "100")
+    for hour, total in enumerate(["80.1", "79.8", "80.2", "76", "80.3"]):
+        story.use(day(6, hour), total)
+    assert story.spoken() == [(day(6, 0), 80)]
+    assert story.resolved() == []
+
+
+def test_what_flaps_ten_times_in_an_hour_is_one_alert(story):
+    story.limit(day(1, 0), "100")
+    for minute in range(0, 60, 6):
+        story.use(day(6) + timedelta(minutes=minute), "85")
+        story.use(day(6) + timedelta(minutes=minute + 3), "60")
+    assert story.spoken() == [(day(6), 80)]
+    assert len(story.silent()) == 9
+    assert {why for _, why in story.silent()} == {"flap"}
+
+
+def test_a_level_may_speak_again_exactly_a_day_later(story):
+    story.limit(day(1, 0), "100")
+    for at, total in [(day(6), "85"), (day(6, 20), "60"), (day(7), "85")]:
+        story.use(at, total)
+    assert story.spoken() == [(day(6), 80), (day(7), 80)]
+
+
+def test_of_several_levels_that_are_left_those_that_stand_stay(story):
+    story.limit(day(1, 0), "100")
+    story.use(day(6), "130")
+    story.use(day(8), "90")
+    assert [(int(fact.level), fact.state) for fact in list_standing([story.account_id])] == [(80, "superseded")]
+    story.use(day(9), "101")
+    assert story.spoken() == [(day(6), 125), (day(9), 100)]
+
+
+def test_a_retraction_that_brings_usage_below_a_level_ends_its_alert(story):
+    story.limit(day(1, 0), "100")
+    story.use(day(6), "85")
+    retract_event("test", "1", reason="wrong", made_by="ann", at=day(7))
+    check_limits(at=day(7))
+    assert story.resolved() == [(day(7), 80, "fell")]
+
+
+def test_levels_recur_every_twenty_five_points_beyond_a_hundred(story):
+    story.limit(day(1, 0), "100")
+    for number, total in enumerate(["124.9", "125", "149", "150", "1024", "5000"]):
+        story.use(day(6, number), total)
+    assert [level for _, level in story.spoken()] == [100, 125, 150, 1000]
+
+
+# When the limit is another
+
+
+def test_a_limit_that_was_taken_away_ends_its_alerts(story):
+    story.limit(day(1, 0), "100")
+    story.use(day(6), "92")
+    story.limit(day(8), None)
+    assert story.resolved() == [(day(8), 80, "limit_changed")]
+    assert list_standing([story.account_id]) == []
+
+
+def test_a_raise_that_clears_the_alarm_ends_it(story):
+    story.limit(day(1, 0), "100")
+    story.use(day(6), "92")
+    story.limit(day(8), "117")  # 78.6 %: below the level, though not by five points
+    assert story.resolved() == [(day(8), 80, "limit_changed")]
+
+
+def test_an_alarm_that_outlived_a_raise_ends_when_usage_falls(story):
+    story.limit(day(1, 0), "100")
+    story.use(day(6), "95")
+    story.limit(day(8), "115")
+    story.use(day(9), "80")
+    assert story.resolved() == [(day(9), 80, "fell")]
+    assert list_standing([story.account_id]) == []
+
+
+def test_usage_that_comes_before_the_check_after_a_raise_speaks_all_the_same(story):
+    story.limit(day(1, 0), "100")
+    story.use(day(6), "92")
+    story.limit(day(8), "300", check=False)
+    ingest_events([make_event("more", time=day(9), amount=153)], at=day(9))
+    assert story.spoken() == [(day(6), 80), (day(9), 80)]
+    assert Alert.objects.get(epoch=2).cause == "usage"
+    assert story.resolved() == [(day(9), 80, "limit_changed")]
+
+
+def test_a_window_that_is_cut_short_ends_its_alerts(story):
+    story.limit(day(1, 0), "100")
+    story.use(day(6), "92")
+    end_windows(account_id=story.account_id, meter_ids=[story.meter_id], at=day(8))
+    assert story.resolved() == [(day(8), 80, "limit_changed")]
+
+
+def test_an_alarm_is_over_when_its_window_is(story):
+    story.limit(day(1, 0), "100")
+    story.use(day(20), "94")
+    check_limits(at=DECEMBER - timedelta(seconds=1))
+    assert story.resolved() == []
+    check_limits(at=DECEMBER)
+    assert story.resolved() == [(DECEMBER, 80, "window_ended")]
+    ingest_events([make_event("late", time=day(30), amount=1)], at=DECEMBER + timedelta(hours=1))
+    check_limits(at=DECEMBER + timedelta(hours=1))
+    assert story.spoken() == [(day(20), 80)]
+
+
+# Rules
+
+
+def test_an_absolute_level_speaks_whatever_the_limit_is(story):
+    make_rule("usage", 50)
+    story.limit(day(1, 0), None)
+    ingest_events([make_event("at once", time=day(6), amount=50)], at=day(6))
+    assert story.spoken() == [(day(6), 50)]
+    fact = list_alerts([story.account_id])[0]
+    assert (fact.level_unit, fact.quantity, fact.crossed_at) == ("absolute", None, day(6))
+
+
+def test_an_absolute_level_does_not_speak_again_for_another_limit(story):
+    make_rule("usage", 50)
+    story.limit(day(1, 0), "1000")
+    story.use(day(6), "60")
+    story.limit(day(8), "500")
+    story.use(day(9), "61")
+    assert story.spoken() == [(day(6), 50)]
+
+
+def test_ingestion_is_told_the_lowest_total_at_which_any_rule_speaks(story):
+    make_rule("usage", 70, 90)
+    story.limit(day(1, 0), "100")
+    assert Limit.objects.get().next_crossing == 70
+    story.use(day(6), "75")
+    assert Limit.objects.get().next_crossing == 80
+    story.use(day(7), "81")
+    assert Limit.objects.get().next_crossing == 90
+
+
+def test_of_rules_the_one_of_the_account_holds_before_that_of_its_plan_and_that_for_all(story):
+    make_rule("usage", 60, unit="percent", plan="small")
+    story.limit(day(1, 0), "100", plan="small")
+    assert Limit.objects.get().next_crossing == 60
+    make_rule("usage", 40, unit="percent", account_id=story.account_id)
+    story.limit(day(2, 0), "101", plan="small")
+    story.use(day(6), "90")
+    assert story.spoken() == [(day(6), 40)]
+
+
+def test_another_plan_brings_its_own_levels(story):
+    make_rule("usage", 60, unit="percent", plan="large")
+    story.limit(day(1, 0), "100", plan="small")
+    story.use(day(6), "70")
+    assert story.spoken() == []
+    story.limit(day(7), "100", plan="large")
+    assert story.spoken() == [(day(7), 60)]
+
+
+# After an outage
+
+
+def test_what_is_found_after_an_outage_says_so_and_only_the_highest_level_of_the_account_speaks(story):
+    other = make_meter("requests", value="amount", event_type="other").id
+    story.limit(day(1, 0), "100")
+    terms = [LimitTerms(other, Decimal(100), is_hard=False)]
+    hand_over_limits(account_ids=[story.account_id], terms=terms, start=NOVEMBER, end=DECEMBER, at=day(1))
+    check_limits(at=day(6, 10))
+    events = [
+        make_event("1", time=day(6, 11), amount=85),
+        make_event("2", time=day(6, 11), amount=101, type="other"),
+    ]
+    ingest_events(events[:1], at=day(6, 16))
+    ingest_events(events[1:], at=day(6, 16))
+    facts = list_alerts([story.account_id])
+    assert [(int(fact.level), fact.cause, fact.crossed_at) for fact in facts] == [
+        (100, "catch_up", day(6, 11)),
+        (80, "catch_up", day(6, 11)),
+    ]
+    ingest_events([make_event("3", time=day(6, 11), amount=20)], at=day(6, 16))
+    assert len(list_alerts([story.account_id])) == 2
+    assert Alert.objects.filter(cause="catch_up", state="superseded").count() == 2
+
+
+def test_what_is_reached_as_it_is_seen_is_no_catch_up(story):
+    story.limit(day(1, 0), "100")
+    story.use(day(6), "85")
+    assert list_alerts([story.account_id])[0].cause == "usage"
+
+
+def test_without_an_outage_what_was_sent_late_is_no_catch_up(story):
+    story.limit(day(1, 0), "100")
+    check_limits(at=day(6, 16))
+    ingest_events([make_event("1", time=day(6, 11), amount=85)], at=day(6, 16) + timedelta(minutes=5))
+    assert list_alerts([story.account_id])[0].cause == "usage"
+
+
+@pytest.mark.django_db
+def test_of_several_checks_the_latest_counts_as_the_last():
+    check_limits(at=day(6))
+    check_limits(at=day(5))
+    assert AlertCheck.objects.get().checked_at == day(6)
 
 
 # The periodic check
-
-
-def make_limits(count: int, *, quantity: int = 10) -> list[int]:
-    """Accounts `account-0`, … each with a limit on requests; returns their ids."""
-    meter_id = make_meter("requests").id
-    ids = [make_account(f"account-{number}").id for number in range(count)]
-    for account_id in ids:
-        terms = [LimitTerms(meter_id, Decimal(quantity), is_hard=False)]
-        hand_over_limits(account_ids=[account_id], terms=terms, start=NOVEMBER, end=DECEMBER, at=NOON)
-    return ids
 
 
 @pytest.mark.django_db
@@ -330,7 +491,7 @@ def test_a_check_reads_no_event_and_costs_the_same_for_any_number(django_assert_
     check_limits(at=NOON)
     for moved in (1, 19):
         Limit.objects.filter(pk__in=Limit.objects.filter(used=0)[:moved]).update(used=9, needs_check=True)
-        with django_assert_num_queries(12) as captured:  # four of them are savepoints
+        with django_assert_num_queries(28) as captured:  # ten of them are savepoints, five promise to tell
             assert check_limits(at=NOON) == moved
         assert not any("metering_event" in query["sql"] for query in captured)
 
@@ -380,15 +541,15 @@ def record_at_once(monkeypatch) -> None:
     make_limits(1)
     Limit.objects.update(used=9, needs_check=False)
     limit_id = Limit.objects.get().pk
-    both_looked, read_recorded_levels = threading.Barrier(2, timeout=20), alerts.read_recorded_levels
+    both_looked, read_past = threading.Barrier(2, timeout=20), observing.read_past
 
-    def read_then_wait(limits):
-        recorded = read_recorded_levels(limits)
+    def read_then_wait(observations):
+        past = read_past(observations)
         both_looked.wait()
-        return recorded
+        return past
 
-    monkeypatch.setattr(alerts, "lock_limits", lambda ids: list(Limit.objects.filter(pk__in=list(ids))))
-    monkeypatch.setattr(alerts, "read_recorded_levels", read_then_wait)
+    monkeypatch.setattr(detection, "lock_limits", lambda ids: list(Limit.objects.filter(pk__in=list(ids))))
+    monkeypatch.setattr(observing, "read_past", read_then_wait)
     with open_threads(2) as threads:
         threads.run_all(*[lambda: record_crossings([limit_id], at=NOON)] * 2)
 
@@ -397,6 +558,7 @@ def record_at_once(monkeypatch) -> None:
 def test_the_constraint_alone_keeps_a_level_from_speaking_twice(monkeypatch):
     record_at_once(monkeypatch)
     assert Alert.objects.count() == 1
+    assert Notice.objects.count() == 3  # one for each audience
 
 
 @pytest.fixture
@@ -406,11 +568,12 @@ def no_constraint(transactional_db) -> Iterator[None]:
     yield
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET LOCAL session_replication_role = replica")
+        cursor.execute("DELETE FROM metering_notice")
         cursor.execute("DELETE FROM metering_alert")
         cursor.execute("SET LOCAL session_replication_role = DEFAULT")
         cursor.execute(
             "ALTER TABLE metering_alert ADD CONSTRAINT alert_speaks_once"
-            " UNIQUE (account_id, meter_id, starts_at, epoch, level)"
+            " UNIQUE NULLS NOT DISTINCT (account_id, kind, unit, meter_id, subject, starts_at, epoch, level, arming)"
         )
 
 
@@ -418,50 +581,3 @@ def no_constraint(transactional_db) -> Iterator[None]:
 def test_without_lock_and_constraint_a_level_does_speak_twice(monkeypatch):
     record_at_once(monkeypatch)
     assert Alert.objects.count() == 2
-
-
-# Handing alerts out
-
-
-@pytest.mark.django_db
-def test_an_alert_is_handed_out_once_and_never_when_superseded():
-    make_limits(3)
-    Limit.objects.update(used=10)
-    check_limits(at=NOON)
-    first, second = claim_alerts(at=NOON, limit=2), claim_alerts(at=NOON + timedelta(minutes=1))
-    assert [fact.level for fact in first + second] == [100, 100, 100]
-    assert len({fact.id for fact in first + second}) == 3
-    assert claim_alerts(at=NOON) == []
-    assert Alert.objects.filter(claimed_at=None, state="superseded").count() == 3
-
-
-@pytest.mark.django_db(transaction=True)
-def test_a_claim_that_is_rolled_back_is_free_again():
-    make_limits(1)
-    Limit.objects.update(used=9)
-    check_limits(at=NOON)
-    with transaction.atomic():
-        assert len(claim_alerts(at=NOON)) == 1
-        transaction.set_rollback(True)
-    with transaction.atomic():
-        assert len(claim_alerts(at=NOON)) == 1
-
-
-@pytest.mark.django_db(transaction=True)
-def test_many_claimers_share_the_alerts_without_overlap():
-    make_limits(12)
-    Limit.objects.update(used=9)
-    check_limits(at=NOON)
-
-    def claim_all() -> list[int]:
-        claimed: list[int] = []
-        while True:
-            with transaction.atomic():
-                facts = claim_alerts(at=NOON, limit=2)
-            if not facts:
-                return claimed
-            claimed += [fact.id for fact in facts]
-
-    with open_threads(4) as threads:
-        claimed = [alert_id for ids in threads.run_all(*[claim_all] * 4) for alert_id in ids]
-    assert sorted(claimed) == sorted(Alert.objects.values_list("pk", flat=True))
