@@ -8,7 +8,13 @@ from django.db.models import Q
 
 SALES_REP, SALES_MANAGER, FINANCE = "Sales rep", "Sales manager", "Finance"
 
-REP_PERMISSIONS = ("crm.view_lead", "crm.change_lead")
+REP_PERMISSIONS = (
+    "crm.view_lead",
+    "crm.change_lead",
+    "metering.view_snooze",
+    "metering.add_snooze",
+    "metering.change_snooze",
+)
 MANAGER_PERMISSIONS = (
     *REP_PERMISSIONS,
     "crm.view_all_leads",
@@ -20,6 +26,9 @@ MANAGER_PERMISSIONS = (
     "metering.view_meter",
     "metering.view_limit",
     "metering.view_alert",
+    "metering.view_alertrule",
+    "metering.view_alertlevel",
+    "metering.view_ruleset",
     "metering.view_notice",
     "metering.view_delivery",
     "billing.view_plan",

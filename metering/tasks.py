@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from jobs.queue import JobContext, errand, handler
 from metering import alerts, backfill, buckets, figures, grading, rejections, reservations, retention
+from metering.alerts import rules
 from metering.notices import sending, telling
 
 
@@ -15,6 +16,12 @@ from metering.notices import sending, telling
 def check_limits() -> None:
     """Alert by every total that moved. Lost or run twice, it does no harm: the next run finds what is left."""
     alerts.check_limits(at=timezone.now())
+
+
+@errand(rules.APPLY)
+def apply_rules(job: JobContext) -> None:
+    """Let the next check look at the limits that changed rules are for. Done again, it marks them again."""
+    rules.mark_limits(rules.Scope(**job.payload), at=job.at)
 
 
 @shared_task

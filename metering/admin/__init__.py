@@ -1,6 +1,7 @@
 """Metering in the back-office: who is measured, by what, and how far their limits are used."""
 
 from metering.admin.accounts import AccountAdmin
+from metering.admin.alert_rules import AlertRuleAdmin, RuleSetAdmin
 from metering.admin.alerts import AlertAdmin
 from metering.admin.corrections import AdjustmentAdmin, CorrectionAdmin
 from metering.admin.imports import RejectedLineAdmin, UsageImportAdmin
@@ -10,12 +11,14 @@ from metering.admin.meters import MeterAdmin
 from metering.admin.notices import DeliveryAdmin
 from metering.admin.refusals import RejectedEventAdmin
 from metering.admin.reservations import ReservationAdmin
+from metering.admin.snoozes import SnoozeAdmin
 from metering.admin.webhooks import WebhookEndpointAdmin
 
 __all__ = [
     "AccountAdmin",
     "AdjustmentAdmin",
     "AlertAdmin",
+    "AlertRuleAdmin",
     "ApiKeyAdmin",
     "CorrectionAdmin",
     "DeliveryAdmin",
@@ -24,6 +27,8 @@ __all__ = [
     "RejectedEventAdmin",
     "RejectedLineAdmin",
     "ReservationAdmin",
+    "RuleSetAdmin",
+    "SnoozeAdmin",
     "UsageImportAdmin",
     "WebhookEndpointAdmin",
 ]

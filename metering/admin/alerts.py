@@ -26,8 +26,8 @@ class AlertAdmin(ReadOnly, AlertModelAdmin):
         "resolved_at", "claimed_at",
     ]  # fmt: skip
     list_filter = [
-        "kind", "severity", "state", "meter", ("resolved_at", admin.EmptyFieldListFilter),
-        ("claimed_at", admin.EmptyFieldListFilter),
+        "kind", "severity", "state", "silence", "cause", "recovery", "outcome", "meter",
+        ("resolved_at", admin.EmptyFieldListFilter), ("claimed_at", admin.EmptyFieldListFilter),
     ]  # fmt: skip
     list_select_related = ["account", "meter"]
     list_per_page = 50

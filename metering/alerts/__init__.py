@@ -3,7 +3,7 @@
 A level speaks once per account, meter or subject, window, epoch, level and arming.
 """
 
-from metering.alerts.claims import claim_alerts, list_alerts, list_standing
+from metering.alerts.claims import claim_alerts, list_alerts
 from metering.alerts.detection import check_limits, record_crossings, set_first_crossings
 from metering.alerts.ending import end_limits_alerts
 from metering.alerts.facts import AlertFact, Observation, read_alerts, state_alert
@@ -12,6 +12,7 @@ from metering.alerts.observing import observe
 from metering.alerts.rules import list_live_kinds
 from metering.models import AlertCause, AlertKind, LevelUnit
 from metering.alerts.snoozes import SnoozeFact, SnoozeWithoutEnd, end_snooze, list_snoozes, snooze
+from metering.alerts.standing import list_standing, mark_acted_on
 
 __all__ = [
     "AlertCause",
@@ -29,6 +30,7 @@ __all__ = [
     "list_live_kinds",
     "list_snoozes",
     "list_standing",
+    "mark_acted_on",
     "observe",
     "observe_forecasts",
     "read_alerts",

@@ -22,12 +22,3 @@ def list_alerts(account_ids: Collection[int]) -> list[AlertFact]:
     """Every alert of these accounts that was told, the latest first."""
     alerts = Alert.objects.filter(account_id__in=account_ids, state=AlertState.TOLD).select_related("meter")
     return [state_alert(alert) for alert in alerts.order_by("-detected_at", "-pk")]
-
-
-def list_standing(account_ids: Collection[int]) -> list[AlertFact]:
-    """What these accounts are in alarm for now, whether it was told or kept silent; the latest first.
-
-    An account of which this lists nothing is clear of every alarm.
-    """
-    alerts = Alert.objects.filter(account_id__in=account_ids, resolved_at=None).select_related("meter")
-    return [state_alert(alert) for alert in alerts.order_by("-detected_at", "-pk")]

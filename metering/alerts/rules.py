@@ -2,12 +2,21 @@
 
 from collections import defaultdict
 from collections.abc import Collection
+from datetime import datetime
 from decimal import Decimal
+from typing import NamedTuple
+from uuid import uuid4
 
+from django.db import transaction
 from django.db.models import Q
 
+from jobs import queue
 from metering.alerts.terms import Rule, build_ladder
-from metering.models import AlertLevel, AlertRule, Direction
+from metering.locks import hold_accounts, hold_limits_for_change
+from metering.models import AlertLevel, AlertRule, Direction, Limit
+
+APPLY = "metering.apply_rules"
+PAGE = 1000
 
 RULE_FIELDS = (
     "id", "kind", "unit", "direction", "account_id", "plan", "meter_id", "currency", "repeat_step", "rearm_points",
@@ -57,3 +66,49 @@ def state_rule(rule: AlertRule, severities: dict[Decimal, str]) -> Rule:
 def list_live_kinds() -> set[str]:
     """The kinds of which an enabled rule of the live set may speak; of others nobody need look."""
     return set(AlertRule.objects.filter(rule_set__is_live=True, is_enabled=True).values_list("kind", flat=True))
+
+
+class Scope(NamedTuple):
+    """Whom a rule is for: an account or a plan, and a meter; without any of these everybody."""
+
+    account_id: int | None = None
+    plan: str = ""
+    meter_id: int | None = None
+
+
+def state_scope(rule: AlertRule) -> Scope:
+    return Scope(rule.account_id, rule.plan, rule.meter_id)
+
+
+def apply_change(scopes: Collection[Scope], *, at: datetime) -> None:
+    """Rules for these were made, changed or taken away: promise that their limits are looked at again.
+
+    In the caller's transaction. What a rule is for before and after is a scope each. Rules of other things than limits
+    hold from the next observation on.
+    """
+    for scope in set(scopes):
+        queue.enqueue(APPLY, uuid4().hex, scope._asdict(), at=at)
+
+
+def mark_limits(scope: Scope, *, at: datetime) -> int:
+    """Let the next check look at every open limit of the scope. Returns how many; done twice, it does no harm.
+
+    A transaction per page, so that ingestion waits for one at most.
+    """
+    count, last = 0, 0
+    open_limits = Limit.objects.filter(closed_at=None, ends_at__gt=at)
+    if scope.account_id is not None:
+        open_limits = open_limits.filter(account=scope.account_id)
+    if scope.plan:
+        open_limits = open_limits.filter(plan=scope.plan)
+    if scope.meter_id is not None:
+        open_limits = open_limits.filter(meter=scope.meter_id)
+    while True:
+        page = list(open_limits.filter(pk__gt=last).order_by("pk").values_list("pk", "account_id")[:PAGE])
+        if not page:
+            return count
+        with transaction.atomic():
+            hold_limits_for_change()
+            hold_accounts({account_id for _, account_id in page})
+            count += Limit.objects.filter(pk__in=[pk for pk, _ in page]).update(needs_check=True)
+        last = page[-1][0]

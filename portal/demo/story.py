@@ -45,7 +45,7 @@ from portal.demo.people import (
 from portal.invariants import find_violations
 from portal.models import User
 
-LEVELS = (80, 100)  # percent of the limit, ascending
+LEVELS = (80, *range(100, 1001, 25))  # percent of the limit, as a new installation has them
 LAST_MONTH = "access-log:last-month"
 HOUR = timedelta(hours=1)
 

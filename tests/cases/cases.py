@@ -44,7 +44,9 @@ def read_file(file: Path) -> Iterator[Case]:
         content = json.loads(file.read_text(encoding="utf-8"), parse_float=Decimal)
         for case in content["cases"]:
             # A kind that nothing runs may have other parts; those of the kinds that are run are checked by running.
-            yield Case(f"{file.stem}:{case['id']}", case["kind"], case.get("input", {}), case.get("expected", {}))
+            # What happens step by step has a timeline in the place of an input.
+            given = case.get("input", {"timeline": case["timeline"]} if "timeline" in case else {})
+            yield Case(f"{file.stem}:{case['id']}", case["kind"], given, case.get("expected", {}))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise MalformedCases(f"{file} is no file of cases: {type(error).__name__} {error}.") from error
 

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from django.conf import settings
 
+import tests.cases.alert_kinds
 import tests.cases.commitment_kinds
 import tests.cases.credit_kinds
 import tests.cases.fate_kinds
@@ -22,10 +23,11 @@ import tests.cases.period_kinds
 import tests.cases.proration_kinds
 import tests.cases.rating_kinds
 import tests.cases.usage_kinds  # noqa: F401 (registers its kinds, as those before)
+from tests.cases.alert_kinds import needs_threads
 from tests.cases.cases import DATA, Case, MalformedCases, find_differences, read_file, read_folder
 from tests.cases.kinds import RUNS, find_run
 
-VARIANTS = Path(__file__).parent / "variants.json"
+VARIANTS = sorted(Path(__file__).parent.glob("*variants.json"))
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -40,15 +42,15 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 def prepare_case(case: Case) -> Any:
     """A case that nothing runs fails before it needs a database."""
-    return pytest.param(case, id=case.name, marks=[pytest.mark.django_db] if case.kind in RUNS else [])
+    database = pytest.mark.django_db(transaction=needs_threads(case.given))
+    return pytest.param(case, id=case.name, marks=[database] if case.kind in RUNS else [])
 
 
 def test_case(case: Case) -> None:
     assert not find_differences(case, find_run(case)(case.given))
 
 
-@pytest.mark.django_db
-@pytest.mark.parametrize("variant", list(read_file(VARIANTS)), ids=lambda variant: variant.name)
+@pytest.mark.parametrize("variant", [prepare_case(case) for file in VARIANTS for case in read_file(file)])
 def test_variant(variant: Case) -> None:
     """What the cases at hand leave out of the rules of their kinds."""
     assert not find_differences(variant, find_run(variant)(variant.given))
@@ -79,9 +81,9 @@ def run_folder(folder: Path) -> str:
 
 
 def test_a_kind_that_nothing_runs_fails_and_is_named(tmp_path):
-    write_cases(tmp_path, {"id": "A01", "kind": "alert_timeline", "timeline": []}, {"id": "B", "kind": "untold"})
+    write_cases(tmp_path, {"id": "A01", "kind": "unheard_of", "timeline": []}, {"id": "B", "kind": "untold"})
     said = run_folder(tmp_path)
-    assert "some:A01 is of kind 'alert_timeline', which nothing here runs" in said
+    assert "some:A01 is of kind 'unheard_of', which nothing here runs" in said
     assert "some:B is of kind 'untold', which nothing here runs" in said
     assert "2 failed" in said
 

@@ -60,7 +60,7 @@ def test_credit_speaks_as_it_runs_out(account_id):
 def test_credit_that_was_granted_anew_is_over_it(account_id):
     see(account_id, "credit", "15")
     see(account_id, "credit", "65", base="150", at=NOON + DAY)
-    assert list_standing([account_id]) == []
+    assert list_standing([account_id], at=NOON) == []
     assert Alert.objects.get().recovery == "fell"
 
 
@@ -112,7 +112,7 @@ def test_many_are_seen_in_as_many_statements_as_one(account_id, django_assert_nu
         )  # fmt: skip
 
     for count in (1, 20):
-        with django_assert_num_queries(14):  # five of them promise that somebody is told
+        with django_assert_num_queries(15):  # six of them promise that somebody is told
             assert len(look(count, "85")) in (count, count - 1)
 
 
