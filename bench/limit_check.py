@@ -18,7 +18,7 @@ TARGET = 1.5
 START, END = datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 12, 1, tzinfo=UTC)
 AT = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
-TABLES = ["metering_limit", "metering_alert", "metering_hourlyrollup"]
+TABLES = ["metering_limit", "metering_alert", "metering_notice", "metering_hourlyrollup"]
 
 # Each account used 10 of 1,000 in each of 48 hours.
 FILL_LIMITS = """

@@ -55,6 +55,8 @@ class RuleForm(forms.ModelForm):  # type: ignore[type-arg]  # its class takes no
             self.add_error("currency", _("An amount needs its currency."))
         if kind and terms.get("currency") and not wants_currency:
             self.add_error("currency", _("Only amounts have a currency."))
+        if (terms.get("p_off") or 0) >= (terms.get("p_on") or 1):
+            self.add_error("p_off", _("An alarm is cleared at a lower chance than it is raised from."))
         if (terms.get("quiet_from") is None) != (terms.get("quiet_until") is None):
             self.add_error("quiet_until", _("Quiet hours have a beginning and an end."))
         return terms
