@@ -10,9 +10,9 @@ from metering.alerts.facts import AlertFact, Observation, read_alerts, state_ale
 from metering.alerts.forecasts import observe_forecasts
 from metering.alerts.observing import observe
 from metering.alerts.rules import list_live_kinds
-from metering.models import AlertCause, AlertKind, LevelUnit
 from metering.alerts.snoozes import SnoozeFact, SnoozeWithoutEnd, end_snooze, list_snoozes, snooze
 from metering.alerts.standing import list_standing, mark_acted_on
+from metering.models import AlertCause, AlertKind, LevelUnit
 
 __all__ = [
     "AlertCause",
