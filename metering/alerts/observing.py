@@ -228,12 +228,15 @@ def list_drafts(watched: Collection[Watched], *, at: datetime, cause: str) -> li
 
 
 def write(watched: Collection[Watched], drafts: Collection[Draft], *, at: datetime) -> list[int]:
-    """Put on record what was decided, and announce what is told and what is over; the ids of what is told."""
-    recovered = resolve(watched, at=at)
-    told = insert(drafts, at=at)
+    """Put on record what was decided, and announce what is told and what is over; the ids of what is told.
+
+    Snoozes come before alerts, as where their time is up: who locks both never waits for who waits for it.
+    """
     ended = [snooze_id for each in watched for snooze_id in each.decision.ended_snoozes]
     if ended:
         Snooze.objects.filter(pk__in=ended, ended_at=None).update(ended_at=at)
+    recovered = resolve(watched, at=at)
+    told = insert(drafts, at=at)
     if told:
         notices.announce(told, occasion="raised", at=at)
     if recovered:

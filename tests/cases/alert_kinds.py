@@ -136,7 +136,7 @@ class Timeline:
         event = self.events.setdefault(
             str(step.get("event_id", f"case-{len(self.events)}")), self.build_event(step, at)
         )
-        if event.data["level"] != step["value"]:
+        if event.data["level"] != Decimal(step["value"]):
             event = self.build_event(step, at)
         workers = step.get("workers", 1)
         if workers == 1:
@@ -151,7 +151,7 @@ class Timeline:
         is_late = step.get("period") == "closed" and self.closed_start is not None
         moment = (self.start - timedelta(minutes=1) if is_late else at) + timedelta(microseconds=number)
         id = str(step.get("event_id", f"case-{number}"))
-        return UsageEvent("case", id, "storage", "acme", moment, {"level": step["value"]})
+        return UsageEvent("case", id, "storage", "acme", moment, {"level": Decimal(step["value"])})
 
     def turn_period(self, step: Step, at: datetime) -> None:
         close_window(account_id=self.account_id, start=self.start, end=self.end, at=at)

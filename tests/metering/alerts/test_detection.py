@@ -3,6 +3,7 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from itertools import pairwise
 
 import pytest
 from django.db import connection, transaction
@@ -422,6 +423,45 @@ def test_another_plan_brings_its_own_levels(story):
     assert story.spoken() == [(day(7), 60)]
 
 
+# Whose clock
+
+
+@pytest.mark.parametrize(("at", "window"), [("2026-11-30T22:59", 0), ("2026-11-30T23:30", 1)])
+def test_usage_belongs_to_the_window_by_the_clock_of_the_account(db, at, window):
+    """In Paris it is December an hour before it is in UTC."""
+    bounds = [datetime(2026, month, day_, 23, tzinfo=UTC) for month, day_ in [(10, 31), (11, 30), (12, 31)]]
+    meter_id, account_id = make_meter("storage", value="amount").id, make_account("acme").id
+    for start, end in pairwise(bounds):
+        terms = [LimitTerms(meter_id, Decimal(100), is_hard=False)]
+        hand_over_limits(
+            account_ids=[account_id],
+            terms=terms,
+            start=start,
+            end=end,
+            at=NOON,
+            time_zones={account_id: "Europe/Paris"},
+        )
+    moment = datetime.fromisoformat(f"{at}:00+00:00")
+    ingest_events([make_event(time=moment, amount=90)], at=moment)
+    [fact] = list_alerts([account_id])
+    assert (fact.start, fact.end, fact.time_zone) == (bounds[window], bounds[window + 1], "Europe/Paris")
+
+
+def test_each_window_speaks_by_its_own_bounds_whatever_day_they_fall_on(db):
+    """Anchored on the 31st: until 28 February, then until 31 March."""
+    meter_id, account_id = make_meter("storage", value="amount").id, make_account("acme").id
+    bounds = [datetime(2027, 1, 31, tzinfo=UTC), datetime(2027, 2, 28, tzinfo=UTC), datetime(2027, 3, 31, tzinfo=UTC)]
+    for start, end in pairwise(bounds):
+        terms = [LimitTerms(meter_id, Decimal(100), is_hard=False)]
+        hand_over_limits(account_ids=[account_id], terms=terms, start=start, end=end, at=NOON)
+    for moment in (bounds[1] - timedelta(seconds=1), bounds[1]):
+        ingest_events([make_event(f"{moment}", time=moment, amount=85)], at=moment)
+    assert [(fact.start, int(fact.level)) for fact in reversed(list_alerts([account_id]))] == [
+        (bounds[0], 80),
+        (bounds[1], 80),
+    ]
+
+
 # After an outage
 
 
@@ -535,6 +575,30 @@ def test_each_level_is_on_record_once_however_many_check_and_ingest():
     assert check_limits(at=NOON) == 0
     recorded = Counter(Alert.objects.values_list("account_id", "level"))
     assert recorded == {(account_id, level): 1 for account_id in account_ids for level in (80, 100)}
+    assert list(check()) == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_eight_workers_and_two_schedulers_on_one_crossing_tell_it_once():
+    [account_id] = make_limits(1)
+    make_events(8, subject="account-0", first=100)  # 80 %, told once
+    Alert.objects.filter(state="told").get()
+    begin = threading.Barrier(10, timeout=20)
+
+    def ingest() -> None:
+        begin.wait()
+        make_events(2, subject="account-0", time=NOON)  # the same events of all of them: a hundred
+
+    def look() -> None:
+        begin.wait()
+        check_limits(at=NOON)
+
+    with open_threads(10) as threads:
+        threads.run_all(*[ingest] * 8, *[look] * 2)
+    check_limits(at=NOON)
+    told = Alert.objects.filter(state="told", account=account_id).order_by("level")
+    assert list(told.values_list("level", flat=True)) == [80, 100]
+    assert Notice.objects.filter(alert=told[1]).count() == 3  # one for each audience
     assert list(check()) == []
 
 
