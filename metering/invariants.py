@@ -13,8 +13,8 @@ from typing import LiteralString
 from django.db import connection
 
 from jobs.invariants import Violation
-from metering.notices.proving import RULES as NOTICE_RULES
 from metering.alerts.proving import find_undecided
+from metering.notices.proving import RULES as NOTICE_RULES
 from metering.recounted import find_wrong_rollups, find_wrong_totals
 
 SHOWN = 100  # of each rule; one is too many already
