@@ -44,7 +44,7 @@ def look_at_hour(job: JobContext) -> None:
 def look_at_pairs(pairs: Sequence[Pair], hour: datetime, *, at: datetime) -> list[int]:
     """The ids of the alerts that are told. What alarms stand is looked at again, so that recovery is seen."""
     odd = {(each.pair, name_direction(each)): each for each in find_anomalies(pairs, hour)}
-    standing = find_standing(pairs, hour)
+    standing = find_standing(pairs, hour, at=at)
     wanted = standing | {key for key, each in odd.items() if abs(each.deviation.score) >= LEAST_SCORE}
     terms = find_terms({pair for pair, _ in wanted})
     return observe([state_look(key, odd.get(key), terms[key[0]], hour, at=at) for key in sorted(wanted)], at=at)
@@ -71,12 +71,12 @@ def state_look(
     )
 
 
-def find_standing(pairs: Sequence[Pair], hour: datetime) -> set[tuple[Pair, str]]:
+def find_standing(pairs: Sequence[Pair], hour: datetime, *, at: datetime) -> set[tuple[Pair, str]]:
     """What of this week's anomalies is not over yet."""
     start, _ = find_week(hour)
     return {
         (Pair(alert.account_id, alert.meter_id), alert.subject)
-        for alert in list_standing({pair.account_id for pair in pairs})
+        for alert in list_standing({pair.account_id for pair in pairs}, at=at)
         if alert.kind == "anomaly" and alert.start == start and alert.meter_id is not None
     } & {(pair, direction) for pair in pairs for direction in (SPIKE, DROP)}
 

@@ -19,8 +19,8 @@ class Observation:
     What `is_final` is too late to be told: `value_before` is then the value at its close. `is_falling`, where it is
     said, asks for rules that go so; `own_levels` are told besides those of the rule.
 
-    Levels are compared with the value, or its share of the base. Where they count something else, the deviations of an
-    anomaly, that is the `score`. Of a forecast the `verdict` (alarm, clear, or empty) says whether its level holds.
+    The `value` of an anomaly is the number of robust deviations. Of a forecast the `verdict` (alarm, clear, or empty)
+    says whether its level holds.
     """
 
     account_id: int
@@ -38,7 +38,6 @@ class Observation:
     time_zone: str = "UTC"
     epoch: int = 1
     value_before: Decimal | None = None
-    score: Decimal | None = None
     verdict: str = ""
     p_hit: Decimal | None = None
     is_final: bool = False

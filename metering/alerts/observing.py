@@ -170,8 +170,6 @@ def look(seen: Observation, rule: Rule | None, past: Sequence[Past]) -> Look:
 
 
 def find_rule_position(rule: Rule | None, seen: Observation, value: Decimal) -> Fraction | None:
-    if seen.score is not None:
-        return Fraction(seen.score)
     is_falling = rule is not None and rule.ladder.is_falling
     return find_position(value, seen.base, is_percent=seen.unit == PERCENT, is_falling=is_falling)
 

@@ -30,7 +30,7 @@ def read_banner(account_id: int, *, at: datetime, can_upgrade: bool | None = Non
     Only windows that hold `at`, and what goes on; what is snoozed is left out. One query.
     """
     highest: dict[object, AlertFact] = {}
-    for fact in list_standing([account_id]):
+    for fact in list_standing([account_id], at=at):
         if not fact.start <= at < fact.end or fact.silence in KEPT_BACK:
             continue
         place = (fact.meter_id, fact.subject) if fact.meter_id is not None else (fact.kind, fact.subject)
