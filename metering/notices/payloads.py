@@ -43,6 +43,7 @@ def describe_alert(fact: AlertFact) -> dict[str, Any]:
         "detected_at": write_time(fact.detected_at),
         "resolved_at": None if fact.resolved_at is None else write_time(fact.resolved_at),
         "recovery": fact.recovery or None,
+        "details": dict(fact.details),
         "words": {
             "title": words.title,
             "sentence": words.sentence,

@@ -87,7 +87,7 @@ def test_a_forecast_says_when_and_how_surely():
     words = say(kind="forecast", level=Decimal(100), p_hit=Decimal("0.864"), details=hits)
     assert words.title == "Requests is likely to reach its limit on Thu 26 Nov"
     assert words.sentence == (
-        "Likely to reach 1,000 requests on Thu 26 Nov (Wed 25 Nov – Mon 30 Nov), 86 %. "
+        "Likely to reach 1,000 requests on Thu 26 Nov (25–30 Nov), 86 %. "
         "So far 812.5 requests, 81.25 %. It resets on 1 December 2026, 00:00."
     )
 
@@ -119,15 +119,35 @@ def test_money_is_said_as_billing_says_it(monkeypatch, kind, title, sentence):
     assert words.sentence.startswith(sentence)
 
 
-@pytest.mark.parametrize(("actual", "title"), [("900", "a spike in usage"), ("3", "a drop in usage")])
-def test_unusual_usage_is_told_beside_what_is_usual(actual, title):
-    times = {"from": "2026-11-10T07:00:00+00:00", "until": "2026-11-10T08:00:00+00:00"}
-    details = times | {"actual": actual, "expected": "120"}
+@pytest.mark.parametrize(
+    ("actual", "cost", "title", "ending"),
+    [
+        ("900", "12.5", "a spike in usage", " That costs about EUR 12.5 more than usual."),
+        ("3", "-4", "a drop in usage", " That costs about EUR 4 less than usual."),
+        ("3", "", "a drop in usage", ""),
+    ],
+)
+def test_unusual_usage_is_told_beside_what_is_usual(monkeypatch, actual, cost, title, ending):
+    monkeypatch.setattr(amounts, "WORDINGS", [lambda amount, currency: f"{currency} {amount.normalize():f}"])
+    hours = {"from": "2026-11-10T07:00:00+00:00", "until": "2026-11-10T08:00:00+00:00"}
+    details = {"actual": actual, "expected": "120", "cost": cost, "currency": "EUR", **hours}
     words = say(kind="anomaly", level_unit="absolute", used=Decimal("7.5"), quantity=None, details=details)
     assert words.title == f"Requests: {title}"
     assert words.sentence == (
-        f"{actual} requests from 10 November 2026, 07:00 to 10 November 2026, 08:00, where about 120 requests was usual."
+        f"{actual} requests from 10 November 2026, 07:00 to 10 November 2026, 08:00, "
+        f"where about 120 requests is usual at this weekday and hour.{ending}"
     )
+
+
+def test_days_of_a_forecast_in_two_months_each_name_their_own():
+    hits = {"hit_low": "2026-11-28T10:00:00Z", "hit_mid": "2026-11-30T20:00:00Z", "hit_high": "2026-12-02T01:00:00Z"}
+    sentence = say(kind="forecast", p_hit=Decimal("0.9"), details=hits).sentence
+    assert sentence.startswith("Likely to reach 1,000 requests on Mon 30 Nov (28 Nov – 2 Dec), 90 %.")
+
+
+def test_a_budget_of_one_meter_says_of_which():
+    words = say(kind="budget", details={"currency": "EUR"}, subject="budget 3")
+    assert words.title == "Your budget of Requests: 80 % reached"
 
 
 def test_notes_say_what_the_reader_must_know():
