@@ -17,15 +17,29 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
-from metering.quantities import EXACT, format_exact, format_readable, format_short
+from metering.quantities import EXACT, format_exact, format_expected, format_readable, format_short
 
 WIDTH, HEIGHT = 720, 280
 LEFT, RIGHT, TOP, BOTTOM = 6, 714, 26, 246
 WARNING_SHARE = Decimal("0.8")
 MIN_LABEL_GAP = 26  # pixels between the two limit lines below which their labels would touch
 LABEL_HEIGHT = 18  # pixels above a line that its label takes
+HIGHEST_EDGE = Decimal(3)  # times the limit or the middle, up to which the upper edge of a forecast is drawn
 MAX_TICKS = 5
 TICK_STEPS = (1, 2, Decimal("2.5"), 5, 10)
+
+
+class ExpectedPoint(Protocol):
+    """What is expected to be used by a moment, and between what: a point of `metering.forecast`'s band."""
+
+    @property
+    def at(self) -> datetime: ...
+    @property
+    def low(self) -> Decimal: ...
+    @property
+    def mid(self) -> Decimal: ...
+    @property
+    def high(self) -> Decimal: ...
 
 
 class UsagePoint(Protocol):
@@ -70,20 +84,26 @@ def draw_usage_chart(
     title: str,
     unit: str,
     time_zone: str = "UTC",
+    band: Sequence[ExpectedPoint] = (),
 ) -> SafeString:
     """SVG of what was used so far in [start, end) against the limit `quantity` (None: unlimited), as seen `at`.
 
     `points` hold what each bucket used, in order; those of a level are drawn as they are, one beside the other. Days on
-    the axis are those of `time_zone`. The text alternative is the <title> and <desc> inside. Nothing in it is trusted:
+    the axis are those of `time_zone`. `band` is what is expected of the rest; an edge that is far above all else leaves
+    the frame. The text alternative is the <title> and <desc> inside. Nothing in it is trusted:
     titles and units are escaped.
     """
     is_level = any(point.is_level for point in points)
     curve = (list_levels if is_level else cumulate)(points, start=start, end=end, at=at)
-    frame = fit_frame([value for _moment, value in curve], quantity=quantity, start=start, end=end, unit=unit)
+    values = [value for _moment, value in curve] + list_expected(band, quantity)
+    frame = fit_frame(values, quantity=quantity, start=start, end=end, unit=unit)
     parts = [
-        describe_chart(curve, quantity=quantity, title=title, frame=frame, zone=ZoneInfo(time_zone), is_level=is_level),
+        describe_chart(
+            curve, quantity=quantity, title=title, frame=frame, zone=ZoneInfo(time_zone), is_level=is_level, band=band
+        ),
         draw_grid(frame, quantity),
         draw_days(frame, ZoneInfo(time_zone)),
+        draw_band(band, frame),
         draw_curve(curve, frame),
         draw_limit(quantity, frame),
         draw_now(at, frame),
@@ -130,6 +150,15 @@ def fit_frame(
     span = EXACT.subtract(highest, lowest) or Decimal(1)
     air = EXACT.multiply(span, Decimal("1.1"))
     return Frame(start=start, end=end, floor=lowest, ceiling=EXACT.add(lowest, air), unit=unit)
+
+
+def list_expected(band: Sequence[ExpectedPoint], quantity: Decimal | None) -> list[Decimal]:
+    """What of a band is to be seen: a high edge up to thrice the limit, or the middle where that is more."""
+    if not band:
+        return []
+    highest = max(quantity or Decimal(0), max(point.mid for point in band))
+    most = EXACT.multiply(highest, HIGHEST_EDGE)
+    return [min(value, most) for point in band for value in (point.low, point.high)]
 
 
 def list_ticks(frame: Frame) -> list[Decimal]:
@@ -216,6 +245,22 @@ def draw_curve(curve: Sequence[tuple[datetime, Decimal]], frame: Frame) -> SafeS
     )
 
 
+def draw_band(band: Sequence[ExpectedPoint], frame: Frame) -> SafeString:
+    """What is expected as a surface between its edges, and its middle as a dashed line."""
+    if len(band) < 2:
+        return mark_safe("")
+    upper = [f"{frame.find_x(point.at)} {frame.find_y(min(point.high, frame.ceiling))}" for point in band]
+    lower = [f"{frame.find_x(point.at)} {frame.find_y(min(point.low, frame.ceiling))}" for point in reversed(band)]
+    middle = [f"{frame.find_x(point.at)} {frame.find_y(min(point.mid, frame.ceiling))}" for point in band]
+    return format_html(
+        '<path class="chart-band" d="M{}Z" fill="currentColor" fill-opacity=".15"/>'
+        '<path class="chart-expected" d="M{}" fill="none" stroke="currentColor" stroke-width="2" '
+        'stroke-dasharray="6 4"/>',
+        "L".join([*upper, *lower]),
+        "L".join(middle),
+    )
+
+
 def draw_limit(quantity: Decimal | None, frame: Frame) -> SafeString:
     """The limit and, where there is room for both labels, 80 % of it. An unlimited meter has neither."""
     if quantity is None:
@@ -272,6 +317,7 @@ def describe_chart(
     frame: Frame,
     zone: ZoneInfo,
     is_level: bool,
+    band: Sequence[ExpectedPoint],
 ) -> SafeString:
     used = curve[-1][1]
     window = {
@@ -286,7 +332,17 @@ def describe_chart(
     else:
         window["limit"] = format_readable(quantity, frame.unit)
         text = _("%(used)s used from %(start)s to %(end)s, of a limit of %(limit)s.") % window
+    if band:
+        text += " " + describe_band(band[-1], frame.unit)
     return format_html("<title>{}</title><desc>{}</desc>", title, text)
+
+
+def describe_band(last: ExpectedPoint, unit: str) -> str:
+    return _("Expected by then: %(mid)s, between %(low)s and %(high)s.") % {
+        "mid": format_expected(last.mid, unit),
+        "low": format_expected(last.low, unit),
+        "high": format_expected(last.high, unit),
+    }
 
 
 def show_pixel(number: Decimal) -> str:

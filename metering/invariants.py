@@ -104,6 +104,23 @@ RULES: dict[str, LiteralString] = {
         FROM metering_alert GROUP BY account_id, kind, unit, meter_id, subject, starts_at, epoch, level, arming
         HAVING count(*) > 1
     """,
+    "a forecast is of its limit's account, meter and epochs": """
+        SELECT 'forecast ' || f.id, 'limit ' || l.id || ' is another account or meter, or a younger epoch'
+        FROM metering_forecast f JOIN metering_limit l ON l.id = f.limit_id
+        WHERE (f.account_id, f.meter_id) <> (l.account_id, l.meter_id) OR f.epoch > l.epoch
+    """,
+    "a forecast has its ranges in order": """
+        SELECT 'forecast ' || f.id, 'totals ' || total_low || ', ' || total_mid || ', ' || total_high
+            || coalesce(', dates ' || hit_low || ', ' || hit_mid || ', ' || hit_high, '')
+        FROM metering_forecast f
+        WHERE total_low > total_mid OR total_mid > total_high OR hit_low > hit_mid OR hit_mid > hit_high
+            OR num_nulls(hit_low, hit_mid, hit_high) IN (1, 2) OR (quantity IS NULL AND hit_mid IS NOT NULL)
+    """,
+    "what adds up is not expected to become less": """
+        SELECT 'forecast ' || f.id, 'used ' || f.used || ', expected ' || f.total_low
+        FROM metering_forecast f JOIN metering_meter m ON m.id = f.meter_id
+        WHERE m.aggregation IN ('count', 'sum', 'unique') AND NOT m.carries_over AND f.total_low < f.used
+    """,
     "a level is armed again before it speaks again": """
         SELECT 'alert ' || a.id, 'arming ' || a.arming || ' while that before it stood'
         FROM metering_alert a JOIN metering_alert b ON

@@ -10,6 +10,7 @@ from django.utils.translation import gettext, ngettext_lazy, pgettext
 
 EXACT = Context(prec=60)
 SHORT_FROM = Decimal("0.001")
+EXPECTED_DIGITS = 3
 SHORT_BELOW = Decimal(10) ** 18
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
@@ -42,6 +43,17 @@ def format_readable(quantity: Decimal, unit: str) -> str:
         return format_exact(quantity.quantize(Decimal("0.001"), context=EXACT), unit)
     short = format_short(quantity, unit)
     return short if unit == "byte" else f"{short} {name_unit(unit, quantity)}"
+
+
+def format_expected(quantity: Decimal, unit: str = "") -> str:
+    """The three digits that count of what is not known to the last: `72,000 calls`. A few whole things stay whole."""
+    return format_readable(round_expected(quantity), unit).rstrip()
+
+
+def round_expected(quantity: Decimal) -> Decimal:
+    if not quantity or (abs(quantity) < 1000 and quantity == quantity.to_integral_value()):
+        return quantity
+    return quantity.quantize(Decimal(1).scaleb(quantity.adjusted() - EXPECTED_DIGITS + 1), context=EXACT)
 
 
 def format_short(quantity: Decimal, unit: str) -> str:

@@ -7,8 +7,10 @@ from django.conf import settings
 from django.utils import timezone
 
 from jobs.queue import JobContext, errand, handler
-from metering import alerts, backfill, buckets, figures, grading, rejections, reservations, retention
+from metering import alerts, backfill, buckets, figures, forecast, grading, rejections, reservations, retention
 from metering.alerts import rules
+from metering.forecast.calibrations import recalibrate
+from metering.forecast.thinning import thin_forecasts
 from metering.notices import sending, telling
 
 
@@ -31,6 +33,18 @@ def grade_windows() -> None:
 
 
 @shared_task
+def forecast_limits() -> None:
+    """Forecast what moved, each limit once an hour. Lost or run twice, it does no harm: each hour has its claims."""
+    forecast.forecast_moved_limits(at=timezone.now())
+
+
+@shared_task
+def calibrate_forecasts() -> None:
+    """Learn anew from what was used. Run twice, it learns the same again."""
+    recalibrate(at=timezone.now())
+
+
+@shared_task
 def expire_reservations() -> None:
     """Give back what was held too long. Lost or run twice, it does no harm."""
     reservations.expire_reservations(at=timezone.now())
@@ -44,10 +58,11 @@ def forget_idle_buckets() -> None:
 
 @shared_task
 def prune_records() -> None:
-    """Drop what was refused, and counted by the hour, longer ago than the settings keep it."""
+    """Drop what was refused, counted by the hour or forecast longer ago than the settings keep it."""
     at = timezone.now()
     rejections.prune_rejections(at=at)
     figures.prune_figures(at=at)
+    thin_forecasts(days=settings.FORECAST_HOURLY_DAYS, at=at)
 
 
 @shared_task

@@ -9,6 +9,7 @@ from django.utils.safestring import SafeString
 
 from billing.periods import CALENDAR_MONTH, find_period
 from metering.charts import draw_usage_chart
+from metering.forecast import ForecastFact, read_latest_forecasts
 from metering.limits import LimitReading, read_limits
 from metering.quantities import EXACT
 from metering.usage import Point, Reading, read_series, read_totals
@@ -29,7 +30,10 @@ class DayRow:
 
 @dataclass(frozen=True, slots=True)
 class MeterCard:
-    """One meter in [start, end). Without a limit `quantity`, `remaining` and `percent` are None."""
+    """One meter in [start, end). Without a limit `quantity`, `remaining`, `percent` and `forecast` are None.
+
+    There is none of a window that is over either.
+    """
 
     key: str
     name: str
@@ -44,6 +48,7 @@ class MeterCard:
     chart: SafeString | None = None
     days: tuple[DayRow, ...] = ()
     is_level: bool = False  # its days do not add up
+    forecast: ForecastFact | None = None
 
     @property
     def level(self) -> str:
@@ -67,11 +72,12 @@ class UsageOverview:
 
 
 def read_overview(*, account_id: int, at: datetime, time_zone: str) -> UsageOverview:
-    """Every meter with a limit now or with usage this month. At most two queries and one for each of four charts."""
+    """Every meter with a limit now or with usage this month. At most three queries and one for each of four charts."""
     start, end = find_period(at, CALENDAR_MONTH, time_zone)
     totals = read_totals(account_id=account_id, start=start, end=end)
     limits = {limit.meter_id: limit for limit in read_limits(account_id=account_id, at=at)}
-    cards = [card_of_limit(limit) for limit in limits.values()]
+    forecasts = read_latest_forecasts([limit.limit_id for limit in limits.values()])
+    cards = [card_of_limit(limit, forecasts.get(limit.limit_id)) for limit in limits.values()]
     cards += [card_of_total(total) for total in totals if total.event_count and total.meter_id not in limits]
     cards.sort(key=lambda card: (card.percent is None, -(card.percent or Decimal(0)), card.name))
     drawn = [
@@ -87,14 +93,17 @@ def read_meter_card(total: Reading, *, account_id: int, at: datetime, time_zone:
     limits = read_limits(account_id=account_id, at=last_moment)
     limit = next((limit for limit in limits if limit.meter_id == total.meter_id), None)
     card = card_of_total(total)
-    if limit is not None and limit.start <= total.start and total.end <= limit.resets_at:
-        card = card_of_limit(limit)
-    elif limit is not None and total.start <= limit.start and limit.resets_at <= total.end:
-        card = card_of_limit(limit)  # the first, partial month of a subscription
+    # the window is the month, or within it: the first, partial month of a subscription
+    if limit is not None and (
+        (limit.start <= total.start and total.end <= limit.resets_at)
+        or (total.start <= limit.start and limit.resets_at <= total.end)
+    ):
+        forecast = read_latest_forecasts([limit.limit_id]).get(limit.limit_id) if at < limit.resets_at else None
+        card = card_of_limit(limit, forecast)
     return add_chart(card, account_id=account_id, at=at, time_zone=time_zone)
 
 
-def card_of_limit(limit: LimitReading) -> MeterCard:
+def card_of_limit(limit: LimitReading, forecast: ForecastFact | None) -> MeterCard:
     return MeterCard(
         key=limit.meter_key,
         name=limit.meter_name,
@@ -106,6 +115,7 @@ def card_of_limit(limit: LimitReading) -> MeterCard:
         is_hard=limit.is_hard,
         start=limit.start,
         end=limit.resets_at,
+        forecast=forecast,
     )
 
 
@@ -143,6 +153,7 @@ def add_chart(card: MeterCard, *, account_id: int, at: datetime, time_zone: str)
         title=card.name,
         unit=card.unit,
         time_zone=time_zone,
+        band=card.forecast.band if card.forecast else (),
     )
     days = tuple(list_days(points, quantity=card.quantity, at=at))
     return replace(card, chart=chart, days=days, is_level=any(point.is_level for point in points))

@@ -187,6 +187,8 @@ PERIODIC_TASKS: dict[str, tuple[str, int]] = {
     "jobs: send again what was lost": ("jobs.tasks.sweep_jobs", 10),
     "metering: check totals that moved": ("metering.tasks.check_limits", 60),
     "metering: grade what was said of windows that ended": ("metering.tasks.grade_windows", 300),
+    "metering: forecast totals that moved": ("metering.tasks.forecast_limits", 300),
+    "metering: learn from past forecasts": ("metering.tasks.calibrate_forecasts", 86_400),
     "metering: give back what was reserved too long": ("metering.tasks.expire_reservations", 60),
     "metering: forget how fast those asked who stopped": ("metering.tasks.forget_idle_buckets", 3_600),
     "metering: drop old refusals and figures": ("metering.tasks.prune_records", 86_400),
@@ -219,6 +221,7 @@ EVENT_GROUP_COMMIT = env.bool("EVENT_GROUP_COMMIT", True)  # what a process gets
 EVENT_FIGURES_SECONDS = 5.0  # how long figures are gathered in a process before they are written; 0: until asked
 EVENT_FIGURES_DAYS = 400
 EVENT_REJECTED_DAYS = env.int("EVENT_REJECTED_DAYS", 30)  # how long refused rows are kept
+FORECAST_HOURLY_DAYS = env.int("FORECAST_HOURLY_DAYS", 90)  # after grading; then one a day of each limit is kept
 EVENT_REJECTED_HOURLY_MAX = env.int("EVENT_REJECTED_HOURLY_MAX", 10_000)  # rows that one key may leave in an hour
 EVENT_REJECTED_BODY_BYTES = 16 * 1024
 ALERT_GRADING_DAYS = 7  # after its end a window is graded that nobody closed

@@ -4,6 +4,7 @@ from metering.admin.accounts import AccountAdmin
 from metering.admin.alert_rules import AlertRuleAdmin, RuleSetAdmin
 from metering.admin.alerts import AlertAdmin
 from metering.admin.corrections import AdjustmentAdmin, CorrectionAdmin
+from metering.admin.forecasts import ForecastAdmin
 from metering.admin.imports import RejectedLineAdmin, UsageImportAdmin
 from metering.admin.keys import ApiKeyAdmin
 from metering.admin.limits import LimitAdmin
@@ -22,6 +23,7 @@ __all__ = [
     "ApiKeyAdmin",
     "CorrectionAdmin",
     "DeliveryAdmin",
+    "ForecastAdmin",
     "LimitAdmin",
     "MeterAdmin",
     "RejectedEventAdmin",

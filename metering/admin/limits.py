@@ -6,6 +6,7 @@ from django.contrib import admin
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from metering.admin.forecasts import show_expected
 from metering.admin.reading import ReadOnly
 from metering.limits import state_limit
 from metering.models import Limit
@@ -40,7 +41,7 @@ class LimitAdmin(ReadOnly, LimitModelAdmin):
     search_help_text = _("Search in keys and names of accounts")
     fields = [
         "account", "meter", "starts_at", "ends_at", "quantity_text", "used_text", "held_text", "percent", "is_hard",
-        "epoch", "closed_at",
+        "epoch", "closed_at", "expected", "forecasts",
     ]  # fmt: skip
 
     @admin.display(description=_("used"), ordering="used")
@@ -59,3 +60,13 @@ class LimitAdmin(ReadOnly, LimitModelAdmin):
     def percent(self, limit: Limit) -> str:
         percent = state_limit(limit).percent
         return "–" if percent is None else f"{percent} %"
+
+    @admin.display(description=_("expected"))
+    def expected(self, limit: Limit) -> str:
+        sentence, _table = show_expected(limit.pk)
+        return sentence
+
+    @admin.display(description=_("last forecasts"))
+    def forecasts(self, limit: Limit) -> str:
+        _sentence, table = show_expected(limit.pk)
+        return table

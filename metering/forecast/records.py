@@ -21,9 +21,9 @@ def read_latest_forecasts(limit_ids: Collection[int]) -> dict[int, ForecastFact]
     return {row.limit_id: state_forecast(row) for row in rows}
 
 
-def read_forecasts(limit_id: int) -> list[ForecastFact]:
-    """Every forecast of a limit that is kept, of all its epochs, the latest first."""
-    return [state_forecast(row) for row in list_rows().filter(limit=limit_id).order_by("-made_at", "-epoch")]
+def read_forecasts(limit_id: int, *, most: int | None = None) -> list[ForecastFact]:
+    """The forecasts of a limit that are kept, of all its epochs, the latest first; `most` of them, or all."""
+    return [state_forecast(row) for row in list_rows().filter(limit=limit_id).order_by("-made_at", "-epoch")[:most]]
 
 
 def list_rows() -> QuerySet[Forecast]:

@@ -73,23 +73,19 @@ class Forecast(models.Model):
 
 
 class ForecastCalibration(models.Model):
-    """What past forecasts taught: over all meters, of one, or of the accounts on one plan of a meter."""
+    """What past forecasts taught: of one meter, or over all."""
 
     meter = models.ForeignKey("metering.Meter", models.CASCADE, related_name="+", null=True, verbose_name=_("meter"))
-    plan = models.CharField(_("plan"), max_length=50, blank=True, default="", db_default="")
     made_at = models.DateTimeField(_("made at"))
     series_count = models.PositiveIntegerField(_("series"), help_text=_("Histories that it was learnt from."))
-    data = models.JSONField(_("data"))
+    data = models.JSONField(_("data"), help_text=_("By the length of a bucket: sums that the maths can read."))
 
     class Meta:
         verbose_name = _("calibration of the forecast")
         verbose_name_plural = _("calibrations of the forecast")
         constraints = [
-            models.UniqueConstraint(fields=["meter", "plan"], name="calibration_one_each", nulls_distinct=False),
-            models.CheckConstraint(
-                condition=Q(meter__isnull=False) | Q(plan=""), name="calibration_of_a_plan_names_its_meter"
-            ),
+            models.UniqueConstraint(fields=["meter"], name="calibration_one_each", nulls_distinct=False),
         ]
 
     def __str__(self) -> str:
-        return f"{self.meter_id or '*'} {self.plan}".rstrip()
+        return str(self.meter_id or "*")

@@ -115,6 +115,7 @@ class Limit(models.Model):
             models.Index(fields=["ends_at"], condition=Q(graded_at__isnull=True), name="limit_ungraded"),
             models.Index(fields=["ends_at"], condition=Q(graded_at__isnull=False), name="limit_graded"),
             models.Index(fields=["id"], condition=Q(needs_rating=True), name="limit_to_rate"),
+            models.Index(fields=["plan", "meter", "-ends_at"], condition=~Q(plan=""), name="limit_by_plan"),
         ]
 
     def __str__(self) -> str:

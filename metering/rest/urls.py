@@ -4,6 +4,7 @@ from django.urls import URLPattern, path
 
 from metering.rest.corrections import CorrectionsView
 from metering.rest.events import RejectedListView
+from metering.rest.forecasts import ForecastsView
 from metering.rest.limits import LimitsView
 from metering.rest.meters import MetersView
 from metering.rest.reservations import ReleaseView, ReservationsView, ReservationView, SettleView
@@ -13,6 +14,7 @@ urlpatterns: list[URLPattern] = [
     path("corrections", CorrectionsView.as_view(), name="corrections"),
     path("rejected", RejectedListView.as_view(), name="rejected"),
     path("accounts/<str:account_key>/limits", LimitsView.as_view(), name="limits"),
+    path("accounts/<str:account_key>/forecasts", ForecastsView.as_view(), name="forecasts"),
     path("reservations", ReservationsView.as_view(), name="reservations"),
     path("reservations/<uuid:reservation_id>", ReservationView.as_view(), name="reservation"),
     path("reservations/<uuid:reservation_id>/settle", SettleView.as_view(), name="settle"),

@@ -6,15 +6,16 @@ from decimal import Decimal
 from django import template
 from django.utils.formats import date_format, number_format
 from django.utils.html import format_html
-from django.utils.timezone import get_current_timezone_name, localtime
+from django.utils.timezone import get_current_timezone_name, localtime, now
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
 from billing.late.ledger import LateFact
 from billing.lines import LineFact
 from billing.wording import display_money, explain_late, explain_line
+from metering.forecast import ForecastFact, word_forecast, word_made, word_reason
 from metering.outcomes import MeterCount
-from metering.quantities import format_exact, format_readable, name_unit
+from metering.quantities import format_exact, format_expected, format_readable, name_unit
 
 NBSP = "\N{NO-BREAK SPACE}"
 
@@ -61,6 +62,29 @@ def bare_quantity(value: Decimal, unit: str) -> str:
     if unit == "byte":
         return quantity(value, unit)
     return format_html('<data value="{}">{}</data>', f"{value:f}", format_readable(value, "").rstrip())
+
+
+@register.simple_tag
+def expected_quantity(value: Decimal, unit: str) -> str:
+    """The digits of a forecast that count, beside the unit's word that stands elsewhere; bytes keep theirs."""
+    return format_expected(value, unit if unit == "byte" else "")
+
+
+@register.filter
+def forecast_words(forecast: ForecastFact) -> str:
+    """What is expected, in a sentence."""
+    return word_forecast(forecast)
+
+
+@register.filter
+def forecast_reason(forecast: ForecastFact) -> str:
+    return word_reason(forecast)
+
+
+@register.simple_tag
+def forecast_made(forecast: ForecastFact) -> str:
+    """Of when it is, where it is not fresh."""
+    return word_made(forecast, at=now())
 
 
 @register.simple_tag

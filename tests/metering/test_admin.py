@@ -14,9 +14,10 @@ from django.utils import timezone
 from metering.corrections import retract_event
 from metering.events import EventFate, Fate
 from metering.figures import begin_anew, count_fates, flush_figures
+from metering.forecast import Expectation, record_forecast
 from metering.keys import InvalidKey, authenticate
 from metering.limits import LimitTerms, close_window, hand_over_limits
-from metering.models import Account, ApiKey, HourlyRollup, Meter, RejectedLine, UsageImport
+from metering.models import Account, ApiKey, HourlyRollup, Limit, Meter, RejectedLine, UsageImport
 from metering.rejections import Rejection, keep_rejections
 from metering.reservations import hold_quantity
 from tests.metering.makers import NOON, make_account, make_events, make_key, make_meter
@@ -41,6 +42,8 @@ def make_usage(number: int) -> None:
         at=NOON,
     )
     make_events(6, subject=f"ACME{number}", source=f"test-{number}")
+    [limit] = Limit.objects.filter(account=account.id)
+    record_forecast(limit.pk, Expectation(p_hit=Decimal("0.86"), days_of_data=Decimal(30)), at=NOON)
     key = make_key(f"key {number}")
     rejection = Rejection("test", str(number), "unknown_type", "type", "No meter counts this.", b"{}")
     keep_rejections([rejection], api_key_id=key.id, account_id=account.id, at=NOON)
@@ -54,7 +57,7 @@ def make_usage(number: int) -> None:
 
 LISTS = [
     "account", "apikey", "meter", "limit", "alert", "reservation", "usageimport", "rejectedline", "adjustment",
-    "correction", "rejectedevent",
+    "correction", "rejectedevent", "forecast",
 ]  # fmt: skip
 
 

@@ -216,3 +216,42 @@ def test_a_level_is_drawn_as_it_is_and_not_added_up():
 
 def test_a_level_of_no_days_is_nothing():
     assert list_levels([], start=NOV, end=DEC, at=NOON_OF_THE_11TH) == [(NOV, 0)]
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    at: datetime
+    low: Decimal
+    mid: Decimal
+    high: Decimal
+
+
+def expect(*points: tuple[datetime, int, int, int]) -> list[Expected]:
+    return [Expected(at, Decimal(low), Decimal(mid), Decimal(high)) for at, low, mid, high in points]
+
+
+def test_a_forecast_is_a_surface_with_a_dashed_middle():
+    svg = draw(by_day("100"), band=expect((NOON_OF_THE_11TH, 100, 100, 100), (DEC, 200, 300, 400)))
+    [band], [middle] = find(svg, "chart-band"), find(svg, "chart-expected")
+    assert band.get("d") == "M253.8 206L714 86L714 166L253.8 206Z"
+    assert (middle.get("d"), middle.get("stroke-dasharray")) == ("M253.8 206L714 126", "6 4")
+    assert "Expected by then: 300 requests, between 200 requests and 400 requests." in svg
+
+
+def test_without_a_forecast_there_is_no_band():
+    svg = draw(by_day("100"))
+    assert not find(svg, "chart-band") + find(svg, "chart-expected")
+    assert "Expected by then" not in svg
+
+
+def test_a_band_makes_room_for_itself():
+    points = expect((NOON_OF_THE_11TH, 100, 100, 100), (DEC, 200, 700, 1200))
+    assert "1 k" in labels(draw(by_day("100"), band=points))
+
+
+def test_an_edge_far_above_all_else_leaves_the_frame():
+    points = expect((NOON_OF_THE_11TH, 100, 100, 100), (DEC, 200, 300, 90_000))
+    svg = draw(by_day("100"), band=points)
+    assert "1 k" in labels(svg)
+    assert "50 k" not in labels(svg)
+    assert " 26L714" in find(svg, "chart-band")[0].get("d")

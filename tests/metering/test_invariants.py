@@ -69,6 +69,13 @@ COPY_ALERTS = """
         crossed_at, detected_at, state, {arming} FROM metering_alert
 """
 
+EXPECTED = """
+    INSERT INTO metering_forecast (account_id, meter_id, limit_id, epoch, made_at, used, quantity, is_learning,
+        days_of_data, total_low, total_mid, total_high, run_rate_total, reason, reason_params)
+    SELECT account_id, meter_id, id, epoch, now(), used, quantity, false, 30, used, used, used, used, '', '{}'
+    FROM metering_limit
+"""
+
 BREAKS = {
     "what a replay kept has its claim": [
         """
@@ -130,6 +137,21 @@ BREAKS = {
         f"""SET CONSTRAINTS ALL IMMEDIATE;
         ALTER TABLE metering_alert DROP CONSTRAINT alert_speaks_once;
         {COPY_ALERTS.format(arming=1)}"""
+    ],
+    "a forecast is of its limit's account, meter and epochs": [
+        f"{EXPECTED}; UPDATE metering_forecast SET meter_id = meter_id + 1",
+        f"{EXPECTED}; UPDATE metering_forecast SET epoch = 9",
+    ],
+    "a forecast has its ranges in order": [
+        f"""SET CONSTRAINTS ALL IMMEDIATE; ALTER TABLE metering_forecast DROP CONSTRAINT forecast_totals_in_order;
+        {EXPECTED}; UPDATE metering_forecast SET total_mid = total_low - 1""",
+        f"""SET CONSTRAINTS ALL IMMEDIATE; ALTER TABLE metering_forecast DROP CONSTRAINT forecast_dates_in_order;
+        {EXPECTED}; UPDATE metering_forecast SET hit_mid = now()""",
+        f"""{EXPECTED};
+        UPDATE metering_forecast SET quantity = NULL, hit_low = now(), hit_mid = now(), hit_high = now()""",
+    ],
+    "what adds up is not expected to become less": [
+        f"{EXPECTED}; UPDATE metering_forecast SET total_low = used - 0.000000000001"
     ],
     "a level is armed again before it speaks again": [f"{COPY_ALERTS.format(arming=2)} WHERE level = 80"],
     "an alarm of the forecast says what it expected": ["UPDATE metering_alert SET kind = 'forecast'"],

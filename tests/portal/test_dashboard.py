@@ -14,6 +14,7 @@ from billing.plans import AddOnTerms, create_plan
 from billing.rating import flat_fee
 from billing.subscriptions import create_subscription, open_next_periods
 from billing.tax_rates import create_tax_rate, set_tax_rates
+from metering.forecast import Expectation, record_forecast
 from metering.keys import issue_key
 from metering.meters import create_meter, list_meters
 from metering.models import HourlyRollup, Limit
@@ -227,6 +228,53 @@ def test_accounts_can_be_changed_when_there_are_several(account):
     assert '<a href="/a/acme/" aria-current="true">Acme &amp; Söhne &lt;GmbH&gt;</a>' in read(client)
 
 
+def expect(account, **columns) -> None:
+    """A forecast of the one limit, made on 10 November at 12:00."""
+    [limit_id] = Limit.objects.filter(account=account.id).values_list("pk", flat=True)
+    low, mid, high = (datetime(2026, 11, day, 6, tzinfo=UTC) for day in (20, 22, 25))
+    record_forecast(
+        limit_id,
+        Expectation(
+            **{
+                "p_hit": Decimal("0.86"), "days_of_data": Decimal(30), "hit_low": low, "hit_mid": mid,
+                "hit_high": high, "total_low": Decimal(480), "total_mid": Decimal(612),
+                "total_high": Decimal(790), "reason": "step_up",
+                "reason_params": {"percent": 34, "since": "2026-11-03"},
+            }
+            | columns
+        ),
+        at=makers.NOV_10,
+    )  # fmt: skip
+
+
+def test_the_forecast_is_a_sentence_a_band_and_a_table(account, owner):
+    makers.subscribe(account, time_zone="Asia/Kolkata")
+    makers.use(account, 100)
+    expect(account)
+    page = read(owner)
+    text = squeeze(page)
+    assert "Reaches 500 requests on Sun 22 Nov (20–25 Nov), 86 % Usage up 34 % since 3 Nov" in text
+    assert 'class="chart-band"' in page
+    assert "Expected by then: 612 requests, between 480 requests and 790 requests." in text
+    assert "Requests, expected (requests) By At least About At most Fri 20 Nov" in text
+    assert "Tue 1 Dec 480 612 790 “At least” and “at most” hold in 8 of 10 cases." in text
+
+
+def test_who_learns_and_whose_forecast_is_old_are_told_so(account, owner, time_machine):
+    makers.subscribe(account)
+    expect(account, is_learning=True, days_of_data=Decimal(4), reason="learning")
+    assert "Learning: 3 more days" in squeeze(read(owner))
+    time_machine.move_to(datetime(2026, 11, 12, 9, tzinfo=UTC), tick=False)
+    assert "Learning: 3 more days as of Tue 10 Nov, 12:00" in squeeze(read(owner))
+
+
+def test_without_a_forecast_nothing_is_expected(account, owner):
+    makers.subscribe(account)
+    page = read(owner)
+    assert "chart-band" not in page
+    assert 'class="forecast"' not in page
+
+
 def count_queries(client: Client, address: str) -> int:
     client.get(address)
     with CaptureQueriesContext(
@@ -243,6 +291,6 @@ def test_the_dashboard_costs_a_bounded_number_of_queries_and_one_per_chart_of_at
     makers.make_plan(meters=meters)
     makers.subscribe(account)
     makers.use(account, 3)
-    assert count_queries(owner, "/a/acme/") <= 28 + charts
+    assert count_queries(owner, "/a/acme/") <= 29 + charts
     assert read(owner).count('<svg class="usage-chart"') == charts
     assert read(owner).count('role="meter"') == meters

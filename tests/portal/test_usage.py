@@ -1,13 +1,17 @@
 from datetime import UTC, datetime
+from decimal import Decimal
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from metering.events import UsageEvent
+from metering.forecast import Expectation, record_forecast
 from metering.ingest import ingest_events
 from metering.meters import create_meter
+from metering.models import Limit
 from portal.calendar import Month, UnknownMonth, find_month
+from portal.models import User
 from tests.portal import makers
 from tests.portal.makers import read, squeeze
 
@@ -35,6 +39,18 @@ def test_an_earlier_month_is_shown_with_the_limit_it_had(account, owner):
     assert "30 of 500 requests" in text
     assert "Ended on 1 October 2026, 00:00" in text
     assert "Wed 30 Sep 30 30 6 %" in text
+
+
+def test_the_forecast_stands_with_the_window_that_it_is_of_and_goes_with_its_end(account, owner, time_machine):
+    makers.subscribe(account)
+    makers.use(account, 20)
+    [limit] = Limit.objects.all()
+    record_forecast(limit.pk, Expectation(p_hit=Decimal("0.86"), days_of_data=Decimal(30)), at=makers.NOV_10)
+    assert "Reaches 500 requests by 1 Dec, 86 %" in squeeze(read(owner, "/a/acme/usage/requests/?month=2026-11"))
+    assert "86 %" not in squeeze(read(owner, "/a/acme/usage/requests/?month=2026-10"))
+    time_machine.move_to(datetime(2026, 12, 2, tzinfo=UTC), tick=False)
+    [later] = makers.log_in(User.objects.get())  # the session has run out meanwhile
+    assert "86 %" not in squeeze(read(later, "/a/acme/usage/requests/?month=2026-11"))
 
 
 def test_a_month_without_a_limit_is_shown_all_the_same(account, owner):
