@@ -15,7 +15,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from metering.accounts import AccountRef
 from metering.notices.history import list_account_alerts
 from metering.notices.testing import send_test
-from portal.access import get_membership_or_404
+from portal.access import get_membership_or_404, may_see_money
 from portal.calendar import find_time_zone
 from portal.models import Membership
 from portal.notices import (
@@ -44,6 +44,7 @@ def alerts(request: HttpRequest, account_key: str) -> HttpResponse:
         membership.account_id,
         before=int(before) if before.isascii() and before.isdigit() and len(before) < 19 else None,
         limit=ALERTS_SHOWN + 1,
+        with_money=may_see_money(membership),
     )
     shown = rows[:ALERTS_SHOWN]
     return render_screen(

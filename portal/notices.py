@@ -48,6 +48,7 @@ def state_member(membership: Membership, language: str, *, can_upgrade: bool | N
         upgrade_url=link("portal:plans", key) if may_see_money(membership) else "",
         unsubscribe_url=link("portal:unsubscribe", sign_membership(membership)),
         can_upgrade=can_upgrade,
+        sees_money=may_see_money(membership),
     )
 
 

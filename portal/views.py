@@ -109,7 +109,7 @@ def dashboard(request: HttpRequest, account_key: str) -> HttpResponse:
         add_ons=name_held(subscription.id, at=at) if subscription else [],
         cost=read_cost(account_id=account_id, at=at) if subscription and may_see_money(membership) else None,
         confirmations=list_confirmations(membership),
-        alerts=read_banner(account_id, at=at),
+        alerts=read_banner(account_id, at=at, with_money=may_see_money(membership)),
         first_event="" if overview.has_events else suggest_first_event(request, account_key),
     )
 

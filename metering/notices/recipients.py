@@ -12,7 +12,7 @@ class Recipient:
     """Where one message goes: an e-mail address, or the name of a webhook endpoint.
 
     The links are absolute, each empty where there is none. `can_upgrade` as `words.word_alert` wants it. `occasions`
-    are those that are told there: all, when empty.
+    are those that are told there: all, when empty. Who does not see money hears of usage alone.
     """
 
     address: str
@@ -22,6 +22,7 @@ class Recipient:
     unsubscribe_url: str = ""
     can_upgrade: bool | None = None
     occasions: frozenset[str] = frozenset()
+    sees_money: bool = True
     channel: str = Channel.MAIL.value
     endpoint_id: int | None = None
 

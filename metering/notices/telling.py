@@ -17,6 +17,7 @@ from metering.notices.mails import Draft, write_mail
 from metering.notices.outdated import find_outdated
 from metering.notices.payloads import write_payload
 from metering.notices.recipients import Recipient, find_recipients
+from metering.notices.words import MONEY_KINDS
 
 DELIVER = "metering.deliver"
 WAIT_FOR_SALES = timedelta(minutes=10)
@@ -106,11 +107,15 @@ def write_messages(notices: Sequence[Notice], facts: dict[int, AlertFact], *, at
             for recipient in found.get(account.id, []):
                 if recipient.occasions and group[0].occasion not in recipient.occasions:
                     continue
+                shown = [pair for pair in told if recipient.sees_money or pair[0].kind not in MONEY_KINDS]
+                if not shown:
+                    continue
                 if recipient.channel == Channel.MAIL:
-                    draft = write_mail(told, recipient, account_name=account.name or account.key)
+                    draft = write_mail(shown, recipient, account_name=account.name or account.key)
                 else:
-                    draft = write_payload(told[0][0], told[0][1], account=account, at=at)
-                yield Message(recipient, tuple(group), draft)
+                    draft = write_payload(shown[0][0], shown[0][1], account=account, at=at)
+                seen = {fact.id for fact, _occasion in shown}
+                yield Message(recipient, tuple(each for each in group if each.alert_id in seen), draft)
 
 
 def gather(notices: Sequence[Notice]) -> list[list[Notice]]:
