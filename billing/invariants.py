@@ -10,6 +10,7 @@ from django.db.models.functions import Coalesce
 
 from billing.add_on_rows import pick_offered
 from billing.ahead.checks import check_ahead
+from billing.alerting.checks import check_budgets
 from billing.credits.included import KEY, read_period_id
 from billing.holdings import ONE_SEAT
 from billing.invoicing import list_late_differences
@@ -69,6 +70,7 @@ def check() -> Iterator[Violation]:
     yield from check_runs()
     yield from check_late()
     yield from check_ahead()
+    yield from check_budgets()
 
 
 def check_plans() -> Iterator[Violation]:

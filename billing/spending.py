@@ -19,6 +19,7 @@ from billing.lines import LineFact
 from billing.models import Period
 from billing.money import Money
 from billing.period_facts import PeriodFacts, read_facts
+from billing.previews import project_facts
 from billing.profiles import read_profiles
 from billing.promises import add_spend, is_spend
 from billing.subscriptions import choose_main
@@ -66,15 +67,18 @@ class Spending:
         return self.spent_minor if meter_id is None else self.by_meter.get(meter_id, 0)
 
 
-def read_spendings(account_ids: Collection[int], *, at: datetime) -> dict[int, Spending]:
+def read_spendings(account_ids: Collection[int], *, at: datetime, at_close: bool = False) -> dict[int, Spending]:
     """account id → what it has spent by `at`, for those that have a period under way. A fixed number of statements.
 
-    On top come those of `read_facts`. Raises what that and compose_facts raise.
+    With `at_close` it is what it will have spent when the period ends, at the pace so far (`projections`). On top come
+    the statements of `read_facts`. Raises what that and compose_facts raise.
     """
     periods = list_running(account_ids, at=at)
     owners = read_profiles({period.subscription.account_id for period in periods})
     billed: dict[int, list[Cost]] = {}
     for facts in read_facts([period for period in periods if not period.is_free]):
+        if at_close:
+            facts = project_facts(facts, at=at)
         billed.setdefault(facts.period.subscription.account_id, []).append((facts, compose_facts(facts)))
     return {
         account_id: add_up(

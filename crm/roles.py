@@ -78,6 +78,8 @@ FINANCE_PERMISSIONS = (
     "billing.add_subscription",
     "billing.change_subscription",
     "billing.view_subscriptionchange",
+    "billing.view_budget",
+    "billing.view_budgetchange",
     "billing.view_period",
     "billing.view_invoice",
     "billing.view_invoiceline",

@@ -2,7 +2,7 @@ from django.urls import path, register_converter
 from django.urls.converters import StringConverter
 from django.views.i18n import set_language
 
-from portal import alert_views, event_views, paper_views, payment_views, views
+from portal import alert_views, budget_views, event_views, paper_views, payment_views, views
 
 
 class NameConverter(StringConverter):
@@ -41,6 +41,9 @@ urlpatterns = [
     path("a/<name:account_key>/credit-notes/<name:note_number>/pdf/", paper_views.credit_note, PDF, name="note_pdf"),
     path("a/<name:account_key>/statement/", paper_views.statement, PAGE, name="statement_page"),
     path("a/<name:account_key>/statement/pdf/", paper_views.statement, PDF, name="statement_pdf"),
+    path("a/<name:account_key>/budgets/", budget_views.budgets, name="budgets"),
+    path("a/<name:account_key>/budgets/<int:budget_id>/remove/", budget_views.remove, name="budget_remove"),
+    path("a/<name:account_key>/budgets/<int:budget_id>/restore/", budget_views.restore, name="budget_restore"),
     path("a/<name:account_key>/alerts/", alert_views.alerts, name="alerts"),
     path("a/<name:account_key>/alerts/mail/", alert_views.alert_mail, name="alert_mail"),
     path("a/<name:account_key>/alerts/test/", alert_views.alert_test, name="alert_test"),

@@ -1,5 +1,6 @@
 """Billing in the back-office: what is on offer, who is on it, and what was billed. Documents are read, never edited."""
 
+from billing.admin.budgets import BudgetAdmin
 from billing.admin.coupons import CouponAdmin, DiscountAdmin
 from billing.admin.credit_notes import CreditNoteAdmin
 from billing.admin.credits import CreditGrantAdmin, TopUpAdmin, TopUpRuleAdmin
@@ -25,6 +26,7 @@ from billing.admin.subscriptions import SubscriptionAdmin
 __all__ = [
     "BillingProfileAdmin",
     "BillingRunAdmin",
+    "BudgetAdmin",
     "CouponAdmin",
     "CreditGrantAdmin",
     "CreditNoteAdmin",

@@ -7,7 +7,6 @@ taken away in it: one that is killed leaves them, and what it was about to tell 
 import logging
 from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
-from decimal import Decimal
 
 from django.db import transaction
 
@@ -153,13 +152,12 @@ def observe_budget(budget: Budget, spending: Spending) -> Observation:
 def observe_commitments(spendings: Mapping[int, Spending], *, at: datetime) -> Iterator[Observation]:
     for spending in spendings.values():
         for promise in spending.promises:
-            promised = Money(promise.promised_minor, spending.currency).amount
-            expected = find_expected(promised, start=promise.start, end=promise.end, at=at)
+            expected = find_expected(promise.promised_minor, start=promise.start, end=promise.end, at=at)
             if expected is not None:
-                yield from observe_pace(promise, spending, expected=expected)
+                yield from observe_pace(promise, spending, expected_minor=expected)
 
 
-def observe_pace(promise: Promise, spending: Spending, *, expected: Decimal) -> Iterator[Observation]:
+def observe_pace(promise: Promise, spending: Spending, *, expected_minor: int) -> Iterator[Observation]:
     """One for rules that fall (too slow), one for those that rise (too fast): each has alerts of its own."""
     for subject, is_falling in (("behind", True), ("ahead", False)):
         yield Observation(
@@ -173,7 +171,7 @@ def observe_pace(promise: Promise, spending: Spending, *, expected: Decimal) -> 
             start=promise.start,
             end=promise.end,
             value=Money(promise.spent_minor, spending.currency).amount,
-            base=expected,
+            base=Money(expected_minor, spending.currency).amount,
             is_falling=is_falling,
             details={
                 "currency": spending.currency,

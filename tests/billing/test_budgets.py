@@ -196,3 +196,19 @@ def test_the_same_budget_said_by_four_at_once_is_one():
     assert len(set(kept)) == 1
     assert (BudgetChange.objects.count(), list_levels(account_id, "budget")) == (1, [100])
     assert list(invariants.check()) == []
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        {"amount_minor": 1},
+        {"is_active": False},
+        {"epoch": 2},
+        {"levels": [Decimal(5)]},
+    ],
+)
+def test_a_budget_that_stands_otherwise_than_it_was_said_is_found(account_id, spoil):
+    keep(account_id, 100)
+    assert list(invariants.check()) == []
+    Budget.objects.update(**spoil)
+    assert {each.rule for each in invariants.check()} >= {"a budget stands as it was said"}

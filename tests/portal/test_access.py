@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("november")]
 METHODS = ("get", "post", "put", "patch", "delete")
 REFUSED_METHOD = 405
 TO_STRIPE = ("/upgrade/", "/checkout/", "/payment-method/")
-BUTTONS = ("/alerts/mail/", "/alerts/test/")
+BUTTONS = ("/alerts/mail/", "/alerts/test/", "/remove/", "/restore/")
 
 
 @pytest.fixture
@@ -52,6 +52,7 @@ def list_addresses(prefix: str, *, account_key: str, invoice_number: str) -> lis
         "<name:note_number>": "CN-2026-000001",
         "<str:account_key>": account_key,
         "<uuid:reservation_id>": "0b0f4a3e-58a5-4a52-9a3e-0d2f5f6c7a11",
+        "<int:budget_id>": "1",
         "<path:source>": "test",
         "<path:id>": "1",
     }
@@ -104,6 +105,9 @@ def test_the_walk_finds_the_screens(theirs):
         "/a/theirs/credit-notes/CN-2026-000001/pdf/",
         "/a/theirs/statement/",
         "/a/theirs/statement/pdf/",
+        "/a/theirs/budgets/",
+        "/a/theirs/budgets/1/remove/",
+        "/a/theirs/budgets/1/restore/",
         "/a/theirs/alerts/",
         "/a/theirs/alerts/mail/",
         "/a/theirs/alerts/test/",
@@ -170,6 +174,7 @@ def test_billing_opens_what_money_is_on(theirs):
         "/a/theirs/credit-notes/CN-2026-000001/pdf/": 200,
         "/a/theirs/statement/": 200,
         "/a/theirs/statement/pdf/": 200,
+        "/a/theirs/budgets/": 200,
         "/a/theirs/alerts/": 200,
         "/a/theirs/events/": 403,
         "/a/theirs/events/event/": 403,
@@ -194,6 +199,7 @@ def test_other_roles_see_usage_and_are_told_that_invoices_are_not_theirs(theirs,
         "/a/theirs/credit-notes/CN-2026-000001/pdf/": 403,
         "/a/theirs/statement/": 200,
         "/a/theirs/statement/pdf/": 200,
+        "/a/theirs/budgets/": 403,
         "/a/theirs/alerts/": 200,
         "/a/theirs/events/": 200,
         "/a/theirs/events/event/": 200,
@@ -231,7 +237,8 @@ def test_the_screens_only_read(theirs):
     before = count_rows()
     for address in list_screens(theirs):
         owner.get(address)
-        assert owner.post(address).status_code == REFUSED_METHOD
+        if not address.endswith("/budgets/"):
+            assert owner.post(address).status_code == REFUSED_METHOD
     assert count_rows() == before
 
 

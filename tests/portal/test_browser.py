@@ -25,7 +25,7 @@ AXE = {
 }
 SCREENS = [
     "/a/acme/", "/a/acme/usage/requests/", "/a/acme/plans/", "/a/acme/invoices/", "/a/acme/statement/",
-    "/a/acme/alerts/", "/a/acme/events/",
+    "/a/acme/budgets/", "/a/acme/alerts/", "/a/acme/events/",
     "/a/acme/events/?text=none", "/a/acme/events/event/", "/a/acme/sending/", "/accounts/password/change/",
 ]  # fmt: skip
 
