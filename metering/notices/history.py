@@ -10,7 +10,7 @@ from metering.models import Alert, AlertKind, AlertState, Audience, Notice, Noti
 from metering.notices.words import MONEY_KINDS, AlertWords, word_alert
 
 GRAVITY = {Severity.INFO: 0, Severity.WARNING: 1, Severity.CRITICAL: 2}
-FALLING = (AlertKind.CREDIT, AlertKind.COMMITMENT)
+ON_PACE = 100  # percent: a commitment alerts below it when it is behind, above when it is ahead
 KEPT_BACK = (Silence.SNOOZED, Silence.LATE)  # from the banner
 
 
@@ -46,8 +46,9 @@ def read_banner(
 
 
 def rank(fact: AlertFact) -> tuple[object, ...]:
-    """The latest terms, the gravest, the furthest level, usage before what is expected of it, the latest."""
-    furthest = -fact.level if fact.kind in FALLING else fact.level
+    """The gravest, usage before what is expected of it, the latest terms, the furthest level, the latest."""
+    is_falling = fact.kind == AlertKind.CREDIT or (fact.kind == AlertKind.COMMITMENT and fact.level < ON_PACE)
+    furthest = -fact.level if is_falling else fact.level
     return GRAVITY[Severity(fact.severity)], fact.kind != AlertKind.FORECAST, fact.epoch, furthest, fact.id
 
 

@@ -70,12 +70,14 @@ def word_alert(fact: AlertFact, *, language: str | None = None, can_upgrade: boo
 
 def say_figures(fact: AlertFact) -> dict[str, str]:
     """Every figure that a sentence may need, as text."""
-    base = None if fact.kind == AlertKind.ANOMALY else fact.quantity
+    base, used = fact.quantity, fact.used
+    if fact.kind == AlertKind.ANOMALY:
+        base, used = None, read_number(fact, "actual") or Decimal(0)
     return {
         "what": name_subject(fact),
-        "percent": say_percent(find_percent(fact.used, base)) if base is not None else "",
+        "percent": say_percent(find_percent(used, base)) if base is not None else "",
         "limit": say_quantity(fact, base) if base is not None else "",
-        "used": say_quantity(fact, fact.used),
+        "used": say_quantity(fact, used),
         "level": say_level(fact),
         "resets_on": "" if fact.kind == AlertKind.ANOMALY else say_moment(fact.end, fact),
         "since": say_moment(fact.start, fact),
@@ -125,6 +127,19 @@ def say_day(moment: datetime, fact: AlertFact) -> str:
     return date_format(local, pgettext("date format: weekday, day and month, short", "D j M"))
 
 
+def say_days(first: datetime, last: datetime, fact: AlertFact) -> str:
+    """`25–30 Nov`, `28 Nov – 2 Dec`, or one day."""
+    zone = find_time_zone(fact.time_zone)
+    first, last = first.astimezone(zone), last.astimezone(zone)
+    day_and_month = pgettext("date format: day and month, short", "j M")
+    end = date_format(last, day_and_month)
+    if first.date() == last.date():
+        return end
+    if (first.year, first.month) == (last.year, last.month):
+        return f"{first.day}–{end}"
+    return f"{date_format(first, day_and_month)} – {end}"
+
+
 def tell_usage(fact: AlertFact, figures: dict[str, str]) -> tuple[str, str]:
     if fact.level_unit == LevelUnit.ABSOLUTE:
         title = _("%(what)s: %(level)s reached") % figures
@@ -146,8 +161,8 @@ def tell_forecast(fact: AlertFact, figures: dict[str, str]) -> tuple[str, str]:
     title = _("%(what)s is likely to reach its limit on %(day)s") % figures
     if low is None or high is None:
         return title, _("Likely to reach %(limit)s on %(day)s, %(chance)s.") % figures + " " + so_far
-    figures |= {"low": say_day(low, fact), "high": say_day(high, fact)}
-    likely = _("Likely to reach %(limit)s on %(day)s (%(low)s – %(high)s), %(chance)s.") % figures
+    figures |= {"days": say_days(low, high, fact)}
+    likely = _("Likely to reach %(limit)s on %(day)s (%(days)s), %(chance)s.") % figures
     return title, likely + " " + so_far
 
 
@@ -161,16 +176,15 @@ def tell_spend(fact: AlertFact, figures: dict[str, str]) -> tuple[str, str]:
 
 
 def tell_budget(fact: AlertFact, figures: dict[str, str]) -> tuple[str, str]:
-    title = _("Your budget: %(level)s reached") % figures
-    if fact.meter_name:
-        title = _("Your budget for %(what)s: %(level)s reached") % figures
+    """Of everything, or of one meter."""
+    title = _("Your budget of %(what)s: %(level)s reached") if fact.meter_name else _("Your budget: %(level)s reached")
     if figures["limit"]:
         told = _(
             "%(used)s spent of a budget of %(limit)s, %(percent)s, as of %(seen)s. It starts anew on %(resets_on)s."
         )
     else:
         told = _("%(used)s spent since %(since)s, as of %(seen)s. It starts anew on %(resets_on)s.")
-    return title, told % figures
+    return title % figures, told % figures
 
 
 def tell_credit(fact: AlertFact, figures: dict[str, str]) -> tuple[str, str]:
@@ -195,24 +209,27 @@ def tell_commitment(fact: AlertFact, figures: dict[str, str]) -> tuple[str, str]
 
 def tell_anomaly(fact: AlertFact, figures: dict[str, str]) -> tuple[str, str]:
     """The value of an anomaly is how many deviations it is off; what was used and what was usual is in its details."""
-    seen, usual, cost = (read_number(fact, name) for name in ("actual", "expected", "cost"))
+    seen, usual = read_number(fact, "actual"), read_number(fact, "expected")
+    start, end = read_moment(fact, "from") or fact.crossed_at, read_moment(fact, "until") or fact.detected_at
+    figures = figures | {"from": say_moment(start, fact), "until": say_moment(end, fact)}
     if seen is None or usual is None:
-        when = {"when": say_moment(fact.crossed_at, fact)}
-        told = _("Unlike the same weekday and hour before, on %(when)s.")
-        return _("%(what)s: unusual usage") % figures, told % when
-    figures = figures | {
-        "seen": say_quantity(fact, seen),
-        "usual": say_quantity(fact, usual),
-        "from": say_moment(read_moment(fact, "from") or fact.start, fact),
-        "until": say_moment(read_moment(fact, "until") or fact.end, fact),
-    }
+        told = _("Unlike the same weekday and hour before, from %(from)s to %(until)s.")
+        return _("%(what)s: unusual usage") % figures, told % figures
+    figures |= {"usual": say_quantity(fact, usual)}
     title = (_("%(what)s: a drop in usage") if seen < usual else _("%(what)s: a spike in usage")) % figures
-    sentence = _("%(seen)s from %(from)s to %(until)s, where about %(usual)s was usual.") % figures
-    if cost:
-        amount = {"cost": say_amount(abs(cost), find_currency(fact))}
-        more = _("That costs about %(cost)s more.") if cost > 0 else _("That costs about %(cost)s less.")
-        sentence = f"{sentence} {more % amount}"
-    return title, sentence
+    told = _("%(used)s from %(from)s to %(until)s, where about %(usual)s is usual at this weekday and hour.") % figures
+    return title, " ".join(filter(None, (told, say_cost(fact))))
+
+
+def say_cost(fact: AlertFact) -> str:
+    """What the difference to usual usage costs, where that could be said."""
+    cost = read_number(fact, "cost")
+    if not cost:
+        return ""
+    values = {"cost": say_amount(abs(cost), find_currency(fact))}
+    if cost < 0:
+        return _("That costs about %(cost)s less than usual.") % values
+    return _("That costs about %(cost)s more than usual.") % values
 
 
 TELLERS = {
