@@ -18,11 +18,12 @@ IS_CLEARED = Q(alert__recovery="limit_changed") | IS_CUT
 
 
 class Clearing(NamedTuple):
-    """A change of its limit cleared an alarm of the meter between the moments at which it spoke and was looked at."""
+    """A change of its limit cleared an alarm of the meter: at `cut_at` where its window was cut, else by `seen_at`."""
 
     meter_id: int
     spoke_at: datetime
-    seen_at: datetime
+    seen_at: datetime | None
+    cut_at: datetime | None
 
 
 def close_upgraded(*, at: datetime) -> int:
@@ -52,18 +53,23 @@ def close_if_upgraded(lead_id: int, *, at: datetime) -> bool:
 def list_clearings(lead: Lead) -> Iterator[Clearing]:
     """Within a window a change clears alarms at the next check; another plan cuts the window where it begins."""
     signals = Signal.objects.filter(IS_CLEARED, lead=lead, is_cooled=False, alert__meter__isnull=False)
-    columns = (
-        "alert__meter_id",
-        "alert__detected_at",
-        "alert__recovery",
-        "alert__resolved_at",
-        "alert__limit__ends_at",
-    )
-    for meter_id, spoke_at, recovery, resolved_at, cut_at in signals.values_list(*columns):
-        yield Clearing(meter_id, spoke_at, resolved_at if recovery == "limit_changed" else cut_at)
+    columns = ("meter_id", "detected_at", "resolved_at", "ends_at", "limit__ends_at")
+    rows = signals.values_list(*(f"alert__{column}" for column in columns))
+    for meter_id, spoke_at, seen_at, end, limit_end in rows:
+        yield Clearing(meter_id, spoke_at, seen_at, limit_end if limit_end is not None and limit_end < end else None)
 
 
 def is_by_upgrade(clearing: Clearing, changes: Collection[LimitChangeFact]) -> bool:
-    """Whether the last change before the alarm was seen to be cleared is a plan that allows more."""
-    meter_changes = [each for each in changes if each.meter_id == clearing.meter_id and each.at <= clearing.seen_at]
-    return bool(meter_changes) and meter_changes[-1].reason == "upgrade" and meter_changes[-1].is_raised
+    """Whether what cut the window, or the last change before the alarm was seen to be over, is a plan that allows more.
+
+    A window that is cut without a change was given up.
+    """
+    of_meter = [each for each in changes if each.meter_id == clearing.meter_id]
+    if clearing.cut_at is not None:
+        return any(each.at == clearing.cut_at and is_upgrade(each) for each in of_meter)
+    before = [each for each in of_meter if clearing.seen_at is not None and each.at <= clearing.seen_at]
+    return bool(before) and is_upgrade(before[-1])
+
+
+def is_upgrade(change: LimitChangeFact) -> bool:
+    return change.reason == "upgrade" and change.is_raised

@@ -114,6 +114,16 @@ def test_a_window_that_ended_by_itself_or_was_given_up_wins_nothing(lead):
     assert (read_stage(lead), read_stage(other)) == ("new", "new")
 
 
+def test_an_upgrade_before_the_window_was_given_up_wins_nothing(lead):
+    change_limit(lead, 255, reason="upgrade", at=JUNE_10 + timedelta(hours=1))
+    end_windows(account_id=lead.account_id, meter_ids=[find_meter("requests").id], at=JUNE_11)
+    resolve_alerts(find_customer(lead), at=JUNE_11, recovery="limit_changed")
+
+    open_leads(at=JUNE_12)
+
+    assert read_stage(lead) == "new"
+
+
 def test_what_comes_after_a_won_lead_opens_another(lead):
     change_limit(lead, 5000, reason="upgrade")
     resolve_alerts(find_customer(lead), at=JUNE_11, recovery="limit_changed")
