@@ -65,6 +65,10 @@ class ReasonMissing(CRMError):
     pass
 
 
+class SnoozeRefused(CRMError):
+    pass
+
+
 class EmptyNote(CRMError):
     pass
 

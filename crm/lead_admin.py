@@ -28,11 +28,12 @@ from crm.exports import export_leads
 from crm.facts import CRMError
 from crm.frozen import thaw_headline
 from crm.lead_filters import KindFilter, LevelFilter, PriorityFilter, StageFilter, WhoseFilter
-from crm.lead_forms import AssignForm, MoveForm, NoteForm
+from crm.lead_forms import AssignForm, MoveForm, NoteForm, SnoozeForm
 from crm.lead_pages import build_page
 from crm.models import WORST_FIRST, Lead, Priority, RepProfile, Stage
 from crm.notes import add_note
 from crm.signals import add_headlines
+from crm.snoozing import snooze_lead
 from crm.transitions import move_lead
 from crm.words import say_percent, say_why
 
@@ -130,7 +131,13 @@ class LeadAdmin(LeadModelAdmin):
     # Addresses
 
     def get_urls(self) -> list[URLPattern]:
-        verbs = {"assign": self.assign_view, "take": self.take_view, "move": self.move_view, "note": self.note_view}
+        verbs = {
+            "assign": self.assign_view,
+            "take": self.take_view,
+            "move": self.move_view,
+            "note": self.note_view,
+            "snooze": self.snooze_view,
+        }
         own = [
             path(f"<int:lead_id>/{name}/", self.admin_site.admin_view(view), name=f"crm_lead_{name}")
             for name, view in verbs.items()
@@ -172,6 +179,7 @@ class LeadAdmin(LeadModelAdmin):
             "priority": draw_priority(lead),
             "page": build_page(lead, at=timezone.now()),
             "note_form": NoteForm() if may_change else None,
+            "snooze_form": SnoozeForm() if may_change and is_open else None,
             "move_form": MoveForm(lead=lead) if may_change and is_open else None,
             "assign_form": AssignForm() if is_open and self.has_assign_permission(request) else None,
             "may_take": is_open and lead.rep_id is None and self.has_take_permission(request),
@@ -219,6 +227,24 @@ class LeadAdmin(LeadModelAdmin):
             return str(_("Note added."))
 
         return self.answer(request, lead, NoteForm(request.POST), write)
+
+    def snooze_view(self, request: HttpRequest, lead_id: int) -> HttpResponse:
+        lead = self.find_changeable(request, lead_id)
+
+        def quiet(form: forms.Form) -> str:
+            asked = form.cleaned_data
+            snooze_lead(
+                lead_id=lead.pk,
+                until=asked["until"],
+                until_level=asked["until_level"],
+                reason=asked["why"],
+                made_by=str(request.user),
+                actor_id=identify(request.user),
+                at=timezone.now(),
+            )
+            return str(_("Its alerts are silent now."))
+
+        return self.answer(request, lead, SnoozeForm(request.POST), quiet)
 
     def find_changeable(self, request: HttpRequest, lead_id: int) -> Lead:
         lead = self.get_object(request, str(lead_id))

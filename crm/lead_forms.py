@@ -1,8 +1,10 @@
 """What a person may send to a lead."""
 
+from datetime import datetime, time
 from typing import TYPE_CHECKING
 
 from django import forms
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from crm.assignment import list_candidates
@@ -46,3 +48,26 @@ class MoveForm(forms.Form):
 
 class NoteForm(forms.Form):
     text = forms.CharField(label=_("Note"), max_length=NOTE_LENGTH, widget=forms.Textarea({"rows": 3}))
+
+
+class SnoozeForm(forms.Form):
+    until = forms.DateField(
+        label=_("Quiet until"),
+        required=False,
+        widget=forms.DateInput({"type": "date"}),
+        help_text=_("Its first moment."),
+    )
+    until_level = forms.DecimalField(
+        label=_("Or until"),
+        required=False,
+        min_value=1,
+        max_value=1000,
+        decimal_places=2,
+        help_text=_("Percent of the limit. A higher level breaks through without it, too."),
+    )
+    why = forms.CharField(label=_("Reason"), max_length=200, required=False)
+
+    def clean_until(self) -> datetime | None:
+        """The first moment of the day, by the reader's clock."""
+        day = self.cleaned_data["until"]
+        return None if day is None else timezone.make_aware(datetime.combine(day, time.min))

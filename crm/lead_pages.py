@@ -15,8 +15,9 @@ from crm.lead_rows import LiveView, Row, give_advice, list_cost_lines, list_rows
 from crm.models import Lead, Signal
 from crm.priorities import find_rank
 from crm.signals import strongest_signal
+from crm.snoozing import find_snooze
 from crm.timeline import Entry, list_entries
-from crm.words import OF_LIMITS, say_why
+from crm.words import OF_LIMITS, say_snooze, say_why
 from metering.alerts import AlertFact, read_alerts
 from metering.charts import draw_usage_chart
 from metering.limits import LimitReading, read_limits
@@ -55,6 +56,7 @@ class LeadPage:
     cost_lines: list[tuple[str, str]]
     advice: str
     signals: list[SignalRow]
+    quiet: str
     limits: list[LimitBar]
     entries: list[Entry]
 
@@ -77,6 +79,7 @@ def build_page(lead: Lead, *, at: datetime) -> LeadPage | None:
         cost_lines=list_cost_lines(live.cost or evidence.cost),
         advice=give_advice(evidence, live),
         signals=list_signal_rows(lead.pk),
+        quiet=say_snooze(find_snooze(lead, at=at), zone=evidence.time_zone),
         limits=[draw_bar(limit) for limit in limits],
         entries=list_entries(lead.pk),
     )

@@ -9,8 +9,7 @@ from django.db import transaction
 
 from crm.models import IS_OPEN, Lead, Signal
 from crm.priorities import find_priority
-from metering.alerts import AlertFact
-from metering.alerts.standing import list_standing
+from metering.alerts import AlertFact, list_standing
 from metering.forecast import ForecastFact, read_latest_forecasts
 
 LEAD_BATCH = 500

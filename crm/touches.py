@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from crm.models import Lead, Signal
-from metering.alerts.standing import mark_acted_on
+from metering.alerts import mark_acted_on
 
 
 def mark_touched(lead: Lead, *, actor_id: int | None, at: datetime) -> None:

@@ -10,7 +10,7 @@ from django.db.models import F, Q
 from crm.facts import lock_lead
 from crm.models import CLOSED_STAGES, Lead, Signal, Stage
 from crm.transitions import BY_UPGRADE, change_stage
-from metering.alerts.standing import list_standing
+from metering.alerts import list_standing
 from metering.limits import LimitChangeFact, list_changes
 
 IS_CUT = Q(alert__limit__ends_at__lt=F("alert__ends_at"))

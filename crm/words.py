@@ -10,6 +10,7 @@ from django.utils.translation import ngettext, pgettext
 
 from crm.evidence import Headline, restore_alert
 from crm.expected import Expected
+from metering.alerts import SnoozeFact
 from metering.notices.words import word_alert
 from metering.quantities import format_readable
 
@@ -110,3 +111,21 @@ def say_total(expected: Expected | None, unit: str) -> str:
         say_quantity(total, unit) for total in (expected.total_low, expected.total_mid, expected.total_high)
     )
     return f"{mid} ({low} – {high})"
+
+
+def say_snooze(snooze: SnoozeFact | None, *, zone: str) -> str:
+    """`Snoozed by Rosa until Thu 2 Jul or until 90 %.`; empty where nothing is snoozed."""
+    if snooze is None:
+        return ""
+    words = {
+        "who": snooze.made_by,
+        "day": say_day(snooze.until, zone) if snooze.until else "",
+        "level": say_percent(snooze.until_level) if snooze.until_level is not None else "",
+    }
+    if snooze.until is None:
+        told = _("Snoozed by %(who)s until %(level)s.") % words
+    elif snooze.until_level is None:
+        told = _("Snoozed by %(who)s until %(day)s.") % words
+    else:
+        told = _("Snoozed by %(who)s until %(day)s or until %(level)s.") % words
+    return f"{told} {snooze.reason}".rstrip()

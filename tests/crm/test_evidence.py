@@ -52,7 +52,7 @@ def test_the_frozen_evidence_holds_every_fact_as_text():
         "kind": "usage",
         "level_unit": "percent",
         "subject": "",
-        "severity": Signal.objects.get().alert.severity,
+        "severity": "critical",
         "cause": "usage",
         "time_zone": "UTC",
         "p_hit": None,

@@ -12,7 +12,7 @@ from django.urls import reverse
 
 from crm.assignment import assign_lead
 from crm.leads import move_lead, open_leads
-from crm.models import Lead, Severity
+from crm.models import Lead
 from crm.signals import strongest_signal
 from metering.accounts import create_account
 from tests.crm.makers import (
@@ -21,10 +21,12 @@ from tests.crm.makers import (
     JUNE_11,
     find_customer,
     find_person,
+    make_customer,
     make_lead,
     make_manager,
     make_plain_lead,
     make_rep,
+    raise_alert,
     use,
 )
 
@@ -93,6 +95,47 @@ def test_filters_and_search_narrow_the_list(log_in, query, found):
     move_lead(lead_id=closed.pk, to_stage="lost", actor_id=None, at=JUNE_11, reason="gone")
 
     assert set(listed(log_in(find_person(rosa)).get(LIST + query))) == found
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("?priority=high", ["Full"]),
+        ("?priority=normal", ["Credit", "Close"]),
+        ("?priority=low", []),
+        ("?priority=nonsense", ["Full", "Credit", "Close"]),
+        ("?about=usage", ["Full", "Close"]),
+        ("?about=credit", ["Credit"]),
+        ("?about=anomaly", []),
+    ],
+)
+def test_the_list_is_narrowed_by_priority_and_by_what_a_lead_is_about(log_in, query, found):
+    make_lead("close", count=210)
+    make_lead("full", count=260)
+    credit = {"kind": "credit", "level": 20, "used": 12, "quantity": 100, "subject": "EUR", "severity": "warning"}
+    raise_alert(make_customer("credit"), **credit, details={"currency": "EUR"})
+    open_leads(at=JUNE_10)
+
+    assert sorted(listed(log_in(make_manager()).get(LIST + query))) == sorted(found)
+
+
+def test_the_list_says_the_priority_in_a_word_and_goes_by_it(log_in):
+    make_lead("close", count=210)
+    make_lead("full", count=260)
+
+    page = log_in(make_manager()).get(LIST)
+    assert listed(page) == ["Full", "Close"]
+    html = page.content.decode()
+    assert '<span class="badge badge-priority-high"><span aria-hidden="true">▲</span> high</span>' in html
+    assert '<span class="badge badge-priority-normal"><span aria-hidden="true">●</span> normal</span>' in html
+
+
+def test_what_no_limit_measures_is_told_in_the_words_of_its_alert(log_in):
+    credit = {"kind": "credit", "level": 20, "used": 12, "quantity": 100, "subject": "EUR", "severity": "warning"}
+    raise_alert(make_customer("credit"), **credit, details={"currency": "EUR"})
+    open_leads(at=JUNE_10)
+
+    assert "Credit: 12\xa0% left — " in log_in(make_manager()).get(LIST).content.decode()
 
 
 def test_a_manager_may_look_at_one_reps_leads(log_in):
@@ -164,7 +207,7 @@ def test_the_download_is_the_filtered_list(log_in):
         "account": "acme",
         "name": "Acme",
         "priority": "high",
-        "severity": Severity(Lead.objects.get(level=100).severity).name.lower(),
+        "severity": "critical",
         "why": "Requests at 104\xa0% of 250 — limit reached, resets in 19 days",
         "about": "usage",
         "meter": "requests",

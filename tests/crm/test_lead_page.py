@@ -1,3 +1,4 @@
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
@@ -6,7 +7,7 @@ from django.test import Client
 from django.urls import reverse
 
 from crm import invariants
-from crm.leads import move_lead
+from crm.leads import move_lead, open_leads
 from crm.models import Activity, Lead
 from metering.limits import LimitTerms, hand_over_limits
 from metering.meters import find_meter
@@ -14,13 +15,17 @@ from tests.crm.makers import (
     JULY_1,
     JUNE_1,
     JUNE_11,
+    expect,
     find_customer,
     find_person,
+    make_customer,
     make_large,
     make_lead,
     make_manager,
     make_plain_lead,
     make_rep,
+    raise_alert,
+    resolve_alerts,
     use,
 )
 
@@ -65,6 +70,73 @@ def test_the_page_says_why_with_the_frozen_facts_beside_todays(log_in):
     assert html.count('<svg class="usage-chart"') == 2
     assert "300 requests used from 1 June 2026 to 30 June 2026, of a limit of 250 requests." in html
     assert "260 requests used from 1 June 2026 to 30 June 2026, of a limit of 250 requests." in html
+
+
+@time_machine.travel(JUNE_11, tick=False)
+def test_the_page_shows_what_is_expected_beside_what_was(log_in):
+    lead = make_lead("acme", count=210)
+    expect(
+        find_customer(lead),
+        "0.86",
+        at=JUNE_11,
+        hit_low=datetime(2026, 6, 22, tzinfo=UTC),
+        hit_mid=datetime(2026, 6, 24, tzinfo=UTC),
+        hit_high=datetime(2026, 6, 27, tzinfo=UTC),
+        total_low=Decimal(280),
+        total_mid=Decimal(310),
+        total_high=Decimal(350),
+    )
+
+    shown = open_page(log_in(make_manager()), lead).context["page"]
+
+    assert [(row.label, row.then, row.now) for row in shown.rows][4:7] == [
+        ("Chance of reaching it", "–", "86\xa0%"),
+        ("Reaches it", "–", "Wed 24 Jun (Mon 22 Jun – Sat 27 Jun)"),
+        ("Total at the reset", "–", "310 (280 – 350)"),
+    ]
+
+
+@time_machine.travel(JUNE_11, tick=False)
+def test_the_page_lists_the_alerts_with_what_became_of_them(log_in):
+    lead = make_lead("acme", count=210)
+    resolve_alerts(find_customer(lead), at=JUNE_11, recovery="fell")
+    raise_alert(find_customer(lead), level=Decimal(100), severity="critical", cause="limit_changed", used=Decimal(260))
+    open_leads(at=JUNE_11)
+
+    page = open_page(log_in(make_manager()), lead)
+
+    shown = page.context["page"]
+    assert [(row.title, row.kind, row.severity, row.state) for row in shown.signals] == [
+        (
+            "Requests: 104\xa0% of the limit used",
+            "usage",
+            "critical",
+            "It stands. The limit was changed; the usage did not jump.",
+        ),
+        ("Requests: 84\xa0% of the limit used", "usage", "warning", "It was left again."),
+    ]
+    assert shown.told == "260 requests used of a limit of 250 requests: 104\xa0%. It resets on 1 July 2026, 00:00."
+    assert "priority" in page.content.decode()
+
+
+@time_machine.travel(JUNE_11, tick=False)
+def test_a_lead_about_no_meter_has_a_page_without_charts(log_in):
+    make_large()
+    credit = {"kind": "credit", "level": 20, "used": 12, "quantity": 100, "subject": "EUR", "severity": "warning"}
+    raise_alert(make_customer("acme"), **credit, details={"currency": "EUR"})
+    open_leads(at=JUNE_11)
+
+    page = open_page(log_in(make_manager()), Lead.objects.get())
+
+    shown = page.context["page"]
+    assert shown.why == "Credit: 12\xa0% left — resets in 19 days"
+    assert (shown.frozen_chart, shown.live_chart) == (None, None)
+    assert [(row.label, row.then, row.now) for row in shown.rows] == [
+        ("Plan", "Small", "Small"),
+        ("Cost so far", "€19.00", "€19.00"),
+        ("Next plan", "Large for €99.00", "Large for €99.00"),
+    ]
+    assert shown.advice == "This period's usage so far would cost €99.00 there, against €19.00 today."
 
 
 @time_machine.travel(JUNE_11, tick=False)

@@ -76,7 +76,7 @@ def test_the_next_level_joins_the_open_lead_and_raises_it():
     assert open_leads(at=JUNE_12) == 1
 
     lead.refresh_from_db()
-    assert (lead.level, lead.priority) == (Decimal(100), Priority.HIGH)
+    assert (lead.severity, lead.level, lead.priority) == (Severity.CRITICAL, Decimal(100), Priority.HIGH)
     assert lead.signals.count() == 2
     assert Lead.objects.count() == 1
     assert list(invariants.check()) == []
