@@ -26,7 +26,7 @@ from bench.figures import Figure, at_most
 from bench.load import Ground, make_batches, make_ground
 from bench.stack import run_web, stop
 
-CROSSINGS = 120  # of each path
+CROSSINGS = 60  # of each path
 MEASURED_SECONDS = 150  # over which they are spread
 LOAD_BATCHES = 8  # a second, of a hundred events: 800 events a second
 WAIT_SECONDS = 90  # for the last lead

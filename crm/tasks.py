@@ -13,7 +13,7 @@ def open_leads() -> None:
     leads.open_leads(at=timezone.now())
 
 
-@errand(leads.TAKE_UP)
+@errand(leads.TAKE_UP, is_urgent=True)
 def take_up_alerts(job: JobContext) -> None:
     """An alert has spoken: take it up at once, and whatever waits beside it. Each batch commits by itself."""
     leads.take_up_alerts(at=job.at)

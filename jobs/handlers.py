@@ -62,13 +62,17 @@ class Postponed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Handler:
-    """`run` does the job in one transaction with its mark, or, as an errand, before the transaction of the mark."""
+    """`run` does the job in one transaction with its mark, or, as an errand, before the transaction of the mark.
+
+    What is urgent is short and awaited: its messages have a queue of their own, which is asked in turn with the other.
+    """
 
     kind: str
     lease: timedelta
     max_attempts: int
     run: HandlerFunction | ErrandFunction
     is_errand: bool = False
+    is_urgent: bool = False
 
 
 HANDLERS: dict[str, Handler] = {}
@@ -93,18 +97,19 @@ def handler(
 
 
 def errand(
-    kind: str, *, lease: timedelta = DEFAULT_LEASE, max_attempts: int = 10
+    kind: str, *, lease: timedelta = DEFAULT_LEASE, max_attempts: int = 10, is_urgent: bool = False
 ) -> Callable[[ErrandFunction], ErrandFunction]:
     """Register the decorated function as the one that does jobs of this kind outside of a transaction.
 
     It may talk to other services and commit transactions of its own, so each of its steps must bear being done again:
     a worker may die after any of them. What is to be committed together with the mark "done", exactly once, it returns
-    as a function without arguments. Everything else is as for `handler`.
+    as a function without arguments. One that is urgent does not wait behind what is not: it must be short. Everything
+    else is as for `handler`.
     """
     require_terms(kind, lease, max_attempts)
 
     def register(function: ErrandFunction) -> ErrandFunction:
-        register_handler(Handler(kind, lease, max_attempts, function, is_errand=True))
+        register_handler(Handler(kind, lease, max_attempts, function, is_errand=True, is_urgent=is_urgent))
         return function
 
     return register

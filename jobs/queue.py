@@ -76,14 +76,14 @@ def enqueue(
     Raises UnknownJobKind. Never raises because of the broker.
     """
     earliest = run_at or at
-    max_attempts = find_handler(kind).max_attempts
+    promised = find_handler(kind)
     with connection.cursor() as cursor:
-        cursor.execute(INSERT_JOB, (kind, key, json.dumps(payload or {}), earliest, max_attempts, at))
+        cursor.execute(INSERT_JOB, (kind, key, json.dumps(payload or {}), earliest, promised.max_attempts, at))
         row = cursor.fetchone()
     if row is None:
         return False
     if earliest <= at:
-        transaction.on_commit(partial(wake_worker, row[0]))
+        transaction.on_commit(partial(wake_worker, row[0], is_urgent=promised.is_urgent))
     return True
 
 

@@ -10,12 +10,13 @@ from kombu.exceptions import ChannelError
 logger = logging.getLogger(__name__)
 
 RUN_TASK = "jobs.tasks.run_job"
+URGENT_QUEUE = "urgent"
 QUIET_SECONDS = 5.0  # how long one process leaves a broker alone that did not answer
 
 _quiet_until = 0.0
 
 
-def wake_worker(job_id: int) -> bool:
+def wake_worker(job_id: int, *, is_urgent: bool = False) -> bool:
     """Send the job's id to the workers. Never raises; False when the broker did not take it.
 
     The wait is bounded by the broker's socket timeouts. After a failure this process sends nothing for some seconds,
@@ -25,7 +26,8 @@ def wake_worker(job_id: int) -> bool:
     if time.monotonic() < _quiet_until:
         return False
     try:
-        current_app.send_task(RUN_TASK, args=[job_id], retry=False)
+        queue = URGENT_QUEUE if is_urgent else current_app.conf.task_default_queue
+        current_app.send_task(RUN_TASK, args=[job_id], queue=queue, retry=False)
     except Exception:  # whatever is wrong with the broker, the caller has committed its work and must not hear of it
         _quiet_until = time.monotonic() + QUIET_SECONDS
         logger.warning("The broker did not take job %s; the sweeper will send it again.", job_id, exc_info=True)

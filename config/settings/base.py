@@ -8,6 +8,7 @@ from urllib.parse import unquote
 
 import environ
 from csp.constants import NONE, SELF
+from kombu import Exchange, Queue
 
 from config.logs import build_logging
 from config.secrets import STRIPE_API, STRIPE_METERS, read_stripe_secrets, refuse_unsafe_stripe
@@ -174,6 +175,8 @@ CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
+# Every worker asks these in turn, unless -Q says otherwise.
+CELERY_TASK_QUEUES = [Queue(name, Exchange(name), routing_key=name) for name in ("celery", "urgent")]
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True

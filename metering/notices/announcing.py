@@ -53,9 +53,9 @@ def announce(alert_ids: Collection[int], *, occasion: str, at: datetime) -> int:
     with connection.cursor() as cursor:
         cursor.execute(INSERT_NOTICES, values)
         rows = cursor.fetchall()
-    enqueue_telling([(pk, audience, due_at) for pk, audience, state, due_at in rows if state == "waiting"], at=at)
     if rows and occasion == Occasion.RAISED:
-        wake([alert.pk for alert in alerts], at=at)
+        wake([alert.pk for alert in alerts], at=at)  # first: whoever tells sales wants to know whose the account is
+    enqueue_telling([(pk, audience, due_at) for pk, audience, state, due_at in rows if state == "waiting"], at=at)
     return len(rows)
 
 

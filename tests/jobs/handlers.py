@@ -8,7 +8,7 @@ from pathlib import Path
 from celery import shared_task
 from django.utils import timezone
 
-from jobs.queue import JobContext, enqueue, handler
+from jobs.queue import JobContext, enqueue, errand, handler
 from tests.jobs.makers import add_effect
 
 LONGEST_WAIT = 60.0  # seconds; a test that forgets to kill its worker ends nevertheless
@@ -28,6 +28,12 @@ def hang_at_first(job: JobContext) -> None:
     if job.attempt == 1:
         Path(job.payload["started"]).write_text(str(os.getpid()))
         time.sleep(LONGEST_WAIT)
+
+
+@errand("tests.hurry", is_urgent=True)
+def hurry(job: JobContext) -> None:
+    """What somebody waits for."""
+    add_effect(job.key, os.getpid())
 
 
 @shared_task(name="tests.do_without_claim")

@@ -75,6 +75,13 @@ def test_a_worker_is_woken_after_the_commit_and_not_before(valkey: redis.Redis):
     assert valkey.llen(QUEUE) == 1
 
 
+@pytest.mark.django_db(transaction=True)
+def test_what_is_urgent_waits_in_a_queue_of_its_own(valkey: redis.Redis):
+    enqueue("tests.hurry", "account 1", at=AT)
+
+    assert (valkey.llen("urgent"), valkey.llen(QUEUE)) == (1, 0)
+
+
 @pytest.mark.django_db
 def test_a_promise_for_later_wakes_nobody_now(django_capture_on_commit_callbacks):
     with django_capture_on_commit_callbacks() as callbacks:
