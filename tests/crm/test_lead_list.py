@@ -15,6 +15,8 @@ from crm.leads import move_lead, open_leads
 from crm.models import Lead
 from crm.signals import strongest_signal
 from metering.accounts import create_account
+from metering.alerts import list_alerts
+from metering.notices.words import word_alert
 from tests.crm.makers import (
     JUNE_1,
     JUNE_10,
@@ -132,10 +134,12 @@ def test_the_list_says_the_priority_in_a_word_and_goes_by_it(log_in):
 
 def test_what_no_limit_measures_is_told_in_the_words_of_its_alert(log_in):
     credit = {"kind": "credit", "level": 20, "used": 12, "quantity": 100, "subject": "EUR", "severity": "warning"}
-    raise_alert(make_customer("credit"), **credit, details={"currency": "EUR"})
+    account = make_customer("credit")
+    raise_alert(account, **credit, details={"currency": "EUR"})
     open_leads(at=JUNE_10)
 
-    assert "Credit: 12\xa0% left — " in log_in(make_manager()).get(LIST).content.decode()
+    [alert] = list_alerts([account.id])
+    assert f"{word_alert(alert).title} — " in log_in(make_manager()).get(LIST).content.decode()
 
 
 def test_a_manager_may_look_at_one_reps_leads(log_in):

@@ -4,6 +4,8 @@ from django.db import transaction
 from crm.leads import add_note, assign_lead, move_lead, open_leads, take_lead
 from crm.timeline import list_entries
 from crm.transitions import BY_UPGRADE, change_stage
+from metering.alerts import list_alerts
+from metering.notices.words import word_alert
 from tests.crm.makers import (
     JUNE_10,
     JUNE_11,
@@ -20,14 +22,12 @@ from tests.crm.makers import (
 
 pytestmark = pytest.mark.django_db
 
-FULL = (
-    "Requests: 104\xa0% of the limit used",
-    "260 requests used of a limit of 250 requests: 104\xa0%. It resets on 1 July 2026, 00:00.",
-)
-CLOSE = (
-    "Requests: 84\xa0% of the limit used",
-    "210 requests used of a limit of 250 requests: 84\xa0%. It resets on 1 July 2026, 00:00.",
-)
+
+def tell(account_id, *, level):
+    """The words in which everybody was told that the account reached this level."""
+    [alert] = [each for each in list_alerts([account_id]) if each.level == level][:1]
+    words = word_alert(alert)
+    return words.title, words.sentence
 
 
 def test_everything_stands_on_one_timeline_latest_first():
@@ -45,11 +45,11 @@ def test_everything_stands_on_one_timeline_latest_first():
     assert entries == [
         ("move", "Moved from new to lost", "no budget", "Paul"),
         ("note", "Note", "No budget before autumn.", "Paul"),
-        ("signal", *FULL, ""),
+        ("signal", *tell(lead.account_id, level=100), ""),
         ("assignment", "Given to Paul", "", "Mona"),
         ("assignment", "Given to Rosa", "", ""),
         ("move", "Lead opened", "", ""),
-        ("signal", *CLOSE, ""),
+        ("signal", *tell(lead.account_id, level=80), ""),
     ]
 
 
@@ -58,7 +58,7 @@ def test_what_is_over_says_why():
     resolve_alerts(find_customer(lead), at=JUNE_11, recovery="limit_changed")
 
     entry = list_entries(lead.pk)[0]
-    assert (entry.at, entry.kind, entry.text) == (JUNE_11, "recovery", CLOSE[0])
+    assert (entry.at, entry.kind, entry.text) == (JUNE_11, "recovery", tell(lead.account_id, level=80)[0])
     assert entry.title == "The limit was changed: it is not reached any more."
 
 
@@ -69,7 +69,7 @@ def test_a_signal_that_cooled_says_that_it_opened_nothing():
     open_leads(at=JUNE_12)
 
     entry = list_entries(lead.pk)[0]
-    assert (entry.at, entry.kind, entry.title) == (JUNE_12, "cooled", CLOSE[0])
+    assert (entry.at, entry.kind, entry.title) == (JUNE_12, "cooled", tell(lead.account_id, level=80)[0])
     assert entry.text.endswith("It came soon after the lead was lost and was no worse, so it opened none.")
 
 
