@@ -38,7 +38,7 @@ def test_a_message_is_posted_signed_and_its_answer_kept(hearer):
         assert Webhook(KEY).verify(body, headers) == {"type": "alert.raised"}
 
 
-@pytest.mark.parametrize("key", [KEY, OLD_KEY])
+@pytest.mark.parametrize("key", [KEY, OLD_KEY], ids=["new", "old"])
 def test_while_a_secret_is_changed_both_verify_and_no_other_does(key):
     headers = sign(BODY, message_id="msg_1", keys=[KEY, OLD_KEY], at=AT)
     with time_machine.travel(AT, tick=False):
