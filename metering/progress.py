@@ -90,6 +90,25 @@ class Progress:
         if latest is not None:
             self.latest = latest
 
+    def read(self) -> Decimal | None:
+        """What the window reads so far; None where nothing was, and of a percentile, which no sums say."""
+        match self.aggregation:
+            case "count" | "sum":
+                return self.total
+            case "min":
+                return self.minimum
+            case "max":
+                return self.maximum
+            case "avg":
+                return divide(self.total, Decimal(self.event_count)) if self.event_count else None
+            case "latest":
+                return self.latest
+            case "unique":
+                return Decimal(self.fresh)
+            case "weighted_sum":
+                return divide(self.weighed, find_seconds(self.end - self.start))
+        return None
+
     def is_reached(self) -> bool:
         match self.aggregation:
             case "count" | "sum":

@@ -1,5 +1,9 @@
 """What alerts and forecasts were worth: graded once when their window has ended, and summed up in a report."""
 
+from metering.grading.answers import state_plainly
+from metering.grading.periods import read_day
+from metering.grading.tables import draw_table
 from metering.grading.windows import grade_windows
+from metering.grading.wording import show_count, show_share, show_spread
 
-__all__ = ["grade_windows"]
+__all__ = ["draw_table", "grade_windows", "read_day", "show_count", "show_share", "show_spread", "state_plainly"]
