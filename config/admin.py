@@ -71,6 +71,14 @@ class PalierAdminSite(AdminSite):
                 }
                 entry |= {"view_only": True, "add_url": None, "perms": {"view": True}}
                 app["models"] = sorted([*app["models"], entry], key=lambda model: str(model["name"]).lower())
+            if app["app_label"] == "crm" and request.user.has_perms(["crm.view_all_leads", "metering.view_alert"]):
+                entry = {
+                    "name": _("Try rules on history"),
+                    "object_name": "Trial",
+                    "admin_url": reverse("admin:crm_try_rules"),
+                }
+                entry |= {"view_only": True, "add_url": None, "perms": {"view": True}}
+                app["models"] = sorted([*app["models"], entry], key=lambda model: str(model["name"]).lower())
             if app["app_label"] == "billing" and request.user.has_perm("billing.view_stripedrift"):
                 entry = {
                     "name": _("Stripe"),

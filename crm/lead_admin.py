@@ -22,6 +22,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
+from crm import trial_pages
 from crm.access import identify, visible_leads
 from crm.assignment import assign_lead, take_lead
 from crm.exports import export_leads
@@ -143,7 +144,18 @@ class LeadAdmin(LeadModelAdmin):
             for name, view in verbs.items()
         ]
         export = path("export/", self.admin_site.admin_view(self.export_view), name="crm_lead_export")
-        return [export, *own, *super().get_urls()]
+        return [export, *self.list_trial_urls(), *own, *super().get_urls()]
+
+    def list_trial_urls(self) -> list[URLPattern]:
+        wrap = self.admin_site.admin_view
+        return [
+            path("try-rules/", wrap(lambda request: trial_pages.ask_view(self, request)), name="crm_try_rules"),
+            path(
+                "try-rules/<uuid:key>/",
+                wrap(lambda request, key: trial_pages.answer_view(self, request, key)),
+                name="crm_trial",
+            ),
+        ]
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         query = request.GET.urlencode()

@@ -3,7 +3,7 @@
 from celery import shared_task
 from django.utils import timezone
 
-from crm import leads
+from crm import leads, trial_answers
 from jobs.queue import JobContext, errand
 
 
@@ -17,3 +17,9 @@ def open_leads() -> None:
 def take_up_alerts(job: JobContext) -> None:
     """An alert has spoken: take it up at once, and whatever waits beside it. Each batch commits by itself."""
     leads.take_up_alerts(at=job.at)
+
+
+@errand(trial_answers.TRY_RULES, max_attempts=3)
+def try_rules(job: JobContext) -> None:
+    """Replay history under other rules, and keep for a day what came of it."""
+    trial_answers.answer_trial(job)

@@ -21,12 +21,16 @@ def tell_report(report: RulesReport, sets: Sequence[TrialSet]) -> Iterator[str]:
     yield ""
     yield from draw_table(["", *list_names(report)], list_measures(report))
     yield ""
-    yield _("A lead is taken to stay open for %(days)s days. By rep and week, alerts / leads:") % {
-        "days": f"{report.lead_life.total_seconds() / 86_400:.0f}"
-    }
+    yield word_lead_life(report)
     yield from draw_table([_("rep"), _("week of"), *list_names(report)], list_weeks(report), texts=2)
     for result in report.sets:
         yield from list_missed(result)
+
+
+def word_lead_life(report: RulesReport) -> str:
+    return _("A lead is taken to stay open for %(days)s days. By rep and week, alerts / leads:") % {
+        "days": f"{report.lead_life.total_seconds() / 86_400:.0f}"
+    }
 
 
 def list_names(report: RulesReport) -> list[str]:
@@ -68,19 +72,28 @@ def list_missed(result: SetResult) -> Iterator[str]:
     if not result.missed_count:
         return
     yield ""
-    yield ngettext(
-        "%(set)s would have missed %(count)s limit:",
-        "%(set)s would have missed %(count)s limits:",
-        result.missed_count,
-    ) % {"set": result.name, "count": show_count(result.missed_count)}
-    rows = [
-        [
-            each.account.name or each.account.key, each.meter_key, f"{each.start:%Y-%m-%d}",
-            format_digits(each.quantity), f"{each.reached_at:%Y-%m-%d %H:%M}",
-        ]
-        for each in result.missed
-    ]  # fmt: skip
-    yield from draw_table([_("account"), _("meter"), _("window from"), _("limit"), _("reached")], rows, texts=3)
+    yield word_missed(result)
+    yield from draw_table(list_missed_columns(), list_missed_rows(result), texts=3)
     rest = result.missed_count - len(result.missed)
     if rest:
         yield _("… and %(count)s more.") % {"count": show_count(rest)}
+
+
+def word_missed(result: SetResult) -> str:
+    return ngettext(
+        "%(set)s would have missed %(count)s limit:",
+        "%(set)s would have missed %(count)s limits, of which these are the first:",
+        result.missed_count,
+    ) % {"set": result.name, "count": show_count(result.missed_count)}
+
+
+def list_missed_columns() -> list[str]:
+    return [_("account"), _("meter"), _("window from"), _("limit"), _("reached")]
+
+
+def list_missed_rows(result: SetResult) -> Iterator[list[str]]:
+    for each in result.missed:
+        yield [
+            each.account.name or each.account.key, each.meter_key, f"{each.start:%Y-%m-%d}",
+            format_digits(each.quantity), f"{each.reached_at:%Y-%m-%d %H:%M}",
+        ]  # fmt: skip

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
-from django.db import connection
+from django.db import connection, transaction
 
 from crm.models import Lead
 from metering.trials import OnProgress, Said, SetResult, TrialSet, summarise, try_rules
@@ -83,10 +83,35 @@ def try_on_history(
     with_forecasts: bool = True,
     on_progress: OnProgress = lambda done, total: None,
 ) -> RulesReport:
-    """Replay [start, end) under each set, and say what it would have meant. Writes nothing; memory is bounded.
+    """Replay [start, end) under each set, and say what it would have meant; memory is bounded.
 
-    Raises ValueError where start is not before end, metering.trials.NothingToTry.
+    It writes nothing, and in a transaction of its own the database refuses whatever would be. Raises ValueError where
+    start is not before end, metering.trials.NothingToTry.
     """
+    with transaction.atomic():
+        if not is_within_another():
+            forbid_writing()
+        return replay(sets, start=start, end=end, at=at, with_forecasts=with_forecasts, on_progress=on_progress)
+
+
+def is_within_another() -> bool:
+    return len(connection.savepoint_ids) > 0
+
+
+def forbid_writing() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SET TRANSACTION READ ONLY")
+
+
+def replay(
+    sets: Sequence[TrialSet],
+    *,
+    start: datetime,
+    end: datetime,
+    at: datetime,
+    with_forecasts: bool,
+    on_progress: OnProgress,
+) -> RulesReport:
     workload, results = Workload(find_lead_life()), []
     for trials, said in try_rules(
         sets, start=start, end=end, at=at, with_forecasts=with_forecasts, on_progress=on_progress

@@ -1,9 +1,18 @@
 """What alerts and forecasts were worth: graded once when their window has ended, and summed up in a report."""
 
 from metering.grading.answers import state_plainly
-from metering.grading.periods import read_day
+from metering.grading.periods import read_day, start_day
 from metering.grading.tables import draw_table
 from metering.grading.windows import grade_windows
 from metering.grading.wording import show_count, show_share, show_spread
 
-__all__ = ["draw_table", "grade_windows", "read_day", "show_count", "show_share", "show_spread", "state_plainly"]
+__all__ = [
+    "draw_table",
+    "grade_windows",
+    "read_day",
+    "show_count",
+    "show_share",
+    "show_spread",
+    "start_day",
+    "state_plainly",
+]
