@@ -6,7 +6,7 @@ Telling the story again on the same data finds everything done, and adds nothing
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
@@ -25,6 +25,7 @@ from billing.previews import preview_period
 from crm.leads import list_leads
 from metering.accounts import read_names
 from metering.alerts import list_alerts
+from metering.grading import QualityReport, read_report
 from metering.importers import AccessLog, ImportReport, import_usage
 from metering.keys import issue_key, revoke_key
 from metering.usage import read_totals_of
@@ -42,6 +43,7 @@ from portal.demo.people import (
     seed_customer,
     seed_staff,
 )
+from portal.demo.regulars import REGULARS, count_reached, list_months, live_through
 from portal.invariants import find_violations
 from portal.models import User
 
@@ -62,6 +64,7 @@ class Story:
     def tell(self) -> Iterator[Fact]:
         seed_catalogue(at=self.at)
         seed_staff()
+        live_through(at=self.at)
         create_customers(self.cast, at=self.at)
         seed_customer()
         charging = Charging(self.requests) if is_local() else None
@@ -74,6 +77,7 @@ class Story:
         yield from self.watch()
         yield from self.call()
         yield from self.invoice()
+        yield from self.grade()
         if charging:
             yield from charging.tell()
         yield from self.look_in()
@@ -205,6 +209,30 @@ class Story:
         # 149.00 + 50 × 0.03 + 23 × 0.02 requests after 200, + 17,140,354 bytes × 0.00000005
         yield Fact("invoiced", f"last month of {CUSTOMER}, in cents", mine and mine.total_minor, 151_82)
 
+    def grade(self) -> Iterator[Fact]:
+        """What was said of the regular customers' limits is compared with what came, in the two months before this."""
+        months = list_months(self.at)
+        time = {"start": months[0][1], "end": months[1][1] + HOUR, "meter_key": REQUESTS}
+        current_app.send_task("metering.tasks.grade_windows")
+        graded = len(REGULARS) * 2 + len(self.cast.old_customers)
+        wait_until(lambda: read_report(**time).windows >= graded)
+        report = read_report(**time)
+        ids = read_names([each.key for each in REGULARS])
+        yield Fact(
+            "graded", "limits of the regulars that were reached", self.count_reached(ids), count_reached(self.at)
+        )
+        yield Fact("graded", "what was said of last month's limits is graded", report.windows >= graded, True)
+        yield Fact("graded", "a forecast alarm came before its limit", is_foretold(ids.values()), True)
+        yield Fact("graded", "forecasts better than run-rate", is_skilled(report), True)
+
+    def count_reached(self, ids: Mapping[str, int]) -> int:
+        """By the alerts at a hundred percent."""
+        this_month = list_months(self.at)[2][0]
+        return sum(
+            alert.kind == "usage" and alert.level == 100 and alert.start < this_month
+            for alert in list_alerts(ids.values())
+        )
+
     def look_in(self) -> Iterator[Fact]:
         """The customer logs in and finds usage, cost and invoice; somebody else's account is not there."""
         self.logins = renew_passwords()
@@ -229,6 +257,24 @@ def price_business_plan(requests: int, size: int) -> int:
     charged = max(0, requests - 200)
     bandwidth = (size * 5 + 500_000) // 1_000_000
     return 149_00 + min(charged, 50) * 3 + max(0, charged - 50) * 2 + bandwidth
+
+
+def is_foretold(account_ids: Collection[int]) -> bool:
+    """Whether of some window a forecast alarmed before usage reached the limit."""
+    alerts = list_alerts(account_ids)
+    reached = {
+        (a.account_id, a.meter_key, a.start): a.detected_at for a in alerts if a.kind == "usage" and a.level >= 100
+    }
+    return any(
+        alert.kind == "forecast"
+        and alert.detected_at < reached.get((alert.account_id, alert.meter_key, alert.start), alert.detected_at)
+        for alert in alerts
+    )
+
+
+def is_skilled(report: QualityReport) -> bool:
+    skill = report.forecasts[0].score.skill if report.forecasts else None
+    return skill is not None and skill > 0
 
 
 def count_levels(levels: dict[tuple[str, str, datetime], int], level: int) -> int:

@@ -6,7 +6,7 @@ from statistics import median
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from metering.grading.scores import (
@@ -67,7 +67,7 @@ def test_a_share_of_nothing_is_none():
     assert (Share(0, 0).value, Share(0, 0).interval) == (None, None)
 
 
-@given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=40))
+@given(st.lists(st.integers(-1000, 1000).map(float), min_size=1, max_size=40))
 def test_quartiles_are_those_of_numpy(values):
     found = spread(values)
     assert [found.low, found.median, found.high] == pytest.approx(list(np.percentile(values, [25, 50, 75])))
@@ -140,7 +140,8 @@ def test_the_error_of_a_chance_is_that_of_brier():
     assert score.total_coverage == Share(3, 4)
 
 
-@given(st.lists(expected, min_size=1))
+@settings(max_examples=40)
+@given(st.lists(expected, min_size=1, max_size=20))
 def test_the_error_is_reliability_less_resolution_plus_uncertainty(forecasts):
     """A. H. Murphy's partition of the Brier score by distinct chances (J. Appl. Meteorology 12, 1973), in fractions."""
     count = len(forecasts)
@@ -196,6 +197,7 @@ def test_there_is_no_skill_against_a_reference_without_error():
 # Thresholds
 
 
+@settings(max_examples=25)
 @given(st.lists(watched, min_size=20, max_size=60))
 def test_the_advice_is_the_best_of_all_that_keep_the_recall(windows):
     advice = advise_threshold(windows, present=0.8)
