@@ -136,10 +136,9 @@ def look_at_total(
 
 def list_moments(window: TriedWindow) -> Iterator[Used | Allowed]:
     """What moved within the window, in time; of one moment the usage before the change."""
-    used = ((each.at, 0, each) for each in window.used if each.at <= window.end)
-    changed = ((each.at, 1, each) for each in window.allowed[1:] if each.at < window.end)
-    for _, _, moment in merge(used, changed, key=lambda row: row[:2]):
-        yield moment
+    used: list[Used | Allowed] = [each for each in window.used if each.at <= window.end]
+    changed: list[Used | Allowed] = [each for each in window.allowed[1:] if each.at < window.end]
+    yield from merge(used, changed, key=lambda moment: moment.at)  # of equals the first list comes first
 
 
 def is_idle(rule: Rule, memory: Memory, *, before: Decimal, used: Decimal, next_total: Decimal | None) -> bool:

@@ -160,7 +160,7 @@ def choose(value: object, known: Sequence[str], what: str) -> str:
 def find_id(model: type[Account] | type[Meter], key: object) -> int | None:
     if key is None:
         return None
-    found = model.objects.filter(key=str(key)).first()  # type: ignore[union-attr]
+    found = model.objects.filter(key=str(key)).first()
     if found is None:
         raise BrokenRules(f"there is no {model._meta.verbose_name} {key!r}")
     return int(found.pk)

@@ -114,7 +114,7 @@ def read_windows(account_ids: Sequence[int], *, start: datetime, end: datetime) 
         return []
     changes: defaultdict[int, list[tuple[datetime, int, Decimal | None, Decimal | None]]] = defaultdict(list)
     for limit_id, *change in run_statement(READ_CHANGES, [bigint_array([row[0] for row in rows])]):
-        changes[limit_id].append(tuple(change))  # type: ignore[arg-type]
+        changes[limit_id].append(tuple(change))
     kept_from = find_kept_from()
     levels = [narrow_level(Level(row[1], row[4], row[11], row[13], Decimal(1)), kept_from) for row in rows]
     used: defaultdict[int, list[Used]] = defaultdict(list)

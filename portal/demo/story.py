@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 from celery import current_app
@@ -212,11 +212,11 @@ class Story:
     def grade(self) -> Iterator[Fact]:
         """What was said of the regular customers' limits is compared with what came, in the two months before this."""
         months = list_months(self.at)
-        time = {"start": months[0][1], "end": months[1][1] + HOUR, "meter_key": REQUESTS}
+        read = partial(read_report, start=months[0][1], end=months[1][1] + HOUR, meter_key=REQUESTS)
         current_app.send_task("metering.tasks.grade_windows")
         graded = len(REGULARS) * 2 + len(self.cast.old_customers)
-        wait_until(lambda: read_report(**time).windows >= graded)
-        report = read_report(**time)
+        wait_until(lambda: read().windows >= graded)
+        report = read()
         ids = read_names([each.key for each in REGULARS])
         yield Fact(
             "graded", "limits of the regulars that were reached", self.count_reached(ids), count_reached(self.at)
