@@ -212,12 +212,13 @@ class Story:
     def grade(self) -> Iterator[Fact]:
         """What was said of the regular customers' limits is compared with what came, in the two months before this."""
         months = list_months(self.at)
+        ids = read_names([each.key for each in REGULARS])
         read = partial(read_report, start=months[0][1], end=months[1][1] + HOUR, meter_key=REQUESTS)
-        current_app.send_task("metering.tasks.grade_windows")
         graded = len(REGULARS) * 2 + len(self.cast.old_customers)
+        wait_until(lambda: all(find_invoice(pk, start) for pk in ids.values() for start, _end in months[:2]))
+        current_app.send_task("metering.tasks.grade_windows")
         wait_until(lambda: read().windows >= graded)
         report = read()
-        ids = read_names([each.key for each in REGULARS])
         yield Fact(
             "graded", "limits of the regulars that were reached", self.count_reached(ids), count_reached(self.at)
         )
