@@ -72,7 +72,7 @@ class PriorityFilter(SimpleListFilter):
 class KindFilter(SimpleListFilter):
     """What any of its signals is about."""
 
-    title = _("about")
+    title = _("kind")
     parameter_name = "about"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
