@@ -10,7 +10,17 @@ from billing.subscriptions import SubscriptionFact
 from billing.wording import display_amount, display_money
 from crm.evidence import Cost, Evidence, Headline, Offer, state_plan
 from crm.expected import Expected
-from crm.words import NOTHING, OF_LIMITS, say_dates, say_outlook, say_percent, say_quantity, say_reset, say_total
+from crm.words import (
+    NOTHING,
+    OF_LIMITS,
+    say_dates,
+    say_outlook,
+    say_percent,
+    say_quantity,
+    say_reason,
+    say_reset,
+    say_total,
+)
 from metering.limits import LimitReading, find_percent
 
 
@@ -68,6 +78,7 @@ def list_limit_rows(evidence: Evidence, live: LiveView, *, at: datetime) -> list
         Row(_("Chance of reaching it"), say_outlook(then), say_outlook(now)),
         Row(_("Reaches it"), say_dates(then, zone=zone), say_dates(now, zone=zone)),
         Row(_("Total at the reset"), say_total(then, headline.unit), say_total(now, headline.unit)),
+        Row(_("Because"), say_reason(then), say_reason(now)),
     ]
 
 

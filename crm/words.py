@@ -11,6 +11,7 @@ from django.utils.translation import ngettext, pgettext
 from crm.evidence import Headline, restore_alert
 from crm.expected import Expected
 from metering.alerts import SnoozeFact
+from metering.forecast.words import find_reason, read_params, word_chance
 from metering.notices.words import word_alert
 from metering.quantities import format_readable
 
@@ -45,16 +46,8 @@ def say_state(percent: Decimal, *, chance: Decimal | None = None) -> str:
     if percent >= LIMIT:
         return _("limit reached")
     if chance is not None:
-        return _("%(chance)s likely to reach it") % {"chance": say_chance(chance)}
+        return _("%(chance)s likely to reach it") % {"chance": word_chance(chance)}
     return _("close to the limit") if percent >= CLOSE else _("room again")
-
-
-def say_chance(chance: Decimal) -> str:
-    """A chance of 0 to 1 in whole percents. Neither sure nor excluded, it does not read 0 or 100."""
-    percent = (chance * 100).quantize(Decimal(1))
-    if 0 < chance < 1:
-        percent = min(max(percent, Decimal(1)), Decimal(99))
-    return say_percent(percent)
 
 
 def say_percent(percent: Decimal) -> str:
@@ -84,7 +77,7 @@ def say_outlook(expected: Expected | None) -> str:
         return NOTHING
     if expected.is_learning:
         return _("still learning")
-    return NOTHING if expected.chance is None else say_chance(expected.chance)
+    return NOTHING if expected.chance is None else word_chance(expected.chance)
 
 
 def say_dates(expected: Expected | None, *, zone: str) -> str:
@@ -111,6 +104,13 @@ def say_total(expected: Expected | None, unit: str) -> str:
         say_quantity(total, unit) for total in (expected.total_low, expected.total_mid, expected.total_high)
     )
     return f"{mid} ({low} – {high})"
+
+
+def say_reason(expected: Expected | None) -> str:
+    """`weekday traffic up 34 % since 12 Nov`."""
+    if expected is None:
+        return NOTHING
+    return find_reason(expected.reason) % read_params(expected.reason_params) or NOTHING
 
 
 def say_snooze(snooze: SnoozeFact | None, *, zone: str) -> str:

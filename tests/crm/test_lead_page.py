@@ -87,14 +87,17 @@ def test_the_page_shows_what_is_expected_beside_what_was(log_in):
         total_low=Decimal(280),
         total_mid=Decimal(310),
         total_high=Decimal(350),
+        reason="trend_up",
+        reason_params={"percent": 34, "since": "2026-06-02"},
     )
 
     shown = open_page(log_in(make_manager()), lead).context["page"]
 
-    assert [(row.label, row.then, row.now) for row in shown.rows][4:7] == [
+    assert [(row.label, row.then, row.now) for row in shown.rows][4:8] == [
         ("Chance of reaching it", "–", "86\xa0%"),
         ("Reaches it", "–", "Wed 24 Jun (Mon 22 Jun – Sat 27 Jun)"),
         ("Total at the reset", "–", "310 (280 – 350)"),
+        ("Because", "–", "growing: up 34\xa0% since 2 Jun"),
     ]
 
 

@@ -6,7 +6,7 @@ from django.utils import translation
 
 from crm.evidence import Headline
 from crm.expected import Expected
-from crm.words import say_chance, say_dates, say_outlook, say_percent, say_quantity, say_reset, say_total, say_why
+from crm.words import say_dates, say_outlook, say_percent, say_quantity, say_reason, say_reset, say_total, say_why
 
 AT = datetime(2026, 6, 22, 12, tzinfo=UTC)
 JULY_1 = datetime(2026, 7, 1, tzinfo=UTC)
@@ -73,14 +73,6 @@ def test_the_reset_is_told_in_days_and_on_the_last_day_in_hours(left, words):
     assert say_reset(AT + left, at=AT) == words
 
 
-@pytest.mark.parametrize(
-    ("chance", "words"),
-    [("0", "0\xa0%"), ("0.004", "1\xa0%"), ("0.86", "86\xa0%"), ("0.999", "99\xa0%"), ("1", "100\xa0%")],
-)
-def test_a_chance_is_certain_only_when_it_is(chance, words):
-    assert say_chance(Decimal(chance)) == words
-
-
 def make_expected(**fields):
     plain = {
         "made_at": AT,
@@ -92,8 +84,8 @@ def make_expected(**fields):
         "total_low": Decimal(280),
         "total_mid": Decimal(310),
         "total_high": Decimal(350),
-        "reason": "",
-        "reason_params": {},
+        "reason": "weekday_up",
+        "reason_params": {"percent": 34, "since": "2026-06-12"},
     }
     return Expected(**(plain | fields))
 
@@ -105,12 +97,14 @@ def test_what_is_expected_is_told_with_its_ranges():
     assert say_dates(expected, zone="UTC") == "Wed 24 Jun (Mon 22 Jun – Sat 27 Jun)"
     assert say_dates(expected, zone="Asia/Kolkata") == "Wed 24 Jun (Mon 22 Jun – Sun 28 Jun)"
     assert say_total(expected, "request") == "310 (280 – 350)"
+    assert say_reason(expected) == "weekday traffic up 34\xa0% since 12 Jun"
 
 
 @pytest.mark.parametrize(("expected", "outlook"), [(None, "–"), (make_expected(is_learning=True), "still learning")])
 def test_what_nobody_can_expect_is_not_told(expected, outlook):
     assert say_outlook(expected) == outlook
     assert (say_dates(expected, zone="UTC"), say_total(expected, "request")) == ("–", "–")
+    assert say_reason(None) == say_reason(make_expected(reason="")) == "–"
 
 
 @pytest.mark.parametrize(
