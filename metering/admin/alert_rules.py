@@ -48,7 +48,7 @@ class RuleSetAdmin(RuleSetModelAdmin):
             RuleSet.objects.filter(is_live=True).exclude(pk=chosen.pk).update(is_live=False)
             RuleSet.objects.filter(pk=chosen.pk).update(is_live=True)
             apply_change([Scope()], at=timezone.now())
-        self.log_change(request, chosen, "switched on")
+        self.log_change(request, chosen, gettext("Switched on."))
         self.message_user(request, gettext("%(name)s is live.") % {"name": chosen.name})
 
 

@@ -6,7 +6,7 @@ from django.contrib import admin
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.timezone import localtime, now
-from django.utils.translation import gettext
+from django.utils.translation import gettext, pgettext
 from django.utils.translation import gettext_lazy as _
 
 from metering.admin.reading import ReadOnly
@@ -55,7 +55,7 @@ def show_expected(limit_id: int) -> tuple[str | SafeString, str | SafeString]:
         return "–", "–"
     latest = facts[0]
     parts = [word_forecast(latest), word_reason(latest), word_made(latest, at=now())]
-    heads = [gettext("made at"), gettext("expected"), gettext("why"), gettext("outcome")]
+    heads = [gettext("made at"), gettext("expected"), gettext("why"), pgettext("of a window", "outcome")]
     table = format_html(
         "<table><thead><tr>{}</tr></thead><tbody>{}</tbody></table>",
         format_html_join("", '<th scope="col">{}</th>', ((head,) for head in heads)),

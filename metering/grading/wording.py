@@ -17,7 +17,7 @@ def list_alert_columns() -> list[str]:
     return [
         _("rule"),
         _("meter"),
-        _("told"),
+        pgettext("alerts", "told"),
         pgettext("alerts that came true", "right"),
         pgettext("alerts that did not come true", "wrong"),
         _("at the limit"),
@@ -109,7 +109,7 @@ def word_windows(report: QualityReport) -> str:
         "%(count)s limits ended in this time, %(reached)s of them reached.",
         report.windows,
     ) % {"count": show_count(report.windows), "reached": show_count(report.reached)}
-    return f"{text} {_('There were more: these are the latest.')}" if report.is_cut else text
+    return " ".join([text, _("There were more: these are the latest.")]) if report.is_cut else text
 
 
 def word_alerts(score: AlertScore) -> str:
@@ -121,8 +121,8 @@ def word_alerts(score: AlertScore) -> str:
     ) % {"count": show_count(score.early), "wrong": show_count(score.false)}
     if score.lead_days is None:
         return early
-    days = show_decimal(score.lead_days.median)
-    return f"{early} {_('Half of the limits were told %(days)s days ahead or more.') % {'days': days}}"
+    ahead = _("Half of the limits were told %(days)s days ahead or more.")
+    return " ".join([early, ahead % {"days": show_decimal(score.lead_days.median)}])
 
 
 def word_skill(score: ForecastScore) -> str:

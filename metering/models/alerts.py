@@ -1,6 +1,7 @@
 from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from metering.models.digits import TOTAL
 from metering.models.limits import Limit
@@ -108,7 +109,9 @@ class AlertRule(models.Model):
     quiet_until = models.TimeField(
         _("quiet until"), null=True, blank=True, help_text=_("By the account's clock. What is critical speaks.")
     )
-    digest = models.CharField(_("digest"), max_length=8, choices=Digest.choices, default=Digest.NONE)
+    digest = models.CharField(
+        pgettext_lazy("of messages", "digest"), max_length=8, choices=Digest.choices, default=Digest.NONE
+    )
 
     class Meta:
         verbose_name = _("alert rule")
@@ -286,7 +289,12 @@ class Alert(models.Model):
         _("acted on at"), null=True, blank=True, help_text=_("When a person first did something about it.")
     )
     outcome = models.CharField(
-        _("outcome"), max_length=12, choices=Outcome.choices, blank=True, default="", db_default=""
+        pgettext_lazy("of a window", "outcome"),
+        max_length=12,
+        choices=Outcome.choices,
+        blank=True,
+        default="",
+        db_default="",
     )
     reached_at = models.DateTimeField(_("limit reached at"), null=True, blank=True)
     graded_at = models.DateTimeField(_("graded at"), null=True, blank=True)

@@ -6,6 +6,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from metering.models.alerts import Alert, Digest
 
@@ -43,7 +44,9 @@ class Notice(models.Model):
     audience = models.CharField(_("audience"), max_length=8, choices=Audience.choices)
     occasion = models.CharField(_("occasion"), max_length=10, choices=Occasion.choices)
     state = models.CharField(_("state"), max_length=10, choices=NoticeState.choices, default=NoticeState.WAITING)
-    digest = models.CharField(_("digest"), max_length=8, choices=Digest.choices, default=Digest.NONE)
+    digest = models.CharField(
+        pgettext_lazy("of messages", "digest"), max_length=8, choices=Digest.choices, default=Digest.NONE
+    )
     made_at = models.DateTimeField(_("made at"))
     due_at = models.DateTimeField(_("due at"), help_text=_("After quiet hours, or when its digest is written."))
     decided_at = models.DateTimeField(

@@ -45,7 +45,8 @@ def write_mail(told: Sequence[tuple[AlertFact, str]], recipient: Recipient, *, a
         subject = f"{parts[0].title} – {name}"
         if len(parts) > 1:
             count = ngettext("%(count)d alert", "%(count)d alerts", len(parts)) % {"count": len(parts)}
-            subject = f"{count}: {parts[0].title} – {name}"
+            title = _("%(count)s: %(first)s") % {"count": count, "first": parts[0].title}
+            subject = f"{title} – {name}"
         values = {
             "parts": parts,
             "account_name": name,
