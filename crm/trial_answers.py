@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.core.cache import cache
+from django.utils.functional import Promise
 
 from crm.trials import RulesReport, try_on_history
 from jobs import queue
@@ -38,7 +39,7 @@ class FoundTrial:
 
     sets: tuple[TrialSet, ...] = ()
     report: RulesReport | None = None
-    refusal: str = ""
+    refusal: str | Promise = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +90,7 @@ def find_answer(job: JobContext) -> FoundTrial:
             on_progress=lambda done, total: job.report_progress(done=done, total=total),
         )
     except (NothingToTry, UnknownRuleSet) as error:
-        return FoundTrial(refusal=str(error))
+        return FoundTrial(refusal=error.args[0])
     return FoundTrial(sets, report)
 
 

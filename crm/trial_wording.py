@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, pgettext
 
+from crm.kinds import KINDS
 from crm.trials import RulesReport
 from metering.grading import draw_table, show_count, show_share, show_spread
 from metering.quantities import format_digits
@@ -40,7 +41,8 @@ def list_names(report: RulesReport) -> list[str]:
 def word_left_out(sets: Sequence[TrialSet]) -> Iterator[str]:
     for each in sets:
         if each.left_out:
-            yield _("Of %(set)s is not replayed: %(kinds)s.") % {"set": each.name, "kinds": ", ".join(each.left_out)}
+            kinds = ", ".join(str(KINDS[kind]) for kind in each.left_out)
+            yield _("Of %(set)s is not replayed: %(kinds)s.") % {"set": each.name, "kinds": kinds}
 
 
 def list_measures(report: RulesReport) -> Iterator[list[str]]:

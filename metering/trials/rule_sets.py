@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
+
 from metering.alerts.rules import read_rules
 from metering.alerts.terms import PERCENT, WARNING, Rule, build_ladder
 from metering.models import Account, AlertKind, AlertRule, Direction, LevelUnit, Meter, RuleSet, Severity
@@ -55,7 +58,7 @@ def read_live_set() -> TrialSet:
     """Raises UnknownRuleSet when none is live."""
     found = RuleSet.objects.filter(is_live=True).first()
     if found is None:
-        raise UnknownRuleSet("No rule set is live.")
+        raise UnknownRuleSet(_("No rule set is live."))
     return state_set(found)
 
 
@@ -63,7 +66,10 @@ def read_rule_set(name: str) -> TrialSet:
     """Raises UnknownRuleSet."""
     found = RuleSet.objects.filter(name=name).first()
     if found is None:
-        raise UnknownRuleSet(f"No rule set is called {name!r}. There are: {', '.join(list_rule_sets()) or 'none'}.")
+        known = ", ".join(list_rule_sets())
+        raise UnknownRuleSet(
+            format_lazy(_("No rule set is called {name}. There are: {known}."), name=repr(name), known=known or "–")
+        )
     return state_set(found)
 
 

@@ -2,6 +2,10 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
+from typing import TYPE_CHECKING
+
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
 
 from metering.trials.foretelling import foretell
 from metering.trials.replaying import replay_window
@@ -9,13 +13,19 @@ from metering.trials.rule_sets import TrialSet
 from metering.trials.scores import Said, Trial
 from metering.trials.windows import count_accounts, list_accounts, read_windows
 
+if TYPE_CHECKING:
+    from django.utils.functional import _StrPromise
+
 BATCH = 50  # accounts whose hours are in memory at once
 
 OnProgress = Callable[[int, int], None]
 
 
 class NothingToTry(LookupError):
-    """No limit ran in this time, or nothing was used of any."""
+    """No limit ran in this time, or nothing was used of any. Says so in the language of whoever reads it."""
+
+    def __init__(self, reason: "_StrPromise", *, start: datetime, end: datetime) -> None:
+        super().__init__(format_lazy(reason, start=f"{start:%Y-%m-%d}", end=f"{end:%Y-%m-%d}"))
 
 
 def try_rules(
@@ -37,7 +47,7 @@ def try_rules(
         raise ValueError("a trial ends after it starts")
     total = count_accounts(start=start, end=end)
     if not total:
-        raise NothingToTry(f"No limit ran between {start:%Y-%m-%d} and {end:%Y-%m-%d}.")
+        raise NothingToTry(_("No limit ran between {start} and {end}."), start=start, end=end)
     trials = [Trial(each.name, start, end, at) for each in sets]
     done, has_usage = 0, False
     for account_ids in list_accounts(start=start, end=end, batch=batch):
@@ -52,4 +62,4 @@ def try_rules(
         on_progress(done, total)
         yield trials, said
     if not has_usage:
-        raise NothingToTry(f"Nothing was used of any limit between {start:%Y-%m-%d} and {end:%Y-%m-%d}.")
+        raise NothingToTry(_("Nothing was used of any limit between {start} and {end}."), start=start, end=end)

@@ -110,6 +110,13 @@ def test_a_trial_that_finds_nothing_says_why(manager):
     assert "No limit ran between 2026-11-01 and 2026-12-01." in read_page(manager)
 
 
+def test_it_says_so_in_the_readers_language(manager):
+    ask("Standard")
+    work()
+    manager.defaults["HTTP_ACCEPT_LANGUAGE"] = "fr"
+    assert "Aucune limite ne courait entre le 2026-11-01 et le 2026-12-01." in read_page(manager)
+
+
 def test_what_is_no_longer_kept_can_be_tried_again(manager):
     make_november()
     ask("Standard")

@@ -134,7 +134,10 @@ def test_the_command_shows_sets_side_by_side_and_writes_nothing(capsys):
     told = run("--rule-set", "Bold", "--without-forecast").splitlines()
     assert count_rows() == before
     lines = [" ".join(line.split()) for line in told]
-    assert "Of Standard is not replayed: anomaly, budget, commitment, credit." in lines
+    assert (
+        "Of Standard is not replayed: anomaly, budget of the customer's own, pace of the commitment, credit balance."
+        in lines
+    )
     for line in ("Bold Standard", "alerts told 3 3", "Half 3 0", "leads 3 2", "right 1 1", "wrong 1 0", "missed 1 1"):
         assert line in lines
     assert "precision 50 % 100 %" in lines
