@@ -31,7 +31,7 @@ WHERE metering_limit.account_id = subscription.account_id AND metering_limit.sta
 class Migration(migrations.Migration):
     dependencies = [
         ("billing", "0025_what_stripe_was_told_stays"),
-        ("metering", "0022_limits_that_are_to_be_rated"),
+        ("metering", "0016_alerts_say_what_became_of_them"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

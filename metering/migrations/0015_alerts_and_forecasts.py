@@ -1,5 +1,8 @@
-"""Rules and levels of alerts, what became of an alert, snoozes, forecasts."""
+"""Rules and levels of alerts, what became of an alert, who is told, forecasts, grades, and why limits changed."""
 
+import uuid
+
+import django.contrib.postgres.fields
 import django.contrib.postgres.indexes
 import django.db.models.deletion
 from django.db import migrations, models
@@ -22,6 +25,17 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        migrations.CreateModel(
+            name="AlertCheck",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("checked_at", models.DateTimeField(verbose_name="checked at")),
+            ],
+            options={
+                "verbose_name": "check of limits",
+                "verbose_name_plural": "checks of limits",
+            },
+        ),
         migrations.CreateModel(
             name="AlertLevel",
             fields=[
@@ -160,6 +174,62 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name="Delivery",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "token",
+                    models.UUIDField(
+                        default=uuid.uuid4,
+                        editable=False,
+                        help_text="Its Message-ID is made of it.",
+                        unique=True,
+                        verbose_name="token",
+                    ),
+                ),
+                (
+                    "channel",
+                    models.CharField(
+                        choices=[("mail", "e-mail"), ("webhook", "webhook")], max_length=8, verbose_name="channel"
+                    ),
+                ),
+                ("recipient", models.CharField(max_length=500, verbose_name="recipient")),
+                ("language", models.CharField(blank=True, max_length=10, verbose_name="language")),
+                ("subject", models.CharField(max_length=200, verbose_name="subject")),
+                ("text", models.TextField(verbose_name="text")),
+                ("html", models.TextField(blank=True, verbose_name="HTML")),
+                ("headers", models.JSONField(blank=True, default=dict, verbose_name="headers")),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[("queued", "queued"), ("sending", "sending"), ("sent", "sent"), ("failed", "failed")],
+                        default="queued",
+                        max_length=8,
+                        verbose_name="state",
+                    ),
+                ),
+                (
+                    "rounds",
+                    models.PositiveIntegerField(
+                        default=1, help_text="How often it was promised to be sent.", verbose_name="rounds"
+                    ),
+                ),
+                ("attempts", models.PositiveIntegerField(default=0, verbose_name="attempts")),
+                ("error", models.TextField(blank=True, help_text="Why the last attempt failed.", verbose_name="error")),
+                (
+                    "answer_status",
+                    models.PositiveIntegerField(blank=True, null=True, verbose_name="status of the answer"),
+                ),
+                ("answer_text", models.CharField(blank=True, max_length=500, verbose_name="answer")),
+                ("made_at", models.DateTimeField(verbose_name="made at")),
+                ("sent_at", models.DateTimeField(blank=True, null=True, verbose_name="sent at")),
+            ],
+            options={
+                "verbose_name": "delivery",
+                "verbose_name_plural": "deliveries",
+            },
+        ),
+        migrations.CreateModel(
             name="Forecast",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
@@ -226,6 +296,139 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name="ForecastCalibration",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("made_at", models.DateTimeField(verbose_name="made at")),
+                (
+                    "series_count",
+                    models.PositiveIntegerField(help_text="Histories that it was learnt from.", verbose_name="series"),
+                ),
+                (
+                    "data",
+                    models.JSONField(
+                        help_text="By the length of a bucket: sums that the maths can read.", verbose_name="data"
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "calibration of the forecast",
+                "verbose_name_plural": "calibrations of the forecast",
+            },
+        ),
+        migrations.CreateModel(
+            name="LimitChange",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("epoch", models.PositiveIntegerField(help_text="That begins with it.", verbose_name="epoch")),
+                (
+                    "before",
+                    models.DecimalField(
+                        decimal_places=12,
+                        help_text="Empty: unlimited.",
+                        max_digits=38,
+                        null=True,
+                        verbose_name="before",
+                    ),
+                ),
+                (
+                    "after",
+                    models.DecimalField(
+                        decimal_places=12, help_text="Empty: unlimited.", max_digits=38, null=True, verbose_name="after"
+                    ),
+                ),
+                (
+                    "reason",
+                    models.CharField(
+                        choices=[
+                            ("upgrade", "a plan that allows more"),
+                            ("downgrade", "a plan that allows less"),
+                            ("topup", "more was bought"),
+                            ("override", "set by hand"),
+                            ("renewal", "another version of the plan"),
+                        ],
+                        max_length=10,
+                        verbose_name="reason",
+                    ),
+                ),
+                ("at", models.DateTimeField(verbose_name="at")),
+            ],
+            options={
+                "verbose_name": "change of a limit",
+                "verbose_name_plural": "changes of limits",
+            },
+        ),
+        migrations.CreateModel(
+            name="Notice",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "audience",
+                    models.CharField(
+                        choices=[("rep", "sales"), ("members", "the account's members"), ("webhook", "webhooks")],
+                        max_length=8,
+                        verbose_name="audience",
+                    ),
+                ),
+                (
+                    "occasion",
+                    models.CharField(
+                        choices=[
+                            ("raised", "raised"),
+                            ("reminded", "reminded"),
+                            ("recovered", "recovered"),
+                            ("test", "test"),
+                        ],
+                        max_length=10,
+                        verbose_name="occasion",
+                    ),
+                ),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("waiting", "waiting"),
+                            ("told", "told"),
+                            ("nobody", "nobody to tell"),
+                            ("superseded", "no longer worth telling"),
+                        ],
+                        default="waiting",
+                        max_length=10,
+                        verbose_name="state",
+                    ),
+                ),
+                (
+                    "digest",
+                    models.CharField(
+                        choices=[("none", "at once"), ("daily", "once a day"), ("weekly", "once a week")],
+                        default="none",
+                        max_length=8,
+                        verbose_name="digest",
+                    ),
+                ),
+                ("made_at", models.DateTimeField(verbose_name="made at")),
+                (
+                    "due_at",
+                    models.DateTimeField(
+                        help_text="After quiet hours, or when its digest is written.", verbose_name="due at"
+                    ),
+                ),
+                (
+                    "decided_at",
+                    models.DateTimeField(
+                        blank=True,
+                        help_text="When its messages were written, or none was.",
+                        null=True,
+                        verbose_name="decided at",
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "notice",
+                "verbose_name_plural": "notices",
+            },
+        ),
+        migrations.CreateModel(
             name="RuleSet",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
@@ -261,6 +464,51 @@ class Migration(migrations.Migration):
             options={
                 "verbose_name": "snooze",
                 "verbose_name_plural": "snoozes",
+            },
+        ),
+        migrations.CreateModel(
+            name="WebhookEndpoint",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("name", models.CharField(max_length=100, unique=True, verbose_name="name")),
+                ("url", models.URLField(max_length=500, verbose_name="address")),
+                (
+                    "occasions",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(
+                            choices=[
+                                ("raised", "raised"),
+                                ("reminded", "reminded"),
+                                ("recovered", "recovered"),
+                                ("test", "test"),
+                            ],
+                            max_length=10,
+                        ),
+                        blank=True,
+                        default=list,
+                        help_text="Everything when empty.",
+                        size=None,
+                        verbose_name="told of",
+                    ),
+                ),
+                ("is_enabled", models.BooleanField(default=True, verbose_name="is enabled")),
+                ("secret", models.CharField(editable=False, max_length=100)),
+                ("previous_secret", models.CharField(blank=True, editable=False, max_length=100)),
+                (
+                    "previous_until",
+                    models.DateTimeField(
+                        blank=True,
+                        editable=False,
+                        help_text="Until when requests are signed by the secret before the last rotation as well.",
+                        null=True,
+                        verbose_name="previous until",
+                    ),
+                ),
+                ("created_at", models.DateTimeField(editable=False, verbose_name="created at")),
+            ],
+            options={
+                "verbose_name": "webhook endpoint",
+                "verbose_name_plural": "webhook endpoints",
             },
         ),
         migrations.RemoveConstraint(
@@ -479,6 +727,41 @@ class Migration(migrations.Migration):
         ),
         migrations.AddField(
             model_name="limit",
+            name="forecast_at",
+            field=models.DateTimeField(
+                blank=True,
+                help_text="The hour of the last forecast; empty before the first.",
+                null=True,
+                verbose_name="forecast at",
+            ),
+        ),
+        migrations.AddField(
+            model_name="limit",
+            name="graded_at",
+            field=models.DateTimeField(blank=True, null=True, verbose_name="graded at"),
+        ),
+        migrations.AddField(
+            model_name="limit",
+            name="needs_forecast",
+            field=models.BooleanField(
+                db_default=True,
+                default=True,
+                help_text="Moved since the last forecast.",
+                verbose_name="needs a forecast",
+            ),
+        ),
+        migrations.AddField(
+            model_name="limit",
+            name="needs_rating",
+            field=models.BooleanField(
+                db_default=True,
+                default=True,
+                help_text="Moved since billing last asked what it costs.",
+                verbose_name="needs rating",
+            ),
+        ),
+        migrations.AddField(
+            model_name="limit",
             name="plan",
             field=models.CharField(
                 blank=True,
@@ -491,6 +774,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddField(
             model_name="limit",
+            name="reached_at",
+            field=models.DateTimeField(blank=True, null=True, verbose_name="limit reached at"),
+        ),
+        migrations.AddField(
+            model_name="limit",
             name="time_zone",
             field=models.CharField(
                 db_default="UTC",
@@ -498,6 +786,38 @@ class Migration(migrations.Migration):
                 help_text="Of the account's own calendar.",
                 max_length=60,
                 verbose_name="time zone",
+            ),
+        ),
+        migrations.AddField(
+            model_name="limit",
+            name="used_at_change",
+            field=models.DecimalField(
+                db_default=0,
+                decimal_places=12,
+                default=0,
+                help_text="When its present quantity was set.",
+                max_digits=50,
+                verbose_name="used at change",
+            ),
+        ),
+        migrations.AddField(
+            model_name="limit",
+            name="was_reached",
+            field=models.BooleanField(
+                blank=True,
+                help_text="In the end; nothing of an unlimited window.",
+                null=True,
+                verbose_name="was reached",
+            ),
+        ),
+        migrations.AddField(
+            model_name="limit",
+            name="was_to_end_at",
+            field=models.DateTimeField(
+                blank=True,
+                help_text="Of a window that was cut, by a change of the plan.",
+                null=True,
+                verbose_name="was to end at",
             ),
         ),
         migrations.AlterField(
@@ -529,6 +849,75 @@ class Migration(migrations.Migration):
                 null=True,
                 verbose_name="quantity",
             ),
+        ),
+        migrations.AlterField(
+            model_name="limit",
+            name="next_crossing",
+            field=models.DecimalField(
+                blank=True,
+                decimal_places=12,
+                help_text="The quantity that alerts next.",
+                max_digits=50,
+                null=True,
+                verbose_name="next crossing",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="hourlyrollup",
+            index=django.contrib.postgres.indexes.BrinIndex(fields=["hour"], name="rollup_by_hour", pages_per_range=32),
+        ),
+        migrations.AddIndex(
+            model_name="limit",
+            index=models.Index(condition=models.Q(("needs_forecast", True)), fields=["id"], name="limit_to_forecast"),
+        ),
+        migrations.AddIndex(
+            model_name="limit",
+            index=models.Index(
+                condition=models.Q(("graded_at__isnull", True)), fields=["ends_at"], name="limit_ungraded"
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="limit",
+            index=models.Index(
+                condition=models.Q(("graded_at__isnull", False)), fields=["ends_at"], name="limit_graded"
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="limit",
+            index=models.Index(condition=models.Q(("needs_rating", True)), fields=["id"], name="limit_to_rate"),
+        ),
+        migrations.AddIndex(
+            model_name="limit",
+            index=models.Index(
+                condition=models.Q(("plan", ""), _negated=True),
+                fields=["plan", "meter", "-ends_at"],
+                name="limit_by_plan",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="limit",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("graded_at__isnull", False), ("was_reached__isnull", True), _connector="OR"),
+                name="limit_is_graded_at_a_moment",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="limit",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("reached_at__isnull", False), ("was_reached", True)),
+                    models.Q(
+                        ("reached_at__isnull", True),
+                        models.Q(("was_reached", False), ("was_reached__isnull", True), _connector="OR"),
+                    ),
+                    _connector="OR",
+                ),
+                name="limit_has_a_moment_exactly_when_reached",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="alertcheck",
+            constraint=models.CheckConstraint(condition=models.Q(("pk", 1)), name="alert_check_is_one"),
         ),
         migrations.AddField(
             model_name="alertrule",
@@ -593,6 +982,12 @@ class Migration(migrations.Migration):
             model_name="alert",
             index=models.Index(
                 condition=models.Q(("graded_at__isnull", True)), fields=["ends_at"], name="alert_ungraded"
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="alert",
+            index=models.Index(
+                condition=models.Q(("resolved_at__isnull", True)), fields=["ends_at"], name="alert_standing"
             ),
         ),
         migrations.AddConstraint(
@@ -669,6 +1064,83 @@ class Migration(migrations.Migration):
                 on_delete=django.db.models.deletion.PROTECT, related_name="+", to="metering.meter", verbose_name="meter"
             ),
         ),
+        migrations.AddField(
+            model_name="forecastcalibration",
+            name="meter",
+            field=models.ForeignKey(
+                null=True,
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="+",
+                to="metering.meter",
+                verbose_name="meter",
+            ),
+        ),
+        migrations.AddField(
+            model_name="limitchange",
+            name="account",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to="metering.account",
+                verbose_name="account",
+            ),
+        ),
+        migrations.AddField(
+            model_name="limitchange",
+            name="limit",
+            field=models.ForeignKey(
+                null=True,
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="changes",
+                to="metering.limit",
+                verbose_name="limit",
+            ),
+        ),
+        migrations.AddField(
+            model_name="limitchange",
+            name="meter",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT, related_name="+", to="metering.meter", verbose_name="meter"
+            ),
+        ),
+        migrations.AddField(
+            model_name="notice",
+            name="account",
+            field=models.ForeignKey(
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to="metering.account",
+                verbose_name="account",
+            ),
+        ),
+        migrations.AddField(
+            model_name="notice",
+            name="alert",
+            field=models.ForeignKey(
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="notices",
+                to="metering.alert",
+                verbose_name="alert",
+            ),
+        ),
+        migrations.AddField(
+            model_name="delivery",
+            name="first_notice",
+            field=models.ForeignKey(
+                help_text="The oldest that it covers: no other message to this recipient does.",
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to="metering.notice",
+                verbose_name="first notice",
+            ),
+        ),
+        migrations.AddField(
+            model_name="delivery",
+            name="notices",
+            field=models.ManyToManyField(related_name="deliveries", to="metering.notice", verbose_name="notices"),
+        ),
         migrations.AddConstraint(
             model_name="ruleset",
             constraint=models.UniqueConstraint(
@@ -705,6 +1177,35 @@ class Migration(migrations.Migration):
                 on_delete=django.db.models.deletion.PROTECT,
                 to="metering.meter",
                 verbose_name="meter",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="webhookendpoint",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("secret", ""), _negated=True), name="webhook_endpoint_has_a_secret"
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="webhookendpoint",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("previous_secret", ""), ("previous_until__isnull", True)),
+                    models.Q(models.Q(("previous_secret", ""), _negated=True), ("previous_until__isnull", False)),
+                    _connector="OR",
+                ),
+                name="webhook_endpoint_previous_secret_ends",
+            ),
+        ),
+        migrations.AddField(
+            model_name="delivery",
+            name="endpoint",
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.SET_NULL,
+                related_name="+",
+                to="metering.webhookendpoint",
+                verbose_name="webhook endpoint",
             ),
         ),
         migrations.AddConstraint(
@@ -749,6 +1250,94 @@ class Migration(migrations.Migration):
                     _connector="OR",
                 ),
                 name="forecast_is_graded_by_its_total",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="forecast",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("total_low__lte", models.F("total_mid")), ("total_mid__lte", models.F("total_high"))
+                ),
+                name="forecast_totals_in_order",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="forecast",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("hit_high__isnull", True), ("hit_low__isnull", True), ("hit_mid__isnull", True)),
+                    models.Q(
+                        ("hit_high__isnull", False),
+                        ("hit_low__isnull", False),
+                        ("hit_low__lte", models.F("hit_mid")),
+                        ("hit_mid__isnull", False),
+                        ("hit_mid__lte", models.F("hit_high")),
+                    ),
+                    _connector="OR",
+                ),
+                name="forecast_dates_in_order",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="forecastcalibration",
+            constraint=models.UniqueConstraint(fields=("meter",), name="calibration_one_each", nulls_distinct=False),
+        ),
+        migrations.AddConstraint(
+            model_name="limitchange",
+            constraint=models.UniqueConstraint(
+                fields=("account", "meter", "at", "limit", "epoch"),
+                name="limit_change_is_told_once",
+                nulls_distinct=False,
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="limitchange",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("before", models.F("after")), _negated=True),
+                    models.Q(("before__isnull", False), ("after__isnull", False), _connector="OR"),
+                ),
+                name="limit_change_changes",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="notice",
+            index=models.Index(
+                condition=models.Q(("state", "waiting"), models.Q(("digest", "none"), _negated=True)),
+                fields=["account", "audience", "due_at"],
+                name="notice_waiting_for_digest",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="notice",
+            constraint=models.UniqueConstraint(
+                fields=("alert", "audience", "occasion"), name="notice_once_per_audience_and_occasion"
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="notice",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("alert__isnull", True), ("occasion", "test")),
+                    models.Q(
+                        models.Q(("occasion", "test"), _negated=True),
+                        ("account__isnull", False),
+                        ("alert__isnull", False),
+                    ),
+                    _connector="OR",
+                ),
+                name="notice_has_an_alert_unless_it_is_a_test",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="notice",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("decided_at__isnull", True), ("state", "waiting")),
+                    models.Q(models.Q(("state", "waiting"), _negated=True), ("decided_at__isnull", False)),
+                    _connector="OR",
+                ),
+                name="notice_is_decided_once_it_waits_no_more",
             ),
         ),
         migrations.AddConstraint(
@@ -819,13 +1408,41 @@ class Migration(migrations.Migration):
                 nulls_distinct=False,
             ),
         ),
+        migrations.AddIndex(
+            model_name="delivery",
+            index=models.Index(fields=["-made_at"], name="delivery_by_time"),
+        ),
+        migrations.AddConstraint(
+            model_name="delivery",
+            constraint=models.UniqueConstraint(
+                fields=("first_notice", "channel", "recipient"), name="delivery_once_per_notice_and_recipient"
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="delivery",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("sent_at__isnull", False), ("state", "sent")),
+                    models.Q(models.Q(("state", "sent"), _negated=True), ("sent_at__isnull", True)),
+                    _connector="OR",
+                ),
+                name="delivery_has_a_time_exactly_when_sent",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="delivery",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("state", "failed"), _negated=True),
+                    models.Q(("error", ""), _negated=True),
+                    _connector="OR",
+                ),
+                name="delivery_says_why_it_failed",
+            ),
+        ),
         migrations.RunSQL(TELL_STATES, TELL_SUPERSEDED),
         migrations.RemoveField(
             model_name="alert",
             name="is_superseded",
-        ),
-        migrations.AddIndex(
-            model_name="hourlyrollup",
-            index=django.contrib.postgres.indexes.BrinIndex(fields=["hour"], name="rollup_by_hour", pages_per_range=32),
         ),
     ]

@@ -44,6 +44,53 @@ BEGIN
 END $$;
 """
 
+CHANGE_STAYS = """
+CREATE FUNCTION metering_keep_limit_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    -- What was changed ahead of a window goes with the window, when that is taken back before it begins.
+    IF TG_OP = 'DELETE' AND EXISTS (SELECT FROM metering_limit WHERE id = OLD.limit_id AND starts_at >= OLD.at) THEN
+        RETURN OLD;
+    END IF;
+    RAISE EXCEPTION 'changes of limits are append-only: % refused', TG_OP USING ERRCODE = 'restrict_violation';
+END $$;
+CREATE TRIGGER limit_change_stays BEFORE UPDATE OR DELETE ON metering_limitchange
+    FOR EACH ROW EXECUTE FUNCTION metering_keep_limit_change();
+"""
+
+CHANGE_GOES = """
+DROP TRIGGER limit_change_stays ON metering_limitchange;
+DROP FUNCTION metering_keep_limit_change();
+"""
+
+DELIVERY_IS_FROZEN = """
+CREATE FUNCTION metering_keep_delivery() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    before metering_delivery;
+BEGIN
+    IF TG_OP = 'UPDATE' THEN
+        before := NEW;
+        before.endpoint_id := OLD.endpoint_id;
+        IF OLD.sent_at IS NULL THEN
+            before.state := OLD.state; before.rounds := OLD.rounds; before.attempts := OLD.attempts;
+            before.error := OLD.error; before.sent_at := OLD.sent_at;
+            before.answer_status := OLD.answer_status; before.answer_text := OLD.answer_text;
+        END IF;
+        IF before IS NOT DISTINCT FROM OLD THEN
+            RETURN NEW;
+        END IF;
+    END IF;
+    RAISE EXCEPTION 'a message stays as it was written, and sent once it was sent: % refused', TG_OP
+        USING ERRCODE = 'restrict_violation';
+END $$;
+CREATE TRIGGER delivery_is_frozen BEFORE UPDATE OR DELETE ON metering_delivery
+    FOR EACH ROW EXECUTE FUNCTION metering_keep_delivery();
+"""
+
+DELIVERY_IS_FREE = """
+DROP TRIGGER delivery_is_frozen ON metering_delivery;
+DROP FUNCTION metering_keep_delivery();
+"""
+
 # name, kind, unit, direction, repeat step, re-armed below by, levels with their severity
 RULES = [
     ("Usage of a limit", "usage", "percent", "rising", 25, 5, [(80, "warning"), (100, "critical")]),
@@ -83,5 +130,7 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.RunSQL(ALERT_IS_FROZEN, ALERT_IS_ONLY_CLAIMED),
+        migrations.RunSQL(CHANGE_STAYS, CHANGE_GOES),
+        migrations.RunSQL(DELIVERY_IS_FROZEN, DELIVERY_IS_FREE),
         migrations.RunPython(make_live_set, drop_sets),
     ]
