@@ -17,18 +17,21 @@ END_ALERTS = """
         FOR NO KEY UPDATE SKIP LOCKED
     ) AS over
     WHERE metering_alert.id = over.id
-    RETURNING metering_alert.id, state
+    RETURNING metering_alert.id, state = 'told' AND rule_id IS NOT NULL
 """
 
 
 def end_alerts(*, at: datetime) -> int:
-    """What is in alarm at the end of its window is over, a transaction per page. Returns how many; then finds none."""
+    """What is in alarm at the end of its window is over, a transaction per page. Returns how many; then finds none.
+
+    Of alerts from before there were rules nobody hears so late.
+    """
     count = 0
     while True:
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(END_ALERTS, [at, at, PAGE])
             rows = cursor.fetchall()
-            announce_end([alert_id for alert_id, state in rows if state == "told"], at=at)
+            announce_end([alert_id for alert_id, is_announced in rows if is_announced], at=at)
         count += len(rows)
         if len(rows) < PAGE:
             return count
