@@ -131,7 +131,7 @@ def test_events_are_append_only_for_everybody(sql):
     [
         ("UPDATE metering_alert SET claimed_at = now()", True),
         ("UPDATE metering_alert SET claimed_at = now(), level = 5", False),
-        ("UPDATE metering_alert SET used = 1", False),
+        ("UPDATE metering_alert SET used = 2", False),
         ("DELETE FROM metering_alert", False),
         ("TRUNCATE metering_alert CASCADE", False),
     ],

@@ -373,6 +373,18 @@ def test_an_alarm_is_over_when_its_window_is(story):
     assert story.spoken() == [(day(20), 80)]
 
 
+def test_nobody_hears_late_that_what_was_told_before_there_were_rules_has_ended(story):
+    story.limit(day(1, 0), "100")
+    limit = Limit.objects.get()
+    Alert.objects.create(
+        account_id=story.account_id, meter_id=story.meter_id, limit=limit, starts_at=NOVEMBER, ends_at=DECEMBER,
+        epoch=1, level=80, used=85, quantity=100, crossed_at=day(6), detected_at=day(6),
+    )  # fmt: skip
+    check_limits(at=JANUARY)
+    assert story.resolved() == [(JANUARY, 80, "window_ended")]
+    assert not Notice.objects.exists()
+
+
 # Rules
 
 
