@@ -1,19 +1,18 @@
 """The rules that are switched on, as the database has them, and what follows when one is changed."""
 
-from collections import defaultdict
 from collections.abc import Collection
 from datetime import datetime
-from decimal import Decimal
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import uuid4
 
+from django.contrib.postgres.aggregates import ArrayAgg
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, Value
 
 from jobs import queue
 from metering.alerts.terms import Rule, build_ladder
 from metering.locks import hold_accounts, hold_limits_for_change
-from metering.models import AlertLevel, AlertRule, Direction, Limit
+from metering.models import AlertRule, Direction, Limit
 
 APPLY = "metering.apply_rules"
 PAGE = 1000
@@ -27,7 +26,7 @@ RULE_FIELDS = (
 def read_rules(
     kinds: Collection[str], *, account_ids: Collection[int] | None = None, rule_set_id: int | None = None
 ) -> list[Rule]:
-    """The enabled rules of the live set (or the one named) that may hold for these accounts. Two statements.
+    """The enabled rules of the live set (or the one named) that may hold for these accounts. One statement.
 
     Without `account_ids` those of every account. Read for each call: whatever is changed holds at once everywhere.
     """
@@ -35,14 +34,19 @@ def read_rules(
     found = found.filter(rule_set__is_live=True) if rule_set_id is None else found.filter(rule_set=rule_set_id)
     if account_ids is not None:
         found = found.filter(Q(account=None) | Q(account__in=account_ids))
-    rules = list(found.only(*RULE_FIELDS).order_by("pk"))
-    levels: defaultdict[int, dict[Decimal, str]] = defaultdict(dict)
-    for rule_id, level, severity in AlertLevel.objects.filter(rule__in=rules).values_list("rule", "level", "severity"):
-        levels[rule_id][level] = severity
-    return [state_rule(rule, levels[rule.pk]) for rule in rules]
+    levels = found.only(*RULE_FIELDS).annotate(
+        level_numbers=aggregate_levels("level"), level_severities=aggregate_levels("severity")
+    )
+    return [state_rule(rule) for rule in levels.order_by("pk")]
 
 
-def state_rule(rule: AlertRule, severities: dict[Decimal, str]) -> Rule:
+def aggregate_levels(column: str) -> ArrayAgg:
+    return ArrayAgg(f"levels__{column}", filter=Q(levels__isnull=False), order_by="levels__level", default=Value([]))
+
+
+def state_rule(rule: Any) -> Rule:
+    """A row with its levels beside it."""
+    severities = dict(zip(rule.level_numbers, rule.level_severities, strict=True))
     is_falling = rule.direction == Direction.FALLING
     return Rule(
         id=rule.pk,

@@ -248,7 +248,7 @@ def test_a_level_check_reads_no_event_but_to_tell_when_what_does_not_add_up_reac
 
 
 def test_reaching_levels_costs_the_same_for_any_number_of_limits(post, account_ids):
-    """What is on record of each level is seventeen statements and a savepoint more, once for each level of a window.
+    """What is on record of each level is sixteen statements and a savepoint more, once for each level of a window.
 
     Three of them tell when what does not add up reached it. With them a job is promised for each hundred notices.
     """
@@ -261,4 +261,4 @@ def test_reaching_levels_costs_the_same_for_any_number_of_limits(post, account_i
         with capture_statements() as statements:
             post(build_rows(400, accounts, name=name))
         counts.append(sum("INTO jobs_job" not in statement for statement in statements))
-    assert counts == [MOST + 17] * 2
+    assert counts == [MOST + 16] * 2

@@ -111,7 +111,7 @@ def test_many_are_seen_in_as_many_statements_as_one(account_id, django_assert_nu
         )  # fmt: skip
 
     for count in (1, 20):
-        with django_assert_num_queries(15):  # six of them promise that somebody is told
+        with django_assert_num_queries(14):  # six of them promise that somebody is told
             assert len(look(count, "85")) in (count, count - 1)
 
 
