@@ -22,7 +22,7 @@ PLAN, ALLOWED = "business", 250  # requests a month
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 FIRST_HOUR, HOURS = 8, 10  # of a day, UTC, over which its requests are spread
 BYTES = 100_000
-LOOK_EVERY = 3  # days: forecasts, and what no event triggers
+FORECAST_EVERY = 3  # days
 SOURCE = "demo:regulars"
 
 
@@ -70,11 +70,12 @@ def live_through(*, at: datetime) -> int:
     days = list(list_days(start, at))
     for number, day in enumerate(days):
         evening = day + DAY
+        check_limits(at=evening)  # before usage comes, which would else be found late, after an outage
         ingest_events(list(use(day, months)), at=evening)
-        if number % LOOK_EVERY == 0:
+        if number % FORECAST_EVERY == 0:
             open_next_periods(evening)
-            check_limits(at=evening)
             forecast_moved_limits(at=evening)
+    check_limits(at=at)
     return len(days)
 
 

@@ -214,7 +214,7 @@ class Story:
         months = list_months(self.at)
         ids = read_names([each.key for each in REGULARS])
         read = partial(read_report, start=months[0][1], end=months[1][1] + HOUR, meter_key=REQUESTS)
-        graded = len(REGULARS) * 2 + len(self.cast.old_customers)
+        graded = len(REGULARS) * 2  # who became a customer later has no limits in the past
         wait_until(lambda: all(find_invoice(pk, start) for pk in ids.values() for start, _end in months[:2]))
         current_app.send_task("metering.tasks.grade_windows")
         wait_until(lambda: read().windows >= graded)
@@ -222,7 +222,7 @@ class Story:
         yield Fact(
             "graded", "limits of the regulars that were reached", self.count_reached(ids), count_reached(self.at)
         )
-        yield Fact("graded", "what was said of last month's limits is graded", report.windows >= graded, True)
+        yield Fact("graded", "what was said of their limits is graded", report.windows >= graded, True)
         yield Fact("graded", "a forecast alarm came before its limit", is_foretold(ids.values()), True)
         yield Fact("graded", "forecasts better than run-rate", is_skilled(report), True)
 

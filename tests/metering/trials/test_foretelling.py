@@ -5,9 +5,9 @@ from decimal import Decimal
 
 import numpy as np
 import pytest
-from metering.forecast.histories import Asked, History, read_histories
 
 from metering.calendars import DAY, HOUR
+from metering.forecast.histories import Asked, History, read_histories
 from metering.models import HourlyRollup
 from metering.trials.foretelling import cut_history, foretell, list_days
 from metering.trials.windows import read_windows

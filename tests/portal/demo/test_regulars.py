@@ -29,6 +29,7 @@ def test_they_live_through_it_once():
     assert Limit.objects.values("account").distinct().count() == len(REGULARS)
     reached = Alert.objects.filter(kind="usage", level=100, ends_at__lte=AT, meter__key="requests")
     assert reached.count() == count_reached(AT)
+    assert set(reached.values_list("state", "cause")) == {("told", "usage")}
     told = Alert.objects.filter(kind="forecast", state="told")
     assert min(alert.detected_at for alert in told) < datetime(2026, 10, 25, tzinfo=UTC)
     assert Forecast.objects.exists()
