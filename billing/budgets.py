@@ -7,7 +7,7 @@ what `billing.spending` says, within the period of the account's main subscripti
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import ROUND_DOWN, Decimal
+from decimal import Decimal
 
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
@@ -16,7 +16,7 @@ from django.utils.translation import gettext
 from billing import profiles
 from billing.alerting.looking import look_at_budgets
 from billing.models import Budget, BudgetChange
-from billing.money import EXACT, find_exponent
+from billing.money import find_exponent
 from billing.subscriptions import read_currency
 from metering.alerts import AlertCause
 
@@ -58,8 +58,7 @@ class BudgetFact:
 
     def find_percent(self, spent_minor: int) -> Decimal:
         """To two decimals, rounded down, so that 80 is never read before it is reached."""
-        exact = EXACT.multiply(Decimal(max(spent_minor, 0)), Decimal(100)) / Decimal(self.amount_minor)
-        return exact.quantize(HUNDREDTH, rounding=ROUND_DOWN)
+        return Decimal(max(spent_minor, 0) * 10_000 // self.amount_minor).scaleb(-2)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,12 +22,19 @@ CLOCKS = {"from_float", "perf_counter", "monotonic", "timestamp", "total_seconds
 # What looks inexact and is not, by module and function. Each is looked at by a person before it stands here.
 LOOKED_AT = {
     # Fractions, which divide exactly.
+    ("billing.impacts", "take_off"): {"a division"},
     ("billing.money", "allocate"): {"a division"},
     ("billing.taxes", "tax_line"): {"a division"},
     ("metering.aggregations", "divide"): {"a division"},
+    ("metering.alerts.levels", "find_position"): {"a division"},
+    ("metering.alerts.levels", "level_quantity"): {"a division"},
     ("metering.aggregations", "find_percentile"): {"a division"},
     ("metering.expressions", "divide"): {"a division"},
     ("metering.progress", "is_reached"): {"a division"},
+    # Of decimals: how unusual usage is. No money follows from it.
+    ("metering.anomalies.deviations", ""): {"the module statistics"},
+    ("metering.anomalies.deviations", "measure_deviation"): {"a division"},
+    ("metering.anomalies.finding", "find_anomalies"): {"a division"},
     # Powers of ten that are not negative.
     ("billing.money", "round_money"): {"a power"},
     ("billing.projections", "project_quantity"): {"a power"},
