@@ -159,9 +159,9 @@ class Story:
         expected = self.expect_levels()
         current_app.send_task("metering.tasks.check_limits")
         found = self.read_levels()
-        for level in LEVELS:
-            passed = {key for key, highest in expected.items() if highest == level}
-            yield Fact("watched", f"limits whose highest level is {level} %", count_levels(found, level), len(passed))
+        for name, levels in (("80 %", LEVELS[:1]), ("100 %", LEVELS[1:2]), ("beyond 100 %", LEVELS[2:])):
+            counts = [sum(highest in levels for highest in each.values()) for each in (found, expected)]
+            yield Fact("watched", f"limits whose highest level is {name}", *counts)
         yield Fact("watched", "every level where it should be", found == expected, True)
         watched = len({client for client, _meter, _start in found})
         yield Fact("watched", "most accounts pass no level", watched * 2 < len(self.account_ids) and watched > 0, True)
@@ -276,10 +276,6 @@ def is_foretold(account_ids: Collection[int]) -> bool:
 def is_skilled(report: QualityReport) -> bool:
     skill = report.forecasts[0].score.skill if report.forecasts else None
     return skill is not None and skill > 0
-
-
-def count_levels(levels: dict[tuple[str, str, datetime], int], level: int) -> int:
-    return sum(highest == level for highest in levels.values())
 
 
 def find_invoice(account_id: int, period_start: datetime) -> InvoiceFact | None:
