@@ -29,6 +29,13 @@ OF_AMOUNTS = {AlertKind.SPEND, AlertKind.CREDIT}
 REACHED = Decimal(100)
 
 
+class PlainDecimalField(forms.DecimalField):
+    """Shows 80 where twelve decimals are kept."""
+
+    def prepare_value(self, value: Any) -> Any:
+        return f"{value.normalize():f}" if isinstance(value, Decimal) and value.is_finite() else value
+
+
 class RuleForm(forms.ModelForm):  # type: ignore[type-arg]  # its class takes no argument when Django runs
     """One rule; its levels are the formset beside it."""
 

@@ -3,14 +3,14 @@
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
-from django.db import transaction
+from django.db import models, transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from metering.admin.alert_forms import LevelFormSet, RuleForm
+from metering.admin.alert_forms import LevelFormSet, PlainDecimalField, RuleForm
 from metering.alerts.rules import Scope, apply_change, state_scope
 from metering.models import AlertLevel, AlertRule, LevelUnit, RuleSet
 
@@ -22,6 +22,7 @@ else:
     RuleModelAdmin = RuleSetModelAdmin = admin.ModelAdmin
     LevelTabularInline = admin.TabularInline
 
+PLAIN = {models.DecimalField: {"form_class": PlainDecimalField}}
 FROZEN = ["kind", "unit", "direction"]  # an alert is read by them
 
 
@@ -56,6 +57,7 @@ class LevelInline(LevelTabularInline):
     model = AlertLevel
     formset = LevelFormSet
     fields = ["level", "severity"]
+    formfield_overrides = PLAIN
     extra = 1
 
 
@@ -64,6 +66,7 @@ class AlertRuleAdmin(RuleModelAdmin):
     """Whatever is saved holds from the next check on, for the limits the rule was and is for."""
 
     form = RuleForm
+    formfield_overrides = PLAIN
     list_display = ["name", "rule_set", "kind", "levels_text", "account", "plan", "meter", "is_enabled"]
     list_filter = ["rule_set", "kind", "is_enabled"]
     list_select_related = ["rule_set", "account", "meter"]

@@ -3,8 +3,11 @@ from decimal import Decimal
 
 import pytest
 
+from billing.subscriptions import read_subscription
+from billing.switching import change_plan
 from crm import invariants
 from crm.leads import open_leads
+from metering.alerts import check_limits
 from metering.limits import LimitTerms, end_windows, hand_over_limits, record_new_terms
 from metering.meters import find_meter
 from tests.crm.makers import (
@@ -15,6 +18,7 @@ from tests.crm.makers import (
     JUNE_12,
     find_customer,
     make_customer,
+    make_large,
     make_lead,
     raise_alert,
     resolve_alerts,
@@ -140,3 +144,15 @@ def test_accounts_without_a_change_cost_nothing(django_assert_num_queries):
     make_customer("quiet")
     with django_assert_num_queries(1):
         assert close_upgraded(at=JUNE_12) == 0
+
+
+def test_a_plan_that_the_customer_takes_at_once_wins_the_lead_by_the_way_it_goes_in_life(lead):
+    make_large()
+    subscription = read_subscription(account_id=lead.account_id, at=JUNE_11)
+    change_plan(subscription.id, "large", at=JUNE_11)
+    check_limits(at=JUNE_12)
+
+    open_leads(at=JUNE_12)
+
+    assert read_stage(lead) == "won"
+    assert list(invariants.check()) == []
