@@ -113,18 +113,18 @@ def test_the_page_tells_what_became_of_each_alert(account, owner):
     make_alert(subject="2", state="suppressed", silence="snoozed")
     make_alert(subject="3", state="superseded")
     text = squeeze(read(owner, ALERTS))
-    assert [text.count(word) for word in (" goes on ", " over ", " snoozed ", " Over since 2026-11-10 12:00:00")] == [
+    assert [text.count(word) for word in (" goes on ", " over ", " snoozed ", " Over since 10 November 2026, 12:00")] == [
         1
     ] * 4
-    assert "2026-11-10 12:00:00" in text
+    assert "10 November 2026, 12:00" in text
 
 
 def test_the_page_tells_when_the_members_were_told(account, owner):
     alert = make_alert()
     raise_alert(alert)
-    assert "Members will be told 2026-11-10 12:00:00" in squeeze(read(owner, ALERTS))
+    assert "Members will be told 10 November 2026, 12:00" in squeeze(read(owner, ALERTS))
     do_jobs("metering.tell")
-    assert "Members told 2026-11-10 12:00:00" in squeeze(read(owner, ALERTS))
+    assert "Members told 10 November 2026, 12:00" in squeeze(read(owner, ALERTS))
 
 
 def test_the_page_goes_on(account, owner):
