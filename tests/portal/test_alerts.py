@@ -113,9 +113,8 @@ def test_the_page_tells_what_became_of_each_alert(account, owner):
     make_alert(subject="2", state="suppressed", silence="snoozed")
     make_alert(subject="3", state="superseded")
     text = squeeze(read(owner, ALERTS))
-    assert [text.count(word) for word in (" goes on ", " over ", " snoozed ", " Over since 10 November 2026, 12:00")] == [
-        1
-    ] * 4
+    words = (" goes on ", " over ", " snoozed ", " Over since 10 November 2026, 12:00")
+    assert [text.count(word) for word in words] == [1] * 4
     assert "10 November 2026, 12:00" in text
 
 
