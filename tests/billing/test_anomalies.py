@@ -84,8 +84,8 @@ def test_its_words_tell_what_was_usual_and_what_it_costs(account_id):
     words = word_alert(told(account_id)[0], language="en")
     assert words.title == "Bandwidth: a spike in usage"
     assert words.sentence == (
-        "900 bytes from 11 March 2026, 14:00 to 11 March 2026, 15:00, where about 100 bytes was usual."
-        " That costs about €8.00 more."
+        "900 bytes from 11 March 2026, 14:00 to 11 March 2026, 15:00, where about 100 bytes is usual at this"
+        " weekday and hour. That costs about €8.00 more than usual."
     )
 
 

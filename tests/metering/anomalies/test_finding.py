@@ -3,7 +3,6 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
-from django.db import connection
 
 from metering.anomalies import Pair, find_anomalies, find_pairs
 from metering.models import HourlyRollup
@@ -74,11 +73,3 @@ def test_a_batch_asks_one_statement(django_assert_num_queries):
     pairs = [write_hours(usual), write_hours(usual, key="globex"), write_hours(usual, key="initech")]
     with django_assert_num_queries(1):
         find_anomalies(pairs, NOW)
-
-
-def test_the_hour_is_found_by_its_index():
-    write_hours(usual)
-    with connection.cursor() as cursor:
-        cursor.execute("SET LOCAL enable_seqscan = off")
-        cursor.execute("EXPLAIN SELECT 1 FROM metering_hourlyrollup WHERE hour = ANY(%s)", [[NOW]])
-        assert "rollup_by_hour" in "\n".join(row[0] for row in cursor.fetchall())
