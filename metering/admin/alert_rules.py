@@ -22,7 +22,7 @@ else:
     RuleModelAdmin = RuleSetModelAdmin = admin.ModelAdmin
     LevelTabularInline = admin.TabularInline
 
-PLAIN = {models.DecimalField: {"form_class": PlainDecimalField}}
+PLAIN: "dict[type[models.Field[Any, Any]], dict[str, Any]]" = {models.DecimalField: {"form_class": PlainDecimalField}}
 FROZEN = ["kind", "unit", "direction"]  # an alert is read by them
 
 
