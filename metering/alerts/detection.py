@@ -16,12 +16,11 @@ from django.db import connection, transaction
 from metering.alerts.circumstances import state_circumstances
 from metering.alerts.ending import end_alerts
 from metering.alerts.facts import Observation
-from metering.alerts.levels import find_next, level_quantity
 from metering.alerts.observing import Watched, decide_all, list_drafts, watch, write
 from metering.alerts.outages import note_check
 from metering.alerts.rules import read_rules
 from metering.alerts.snoozes import end_due_snoozes
-from metering.alerts.terms import ABSOLUTE, FORECAST, PERCENT, USAGE, Rule, find_rule
+from metering.alerts.terms import ABSOLUTE, FORECAST, PERCENT, USAGE, Rule, find_next_total, find_rule
 from metering.locks import hold_limits_for_change
 from metering.models import AlertCause, Limit
 
@@ -169,12 +168,3 @@ def find_next_crossing(quantity: Decimal | None, rules: Iterable[tuple[Rule | No
     """The lowest total at which one of the rules speaks next, each beyond the level beside it; None if none does."""
     totals = [find_next_total(rule, quantity, beyond=beyond) for rule, beyond in rules if rule is not None]
     return min((total for total in totals if total is not None), default=None)
-
-
-def find_next_total(rule: Rule, quantity: Decimal | None, *, beyond: Decimal | None) -> Decimal | None:
-    level = find_next(rule.ladder, beyond=beyond)
-    if level is None or rule.unit == ABSOLUTE:
-        return level
-    if quantity is None or (quantity == 0 and level > 100):
-        return None
-    return level_quantity(level, quantity)

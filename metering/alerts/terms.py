@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
-from metering.alerts.levels import CAP, Ladder, is_beyond
+from metering.alerts.levels import CAP, Ladder, find_next, is_beyond, level_quantity
 
 USAGE, FORECAST = "usage", "forecast"
 PERCENT, ABSOLUTE = "percent", "absolute"
@@ -88,3 +88,13 @@ def find_rule(
 def measure_distance(rule: Rule) -> tuple[int, bool, bool, int]:
     scope = 0 if rule.account_id is not None else 1 if rule.plan else 2
     return scope, rule.meter_id is None, not rule.currency, rule.id
+
+
+def find_next_total(rule: Rule, quantity: Decimal | None, *, beyond: Decimal | None = None) -> Decimal | None:
+    """The lowest total at which the rule speaks beyond a level, of a limit of `quantity`; None if it does not."""
+    level = find_next(rule.ladder, beyond=beyond)
+    if level is None or rule.unit == ABSOLUTE:
+        return level
+    if quantity is None or (quantity == 0 and level > 100):
+        return None
+    return level_quantity(level, quantity)

@@ -10,7 +10,7 @@ from datetime import datetime
 from decimal import Decimal
 from heapq import merge
 
-from metering.alerts.levels import find_next, find_position, level_quantity
+from metering.alerts.levels import find_position
 from metering.alerts.states import (
     TOLD,
     Chance,
@@ -22,7 +22,7 @@ from metering.alerts.states import (
     look_at,
     look_at_forecast,
 )
-from metering.alerts.terms import ABSOLUTE, FORECAST, PERCENT, USAGE, Rule, find_rule
+from metering.alerts.terms import ABSOLUTE, FORECAST, PERCENT, USAGE, Rule, find_next_total, find_rule
 from metering.trials.rule_sets import TrialRule, TrialSet
 from metering.trials.windows import Allowed, TriedWindow, Used
 
@@ -100,7 +100,7 @@ def replay_usage(tried: TrialRule, window: TriedWindow) -> Iterator[Spoken]:
     rule, memory = tried.rule, Memory()
     is_percent = rule.unit == PERCENT
     allowed, used, used_at_change = window.allowed[0], Decimal(0), Decimal(0)
-    next_total = find_next_total(rule, allowed.quantity, None)
+    next_total = find_next_total(rule, allowed.quantity)
     for moment in list_moments(window):
         before = used
         if isinstance(moment, Allowed):
@@ -113,7 +113,7 @@ def replay_usage(tried: TrialRule, window: TriedWindow) -> Iterator[Spoken]:
         look = look_at_total(rule, memory, used, used_at_change if is_percent else None, epoch=epoch, base=base)
         decision = decide(rule, memory.past, look, at=moment.at)
         told = memory.take(decision, epoch=epoch, base=base, at=moment.at)
-        next_total = find_next_total(rule, allowed.quantity, decision.furthest)
+        next_total = find_next_total(rule, allowed.quantity, beyond=decision.furthest)
         for alert in told:
             yield speak(tried, alert, used=used, quantity=allowed.quantity)
 
@@ -148,15 +148,6 @@ def is_idle(rule: Rule, memory: Memory, *, before: Decimal, used: Decimal, next_
     if used < before:
         return not memory.is_open
     return next_total is None or used < next_total
-
-
-def find_next_total(rule: Rule, quantity: Decimal | None, beyond: Decimal | None) -> Decimal | None:
-    level = find_next(rule.ladder, beyond=beyond)
-    if level is None or rule.unit == ABSOLUTE:
-        return level
-    if quantity is None or (quantity == 0 and level > 100):
-        return None
-    return level_quantity(level, quantity)
 
 
 def replay_forecasts(tried: TrialRule, window: TriedWindow, forecasts: Sequence[Foretold]) -> Iterator[Spoken]:
